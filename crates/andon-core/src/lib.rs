@@ -1,0 +1,24 @@
+//! Decides. Every rule of Andon lives here as data in, data out.
+//!
+//! This crate knows no clock, file, socket, process, thread or random number: time, ids and
+//! observations come in as arguments, and what should happen comes out as values. The shell
+//! (`andon-server`, `andon-agent`) loads, asks, stores and acts.
+//!
+//! - [`line`]: what a user describes in `line.star`, validated.
+//! - [`plan`]: everything that a deployment will do, pinned before the first effect.
+//! - [`deployment`]: the state machine of a deployment and of each host in it.
+//! - [`scope`]: the lock, the queue and the known releases of one service in one environment.
+//! - [`host`]: what a host says about itself.
+
+pub mod deployment;
+pub mod digest;
+pub mod host;
+pub mod line;
+pub mod name;
+pub mod person;
+pub mod plan;
+pub mod quantity;
+pub mod release;
+pub mod scope;
+pub mod suggest;
+pub mod time;
