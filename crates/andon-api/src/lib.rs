@@ -1,1 +1,8 @@
-//! .
+//! Talks: the messages between a controller and the agents on hosts.
+//!
+//! One schema for all ways to a host. A [`frame`] is a length and a self-describing (CBOR) message, so that two
+//! sides that are one version apart understand each other: unknown fields are ignored, new fields have defaults.
+//! No input or output happens here.
+
+pub mod agent;
+pub mod frame;
