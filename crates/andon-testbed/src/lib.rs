@@ -4,10 +4,14 @@
 //! assertion. Nothing here touches a process, an interface or a file that it did not make itself. The code is plain
 //! synchronous `std`, so that any test can use it. It is never part of what users run.
 
+mod client;
 pub mod deadline;
+mod keys;
+pub mod machine;
 pub mod process;
 pub mod program;
 pub mod sshd;
 
+pub use machine::{Fleet, Machine, MachineError};
 pub use program::{MissingPrograms, require};
 pub use sshd::{KnownHosts, Sshd, SshdError, SshdHost};

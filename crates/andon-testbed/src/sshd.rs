@@ -4,21 +4,20 @@
 //! throw-away home directory. [`Sshd::ssh_config`] is the only thing a client needs. It must not read or change
 //! anything of the person who runs the test: no `~/.ssh`, no agent, no system-wide `known_hosts`.
 
-mod daemon;
+pub(crate) mod daemon;
 mod host;
-mod keys;
 
 use std::fmt;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
 use self::daemon::DaemonSettings;
 pub use self::host::SshdHost;
-use self::keys::KeyPair;
+use crate::client::{self, ClientConfig};
+use crate::keys::KeyPair;
 use crate::program::{MissingPrograms, require};
 
 /// The environment variable that marks every process started through a testbed's daemon.
@@ -53,9 +52,6 @@ pub enum SshdError {
         /// What the system said.
         source: io::Error,
     },
-    /// `ssh-keygen` refused.
-    #[error("ssh-keygen made no key: {0}")]
-    Keygen(String),
     /// The daemon ended, or did not answer in time.
     #[error("the ssh daemon at {address} does not answer; its log says: {log}")]
     NotReady {
@@ -138,10 +134,23 @@ impl SshdBuilder {
             .map_err(SshdError::io("make a temporary directory"))?;
         let settings = DaemonSettings::prepare(directory.path(), &self)?;
         let hosts = host::start_all(directory.path(), &settings, self.hosts)?;
-        let sshd = Sshd { hosts, config: directory.path().join("ssh_config"), directory };
-        sshd.write_known_hosts(self.known_hosts, &settings.host_key)?;
-        sshd.write_config(&settings.user_key)?;
-        Ok(sshd)
+        let key = match self.known_hosts {
+            KnownHosts::Right => Some(settings.host_key.public),
+            KnownHosts::Missing => None,
+            KnownHosts::Wrong => Some(
+                KeyPair::generate(directory.path(), "other_host_key")
+                    .map_err(SshdError::io("make another host key"))?
+                    .public,
+            ),
+        };
+        let client = ClientConfig {
+            hosts: hosts.iter().map(|host| (host.name().to_owned(), host.socket())).collect(),
+            host_key: key,
+            identity: settings.user_key.private,
+            user: None,
+        };
+        client.write(directory.path()).map_err(SshdError::io("write the client's configuration"))?;
+        Ok(Sshd { hosts, directory })
     }
 }
 
@@ -151,7 +160,6 @@ impl SshdBuilder {
 #[derive(Debug)]
 pub struct Sshd {
     hosts: Vec<SshdHost>,
-    config: PathBuf,
     directory: TempDir,
 }
 
@@ -176,13 +184,13 @@ impl Sshd {
     }
 
     /// The file for `ssh -F`.
-    pub fn ssh_config(&self) -> &Path {
-        &self.config
+    pub fn ssh_config(&self) -> PathBuf {
+        self.directory.path().join(client::SSH_CONFIG)
     }
 
     /// The client's `known_hosts`, for a test that changes it.
     pub fn known_hosts(&self) -> PathBuf {
-        self.directory.path().join("known_hosts")
+        self.directory.path().join(client::KNOWN_HOSTS)
     }
 
     /// All hosts, in the order of their numbers.
@@ -205,40 +213,7 @@ impl Sshd {
     /// # Errors
     /// Only when `ssh` cannot be started: a failing connection is an exit status of 255.
     pub fn ssh(&self, name: &str, command: &str) -> io::Result<Output> {
-        Command::new("ssh").arg("-F").arg(&self.config).args([name, command]).output()
-    }
-
-    fn write_known_hosts(&self, known: KnownHosts, host_key: &KeyPair) -> Result<(), SshdError> {
-        let key = match known {
-            KnownHosts::Right => Some(host_key.public.clone()),
-            KnownHosts::Missing => None,
-            KnownHosts::Wrong => Some(KeyPair::generate(self.directory.path(), "other_host_key")?.public),
-        };
-        let lines: String = key
-            .iter()
-            .flat_map(|key| {
-                self.hosts.iter().map(move |host| format!("[{}]:{} {key}\n", host.address(), host.port()))
-            })
-            .collect();
-        fs::write(self.known_hosts(), lines).map_err(SshdError::io("write known_hosts"))
-    }
-
-    fn write_config(&self, user_key: &KeyPair) -> Result<(), SshdError> {
-        let hosts: String = self
-            .hosts
-            .iter()
-            .map(|host| {
-                format!("Host {}\n  HostName {}\n  Port {}\n", host.name(), host.address(), host.port())
-            })
-            .collect();
-        let config = format!(
-            "{hosts}Host web*\n  IdentityFile \"{identity}\"\n  IdentitiesOnly yes\n  IdentityAgent none\n  \
-             UserKnownHostsFile \"{known_hosts}\"\n  GlobalKnownHostsFile /dev/null\n  ControlMaster no\n  \
-             ControlPath none\n",
-            identity = user_key.private.display(),
-            known_hosts = self.known_hosts().display(),
-        );
-        fs::write(&self.config, config).map_err(SshdError::io("write ssh_config"))
+        Command::new("ssh").arg("-F").arg(self.ssh_config()).args([name, command]).output()
     }
 }
 

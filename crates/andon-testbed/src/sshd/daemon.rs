@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::keys::KeyPair;
 use super::{MARK, SshdBuilder, SshdError};
 use crate::deadline::wait_until;
+use crate::keys::KeyPair;
 use crate::{process, program};
 
 /// The configuration in a host's directory.
@@ -44,8 +44,8 @@ impl DaemonSettings {
     /// Makes the keys and files that `builder` asks for in `directory`.
     pub(super) fn prepare(directory: &Path, builder: &SshdBuilder) -> Result<Self, SshdError> {
         make_privilege_separation_directory()?;
-        let host_key = KeyPair::generate(directory, "host_key")?;
-        let user_key = KeyPair::generate(directory, "user_key")?;
+        let host_key = KeyPair::generate(directory, "host_key").map_err(SshdError::io("make a host key"))?;
+        let user_key = KeyPair::generate(directory, "user_key").map_err(SshdError::io("make a user key"))?;
         let authorized = if builder.accept_key { format!("{}\n", user_key.public) } else { String::new() };
         fs::write(directory.join("authorized_keys"), authorized)
             .map_err(SshdError::io("write authorized_keys"))?;
@@ -185,8 +185,8 @@ pub(super) fn reap(directory: &Path) {
     }
 }
 
-/// Whether a daemon at `address` introduces itself.
-fn answers(address: SocketAddr) -> bool {
+/// Whether an ssh daemon at `address` introduces itself.
+pub(crate) fn answers(address: SocketAddr) -> bool {
     let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else { return false };
     let mut greeting = [0; 4];
     stream.set_read_timeout(Some(Duration::from_secs(5))).is_ok()

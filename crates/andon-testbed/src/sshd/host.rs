@@ -36,6 +36,11 @@ impl SshdHost {
         self.address.port()
     }
 
+    /// Address and port together.
+    pub fn socket(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The throw-away home that commands see as `$HOME`.
     pub fn home(&self) -> PathBuf {
         self.place.join("home")

@@ -123,7 +123,7 @@ fn a_stopped_host_refuses_and_a_restarted_one_answers_on_the_same_port() {
 #[test]
 fn nothing_is_left_after_the_drop_not_even_a_detached_command() {
     let sshd = Sshd::start(1).unwrap();
-    let directory = sshd.ssh_config().parent().unwrap().to_owned();
+    let directory = sshd.directory.path().to_owned();
     let (mut ssh, pid) = connected(&sshd, "setsid sleep 600 >/dev/null 2>&1 & echo $!; exec cat");
     let pid: u32 = pid.parse().unwrap();
     drop(sshd);

@@ -1,10 +1,9 @@
 //! Throw-away key pairs, made by the real `ssh-keygen`.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-use super::SshdError;
 
 /// An ed25519 key pair without a passphrase, in a directory that somebody else removes.
 #[derive(Debug, Clone)]
@@ -17,19 +16,17 @@ pub(crate) struct KeyPair {
 
 impl KeyPair {
     /// Makes a key pair in the files `name` and `name.pub` of `directory`.
-    pub(crate) fn generate(directory: &Path, name: &str) -> Result<Self, SshdError> {
+    pub(crate) fn generate(directory: &Path, name: &str) -> io::Result<Self> {
         let private = directory.join(name);
         let output = Command::new("ssh-keygen")
             .args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"])
             .arg(&private)
             .stdin(Stdio::null())
-            .output()
-            .map_err(SshdError::io("start ssh-keygen"))?;
+            .output()?;
         if !output.status.success() {
-            return Err(SshdError::Keygen(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+            return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
         }
-        let file = private.with_extension("pub");
-        let public = fs::read_to_string(&file).map_err(SshdError::io(format!("read {}", file.display())))?;
+        let public = fs::read_to_string(directory.join(format!("{name}.pub")))?;
         Ok(Self { private, public: public.trim().to_owned() })
     }
 }
