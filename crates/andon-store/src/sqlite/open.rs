@@ -1,0 +1,116 @@
+//! Opens a ledger: makes the file, refuses what is not a ledger or too new, and brings an older one
+//! up to date. Several processes may do this to the same path at once.
+
+use std::time::{Duration, Instant};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqliteConnection};
+
+use super::place::Place;
+use super::writer::Writer;
+use super::{SqliteLedger, schema, statement};
+use crate::error::StoreError;
+
+/// How long a write waits for another process. Nobody holds the lock for longer than one batch.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+/// How many reads run at once.
+const READERS: u32 = 4;
+
+pub(super) async fn open(place: Place) -> Result<SqliteLedger, StoreError> {
+    let to_prepare = place.clone();
+    tokio::task::spawn_blocking(move || to_prepare.prepare())
+        .await
+        .map_err(|error| StoreError::Unavailable { place: place.name(), why: error.to_string() })??;
+
+    let options = options(&place);
+    let mut connection = options.connect().await.map_err(|error| opening_error(&place, &error))?;
+    check_kind(&place, &mut connection).await?;
+    use_write_ahead_log(&place, &mut connection).await?;
+    let id = prepare_schema(&place, &mut connection).await?;
+
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .min_connections(0)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_lazy_with(options.clone().pragma("query_only", "ON"));
+    let writer = Writer::new(place.clone(), options, connection);
+    Ok(SqliteLedger { id, place, writer, readers })
+}
+
+fn options(place: &Place) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(place.path())
+        .create_if_missing(false)
+        .busy_timeout(BUSY_TIMEOUT)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("temp_store", "MEMORY")
+        .pragma("trusted_schema", "OFF")
+        .pragma("cell_size_check", "ON")
+        // After a burst of large batches the log does not stay large.
+        .pragma("journal_size_limit", "67108864")
+        .disable_statement_logging()
+}
+
+/// Looks before anything is written: the file is empty or a ledger. The tables come first: another
+/// process that makes the ledger at this moment writes them together with the application id.
+async fn check_kind(place: &Place, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let mut ask = async |question: &'static str| {
+        let answer = sqlx::query_scalar::<_, i64>(question).fetch_one(&mut *connection).await;
+        answer.map_err(|error| opening_error(place, &error))
+    };
+    let tables = ask("SELECT COUNT(*) FROM sqlite_master").await?;
+    let application = ask("PRAGMA application_id").await?;
+    if application == schema::APPLICATION_ID || (application == 0 && tables == 0) {
+        return Ok(());
+    }
+    Err(place.not_a_ledger("it is a database of another program"))
+}
+
+/// The change to a write-ahead log needs the file alone and does not wait by itself.
+async fn use_write_ahead_log(place: &Place, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        let changed =
+            sqlx::query_scalar::<_, String>("PRAGMA journal_mode = WAL").fetch_one(&mut *connection);
+        match changed.await.map_err(|error| place.error(&error)) {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(mode) => {
+                return Err(StoreError::Unavailable {
+                    place: place.name(),
+                    why: format!("its file system only supports the journal mode {mode}; use a local disk"),
+                });
+            }
+            Err(StoreError::Busy { .. }) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Brings the schema up to date and gives the id of the ledger. The lock for writing is taken even
+/// when nothing is to be done, so that a ledger that cannot be written is refused here.
+async fn prepare_schema(place: &Place, connection: &mut SqliteConnection) -> Result<String, StoreError> {
+    let failed = |error: sqlx::Error| place.error(&error);
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(failed)?;
+    let format = schema::format(connection).await.map_err(failed)?;
+    if format > schema::FORMAT {
+        return Err(StoreError::Newer { place: place.name(), found: format, known: schema::FORMAT });
+    }
+    schema::migrate(connection, format).await.map_err(failed)?;
+    let id = sqlx::query_scalar(statement::ID).fetch_one(&mut *connection).await.map_err(failed)?;
+    sqlx::query("COMMIT").execute(connection).await.map_err(failed)?;
+    Ok(id)
+}
+
+/// Before the file is known to be a ledger, what SQLite calls damaged may be anything at all.
+fn opening_error(place: &Place, error: &sqlx::Error) -> StoreError {
+    match place.error(error) {
+        StoreError::Damaged { what, .. } => {
+            place.not_a_ledger(&format!("{what}; if it was one, its first page is damaged"))
+        }
+        other => other,
+    }
+}
