@@ -39,7 +39,9 @@ pub(crate) fn holder(layout: &Layout) -> Result<Option<Authority>, FenceError> {
             Ok(authority) => Ok(Some(authority)),
             Err(error) => failed(path, error.to_string()),
         },
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
         Err(error) => failed(path, error.to_string()),
     }
 }
@@ -55,7 +57,8 @@ pub(crate) fn raise(layout: &Layout, asking: &Authority) -> Result<(), FenceErro
         _ => {}
     }
     let path = layout.authority();
-    let written = serde_json::to_vec(&next).map_err(io::Error::from).and_then(|json| durable::replace(&path, &json));
+    let written =
+        serde_json::to_vec(&next).map_err(io::Error::from).and_then(|json| durable::replace(&path, &json));
     written.map_err(|error| FenceError::Storage { path, why: error.to_string() })
 }
 

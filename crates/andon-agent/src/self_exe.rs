@@ -5,51 +5,44 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use andon_core::digest::Digest;
 
-/// The running executable, whichever program it is part of.
+use crate::run::SelfExe;
+
+/// The running executable, whichever program it is part of, even when its file was replaced or deleted.
 const RUNNING: &str = "/proc/self/exe";
 
-/// How to start this program again, with the arguments that lead to the agent in it.
-#[derive(Debug, Clone)]
-pub struct SelfExe {
-    prefix: Vec<OsString>,
-}
-
 impl SelfExe {
-    /// `prefix` are the arguments before the agent's own: `agent` in the program `andon`, none in `andon-agent`.
-    pub fn new(prefix: &[&str]) -> Self {
-        Self { prefix: prefix.iter().map(OsString::from).collect() }
+    /// This program; `prefix` are the words that lead to the agent in it: `agent` in the program `andon`.
+    pub fn running(prefix: &[&str]) -> Self {
+        // A path to the file while it is still what runs, because process lists show its name.
+        let program = std::env::current_exe().ok().filter(|path| is_running(path));
+        let program = program.unwrap_or_else(|| PathBuf::from(RUNNING));
+        Self { program, prefix: prefix.iter().map(OsString::from).collect() }
     }
 
-    /// A command that runs this very program. It survives that the file was replaced or deleted meanwhile.
-    pub fn command(&self, subcommand: &str) -> Command {
-        let path = self.path();
-        let mut command = Command::new(&path);
-        if path.as_os_str() == RUNNING {
-            command.arg0("andon-agent");
-        }
-        command.args(&self.prefix).arg(subcommand);
+    /// A command that runs this very program again.
+    pub(crate) fn command(&self, subcommand: &str) -> Command {
+        let replaced = !is_running(&self.program);
+        let mut command = Command::new(if replaced { Path::new(RUNNING) } else { &self.program });
+        command.arg0("andon-agent").args(&self.prefix).arg(subcommand);
         command
     }
+}
 
-    /// A path to the file on disk while it is still what runs, because process lists show its name; else the
-    /// kernel's own handle of it.
-    fn path(&self) -> PathBuf {
-        let same = |path: &PathBuf| {
-            let (there, here) = (fs::metadata(path).ok()?, fs::metadata(RUNNING).ok()?);
-            Some(there.ino() == here.ino() && there.dev() == here.dev())
-        };
-        std::env::current_exe().ok().filter(|path| same(path) == Some(true)).unwrap_or_else(|| RUNNING.into())
+fn is_running(path: &Path) -> bool {
+    match (fs::metadata(path), fs::metadata(RUNNING)) {
+        (Ok(there), Ok(here)) => there.ino() == here.ino() && there.dev() == here.dev(),
+        _ => false,
     }
+}
 
-    /// The digest of the running executable.
-    pub(crate) fn digest() -> io::Result<Digest> {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(fs::File::open(RUNNING)?)?;
-        Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
-    }
+/// The digest of the running executable.
+pub(crate) fn digest() -> io::Result<Digest> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(fs::File::open(RUNNING)?)?;
+    Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
 }

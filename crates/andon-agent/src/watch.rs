@@ -1,6 +1,5 @@
 //! Waiting until something changes in a directory, without looking again and again.
 
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -49,9 +48,9 @@ impl Watch {
 
     /// Forgets what was reported up to now.
     pub(crate) fn clear(&self) {
-        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut buffer = [0; 4096];
         if let Some(fd) = &self.inotify {
-            while rustix::io::read(fd, &mut buffer).is_ok_and(|(events, _)| !events.is_empty()) {}
+            while rustix::io::read(fd, &mut buffer).is_ok_and(|length| length > 0) {}
         }
     }
 
