@@ -1,1 +1,256 @@
-//! .
+//! A deployment: moving the hosts of one scope to one release.
+//!
+//! The state is a fold of [`Fact`]s ([`Deployment::apply`]). What happens next is decided in two pure places:
+//! [`Deployment::handle`] turns what was heard from outside into facts, and [`Deployment::decide`] turns the present
+//! state into further facts. A driver stores the facts, then carries out [`Deployment::orders`], which are read off
+//! the state: a host that is [`HostState::Doing`] something has exactly one open order. So a restarted driver
+//! knows what is open without having been told.
+//!
+//! Balancers and analyses have their places: a drain goes between `prepared` and `activating`, an enable between
+//! `verifying` and `observing`, and the gate between two waves is where an analysis is asked ([`decide`]).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::{Fence, Stage};
+use crate::name::HostName;
+use crate::person::Person;
+use crate::plan::{Before, Plan};
+use crate::time::Time;
+
+pub use fact::{Ask, Fact, Kind, Request};
+pub use handle::Input;
+pub use host_run::{Doing, Failure, HostRun, HostState, Way};
+pub use orders::OpenOrder;
+pub use state::{AfterAbort, CancelReason, Cause, PauseReason, PendingReason, Phase, State};
+pub use summary::{HostCounts, Summary};
+
+mod decide;
+mod fact;
+mod handle;
+mod host_run;
+mod orders;
+mod rollback;
+pub mod sentence;
+mod state;
+mod summary;
+mod verdict;
+
+/// A deployment's number, counted from 1 in each ledger. Shown as `#128`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeploymentId(pub u64);
+
+impl fmt::Display for DeploymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+impl DeploymentId {
+    /// The name of its stream in the ledger.
+    pub fn stream(self) -> String {
+        format!("deployment/{}", self.0)
+    }
+}
+
+/// The state of a deployment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployment {
+    /// Its number.
+    pub id: DeploymentId,
+    /// What was asked for, by whom and why.
+    pub request: Request,
+    /// Everything that it will do; pinned when it leaves the queue.
+    pub plan: Option<Plan>,
+    /// Where it is.
+    pub state: State,
+    /// The passage of each host, in the order of the plan's names.
+    pub hosts: BTreeMap<HostName, HostRun>,
+    /// The fence of the controller in charge.
+    pub fence: Fence,
+    /// When it was accepted.
+    pub accepted: Time,
+    /// When it began to change hosts.
+    pub started: Option<Time>,
+    /// When it ended.
+    pub ended: Option<Time>,
+    /// The last time that a host succeeded, or that the state changed.
+    pub progress: Time,
+    /// What a person asked for and has not been answered yet.
+    asked: Option<(Ask, Person)>,
+    /// The latest moment that was recorded: time never runs backwards for a deployment.
+    latest: Time,
+}
+
+impl Deployment {
+    /// A deployment that was just accepted.
+    pub fn new(id: DeploymentId, request: Request, at: Time) -> Self {
+        Self {
+            id,
+            request,
+            plan: None,
+            state: State::Pending { reason: PendingReason::Lock },
+            hosts: BTreeMap::new(),
+            fence: Fence::default(),
+            accepted: at,
+            started: None,
+            ended: None,
+            progress: at,
+            asked: None,
+            latest: at,
+        }
+    }
+
+    /// Folds recorded facts. `None` when the first is not [`Fact::Accepted`].
+    pub fn fold<'a>(id: DeploymentId, facts: impl IntoIterator<Item = (Time, &'a Fact)>) -> Option<Self> {
+        let mut facts = facts.into_iter();
+        let (at, Fact::Accepted { request }) = facts.next()? else { return None };
+        let mut deployment = Self::new(id, request.clone(), at);
+        for (at, fact) in facts {
+            deployment.apply(at, fact);
+        }
+        Some(deployment)
+    }
+
+    /// `now`, or the latest recorded moment where the clock went backwards.
+    pub fn clamp(&self, now: Time) -> Time {
+        now.max(self.latest)
+    }
+
+    /// Adds a fact. A terminal state is never left (invariant I6): later facts are ignored.
+    pub fn apply(&mut self, at: Time, fact: &Fact) {
+        let at = self.clamp(at);
+        self.latest = at;
+        if self.state.is_terminal() {
+            return;
+        }
+        match fact {
+            Fact::Accepted { .. } => {}
+            Fact::Planned { plan } => self.pin(at, plan),
+            Fact::InCharge { fence, .. } => {
+                self.fence = *fence;
+                // The time without a controller was nobody's failure to make progress.
+                self.progress = at;
+            }
+            Fact::Entered { state } => self.enter(at, state),
+            Fact::Host { host, state } => self.enter_host(at, host, state),
+            Fact::Asked { ask, by, .. } => self.asked = Some((ask.clone(), by.clone())),
+        }
+    }
+
+    fn pin(&mut self, at: Time, plan: &Plan) {
+        self.hosts = plan
+            .hosts
+            .iter()
+            .map(|(name, planned)| (name.clone(), HostRun::new(at, &planned.before)))
+            .collect();
+        self.plan = Some(plan.clone());
+    }
+
+    fn enter(&mut self, at: Time, state: &State) {
+        // An answered question is no longer open; resuming hands the budget's hosts a fresh start.
+        self.asked = None;
+        if self.started.is_none() && matches!(state, State::Running { .. }) {
+            self.started = Some(at);
+        }
+        if state.is_terminal() {
+            self.ended = Some(at);
+        }
+        self.progress = at;
+        self.state = state.clone();
+    }
+
+    fn enter_host(&mut self, at: Time, host: &HostName, state: &HostState) {
+        let Some(run) = self.hosts.get_mut(host) else { return };
+        run.enter(at, state);
+        if *state == HostState::Succeeded || *state == HostState::Reverted {
+            self.progress = at;
+        }
+    }
+
+    /// Hosts that serve at this moment, as far as is known.
+    pub fn available(&self) -> u32 {
+        count(self.hosts.values().filter(|run| run.serving))
+    }
+
+    /// Hosts that cannot be reached, from the plan and since.
+    pub fn unreachable(&self) -> u32 {
+        count(self.hosts.values().filter(|run| matches!(run.state, HostState::Unreachable { .. })))
+    }
+
+    /// Hosts on which the release was activated, or may have been.
+    pub fn touched(&self) -> impl Iterator<Item = (&HostName, &HostRun)> {
+        self.hosts.iter().filter(|(_, run)| run.touched)
+    }
+
+    /// The wave of a host, counted from 0; `None` for a host that is left as it is.
+    pub fn wave_of(&self, host: &HostName) -> Option<usize> {
+        self.plan.as_ref()?.waves.iter().position(|wave| wave.contains(host))
+    }
+
+    fn in_state(&self, wanted: impl Fn(&HostState) -> bool) -> bool {
+        self.hosts.values().any(|run| wanted(&run.state))
+    }
+
+    /// Whether any host has an open order or an unknown fate.
+    pub fn busy(&self) -> bool {
+        self.in_state(|state| matches!(state, HostState::Doing(_) | HostState::Unknown { .. }))
+    }
+}
+
+impl HostRun {
+    fn new(at: Time, before: &Before) -> Self {
+        let (state, serving) = match before {
+            Before::Reached { already: true, serves, .. } => (HostState::Skipped, *serves),
+            Before::Reached { serves, .. } => (HostState::Pending, *serves),
+            Before::Unreachable { why } => (HostState::Unreachable { why: why.clone(), doing: None }, false),
+        };
+        Self { state, since: at, touched: false, serving, served_before: serving, begun: 0, failure: None }
+    }
+
+    fn enter(&mut self, at: Time, state: &HostState) {
+        match state {
+            HostState::Doing(doing) => {
+                if !matches!(&self.state, HostState::Unknown { doing: before, .. } if before.token == doing.token)
+                {
+                    self.begun += 1;
+                }
+                match doing.stage {
+                    Stage::Prepare => self.serving = self.untouched_serving(),
+                    Stage::Activate => {
+                        self.serving = false;
+                        self.touched |= doing.way == Way::Forward;
+                    }
+                    Stage::Verify => self.serving = false,
+                    // It was verified and takes traffic again.
+                    Stage::Observe => self.serving = true,
+                }
+            }
+            HostState::Failed(failure) => {
+                self.failure = Some(failure.clone());
+                self.serving &= failure.stage == Stage::Prepare;
+            }
+            HostState::Succeeded | HostState::Reverted => self.serving = true,
+            HostState::Unreachable { .. } | HostState::RevertFailed(_) => self.serving = false,
+            HostState::Pending | HostState::Skipped | HostState::Unknown { .. } | HostState::Cancelled => {}
+            HostState::Prepared => self.serving = self.untouched_serving(),
+        }
+        self.state = state.clone();
+        self.since = at;
+    }
+
+    /// A host that was out of reach for a while, and not changed, serves as it did before.
+    fn untouched_serving(&self) -> bool {
+        if self.touched { self.serving } else { self.served_before }
+    }
+}
+
+fn count(items: impl Iterator) -> u32 {
+    u32::try_from(items.count()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -99,7 +99,14 @@ pub struct TokenError;
 
 impl Token {
     /// The token of `(deployment, fence, host, stage, attempt)`. `revert` tells the way back from the way forward.
-    pub fn new(deployment: u64, fence: Fence, host: &HostName, stage: Stage, revert: bool, attempt: u32) -> Self {
+    pub fn new(
+        deployment: u64,
+        fence: Fence,
+        host: &HostName,
+        stage: Stage,
+        revert: bool,
+        attempt: u32,
+    ) -> Self {
         let way = if revert { "-back" } else { "" };
         Self(format!("d{deployment}.f{fence}.{host}.{stage}{way}.{attempt}"))
     }

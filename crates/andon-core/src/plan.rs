@@ -1,1 +1,140 @@
-//! .
+//! A plan: everything that a deployment will do, pinned before the first effect.
+//!
+//! All shares of the line have become numbers here. `andon plan`, the screen and the tests show the same plan.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::deployment::Kind;
+use crate::digest::Digest;
+use crate::host::Placement;
+use crate::line::{Host, Service, Transport};
+use crate::name::HostName;
+use crate::release::{Release, ReleaseId};
+use crate::scope::ScopeName;
+
+pub use build::{Observation, Observations, Proposal, build};
+pub use refusal::{FullHost, Refusal};
+
+mod build;
+mod refusal;
+mod waves;
+
+/// Everything that a deployment will do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Where.
+    pub scope: ScopeName,
+    /// What for.
+    pub kind: Kind,
+    /// The release to move to.
+    pub release: Release,
+    /// The release to go back to.
+    pub back_to: Option<Release>,
+    /// The service as the line described it.
+    pub service: Service,
+    /// BLAKE3 of the line's files.
+    pub config: Digest,
+    /// All hosts of the environment.
+    pub hosts: BTreeMap<HostName, PlannedHost>,
+    /// The hosts that change, in order, wave by wave.
+    pub waves: Vec<Vec<HostName>>,
+    /// Hosts that may be in their cycle at once.
+    pub max_parallel: u32,
+    /// Hosts that may be prepared at once.
+    pub prepare_parallel: u32,
+    /// Hosts that must serve at every instant.
+    pub floor: u32,
+    /// Hosts that may fail over the whole run; in the first wave none may.
+    pub max_failed: u32,
+    /// Hosts that may be unreachable over the whole run.
+    pub max_unreachable: u32,
+    /// Hosts failing at the same step that make a bad release.
+    pub correlated_failures: u32,
+    /// What happens when the release fails.
+    pub on_failure: OnFailure,
+    /// How long all hosts are watched after the last wave.
+    #[serde(with = "crate::time::millis")]
+    pub bake: Duration,
+    /// Releases that hosts must not remove.
+    pub keep: Vec<ReleaseId>,
+}
+
+/// What happens when the release fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Put the touched hosts back.
+    RollBack,
+    /// Stop, and leave things as they are: there is nothing to go back to, or the line says so.
+    Stop,
+    /// Keep the failed host out and go on: this is a rollback itself.
+    GoOn,
+}
+
+/// A host in a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedHost {
+    /// The way to it.
+    pub host: Host,
+    /// How it was found.
+    pub before: Before,
+}
+
+/// How a host was found when the plan was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Before {
+    /// It answered.
+    Reached {
+        /// What its instances run, if all run the same.
+        release: Option<ReleaseId>,
+        /// Whether all instances serve.
+        serves: bool,
+        /// Already on the wanted release and serving: it is left alone.
+        already: bool,
+        /// Whether the wanted release lies on its disk.
+        has_release: bool,
+        /// Whether the release to go back to lies on its disk.
+        has_back_to: bool,
+    },
+    /// It did not.
+    Unreachable {
+        /// One sentence.
+        why: String,
+    },
+}
+
+impl Plan {
+    /// The service on one of its hosts.
+    pub fn placement(&self, host: &HostName) -> Option<Placement> {
+        self.hosts.get(host).map(|planned| placement(&self.service, &planned.host))
+    }
+
+    /// How many hosts change.
+    pub fn changing(&self) -> usize {
+        self.waves.iter().map(Vec::len).sum()
+    }
+}
+
+/// The service on one host. On a local host, `root` is relative to the host's own directory and the transport
+/// makes it absolute.
+pub fn placement(service: &Service, host: &Host) -> Placement {
+    Placement {
+        service: service.name.clone(),
+        host: host.name.clone(),
+        root: match host.transport {
+            Transport::Ssh { .. } => service.root.clone(),
+            Transport::Local => service.root.strip_prefix("/").unwrap_or(&service.root).to_owned(),
+        },
+        run: service.run.clone(),
+        instances: service.run.instances(host.port_offset),
+        health: service.health.clone(),
+        tests: service.tests.clone(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -56,7 +56,8 @@ impl std::str::FromStr for Share {
     type Err = QuantityError;
     /// Reads `"3"` or `"25%"`.
     fn from_str(text: &str) -> Result<Self, QuantityError> {
-        let wrong = || QuantityError(format!("expected a number of hosts or a share like \"25%\", got {text:?}"));
+        let wrong =
+            || QuantityError(format!("expected a number of hosts or a share like \"25%\", got {text:?}"));
         match text.trim().strip_suffix('%') {
             Some(percent) => match percent.trim().parse::<u8>() {
                 Ok(p) if p <= 100 => Ok(Share::Percent(p)),
@@ -73,7 +74,8 @@ const MAX_SPAN: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// Reads a span of time: `"300ms"`, `"30s"`, `"5m"`, `"2h"`, `"1d"`, or several (`"1h30m"`).
 pub fn parse_duration(text: &str) -> Result<Duration, QuantityError> {
-    let wrong = || QuantityError(format!("expected a duration like \"30s\", \"5m\" or \"1h30m\", got {text:?}"));
+    let wrong =
+        || QuantityError(format!("expected a duration like \"30s\", \"5m\" or \"1h30m\", got {text:?}"));
     let mut rest = text.trim();
     if rest.is_empty() {
         return Err(wrong());

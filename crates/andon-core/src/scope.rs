@@ -1,1 +1,235 @@
-//! .
+//! One service in one environment: its lock, its queue, and what is known of its releases.
+//!
+//! A scope is a fold of its [`ScopeFact`]s. The lock belongs to a deployment, not to a process, so a crash
+//! leaves nothing stale behind.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::deployment::{DeploymentId, Kind};
+use crate::name::{EnvironmentName, ServiceName};
+use crate::release::{Release, ReleaseId, ReleaseStatus};
+use crate::time::Time;
+
+/// Names a scope: `www/production`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ScopeName {
+    /// The service.
+    pub service: ServiceName,
+    /// The environment.
+    pub environment: EnvironmentName,
+}
+
+impl fmt::Display for ScopeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} → {}", self.service, self.environment)
+    }
+}
+
+impl ScopeName {
+    /// The name of its stream in the ledger.
+    pub fn stream(&self) -> String {
+        format!("scope/{}/{}", self.service, self.environment)
+    }
+}
+
+/// Something that happened to a scope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScopeFact {
+    /// A deployment waits for the lock; one that waited before gives way.
+    Queued {
+        /// Which one waits.
+        deployment: DeploymentId,
+    },
+    /// The one that waited does no more.
+    Unqueued {
+        /// Which one waited.
+        deployment: DeploymentId,
+    },
+    /// A deployment begins: nobody else may change these hosts.
+    LockTaken {
+        /// The owner.
+        deployment: DeploymentId,
+    },
+    /// The owner ended and left the scope in order.
+    LockReleased {
+        /// The owner until now.
+        deployment: DeploymentId,
+    },
+    /// The owner ended and a person must look.
+    LockHeld {
+        /// The owner until now.
+        deployment: DeploymentId,
+        /// One sentence.
+        reason: String,
+    },
+    /// A judgement on a release.
+    Marked {
+        /// The release.
+        release: Release,
+        /// The judgement.
+        status: ReleaseStatus,
+        /// Where it comes from.
+        deployment: DeploymentId,
+        /// One sentence.
+        because: String,
+    },
+    /// From now on, this is what the hosts should run.
+    Current {
+        /// The release.
+        release: ReleaseId,
+    },
+}
+
+/// Who may change the hosts of a scope.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lock {
+    /// Anybody.
+    #[default]
+    Free,
+    /// Only this deployment.
+    Owned {
+        /// The owner.
+        deployment: DeploymentId,
+        /// Since when.
+        since: Time,
+    },
+    /// Nobody, but a rollback or the declared fix of this deployment.
+    Held {
+        /// The deployment after which it is held.
+        deployment: DeploymentId,
+        /// One sentence.
+        reason: String,
+        /// Since when.
+        since: Time,
+    },
+}
+
+/// What is known of a release here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownRelease {
+    /// The release.
+    pub release: Release,
+    /// The last judgement.
+    pub status: ReleaseStatus,
+    /// When it was judged.
+    pub at: Time,
+    /// Which deployment judged it.
+    pub deployment: DeploymentId,
+    /// Why, in one sentence.
+    pub because: String,
+    /// Grows with every judgement in the scope: the newest is the largest.
+    ordinal: u64,
+}
+
+/// The state of a scope.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Scope {
+    /// Who may change its hosts.
+    pub lock: Lock,
+    /// The deployment that waits for the lock.
+    pub waiting: Option<DeploymentId>,
+    /// What its hosts should run.
+    pub current: Option<ReleaseId>,
+    /// Every release that was judged here.
+    pub releases: BTreeMap<ReleaseId, KnownRelease>,
+    judgements: u64,
+}
+
+/// Whether a new deployment may have the lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// It may begin.
+    Go,
+    /// Another one is at work.
+    Occupied {
+        /// The owner.
+        by: DeploymentId,
+        /// Since when.
+        since: Time,
+    },
+    /// A person must look first.
+    Held {
+        /// The deployment after which it is held.
+        by: DeploymentId,
+        /// One sentence.
+        reason: String,
+        /// Since when.
+        since: Time,
+    },
+}
+
+impl Scope {
+    /// Adds a fact. Any sequence of facts is accepted: what was recorded has happened.
+    pub fn apply(&mut self, at: Time, fact: &ScopeFact) {
+        match fact {
+            ScopeFact::Queued { deployment } => self.waiting = Some(*deployment),
+            ScopeFact::Unqueued { deployment } => self.unqueue(*deployment),
+            ScopeFact::LockTaken { deployment } => {
+                self.lock = Lock::Owned { deployment: *deployment, since: at };
+                self.unqueue(*deployment);
+            }
+            ScopeFact::LockReleased { .. } => self.lock = Lock::Free,
+            ScopeFact::LockHeld { deployment, reason } => {
+                self.lock = Lock::Held { deployment: *deployment, reason: reason.clone(), since: at };
+            }
+            ScopeFact::Marked { release, status, deployment, because } => {
+                self.judgements += 1;
+                let known = KnownRelease {
+                    release: release.clone(),
+                    status: *status,
+                    at,
+                    deployment: *deployment,
+                    because: because.clone(),
+                    ordinal: self.judgements,
+                };
+                self.releases.insert(release.id.clone(), known);
+            }
+            ScopeFact::Current { release } => self.current = Some(release.clone()),
+        }
+    }
+
+    fn unqueue(&mut self, deployment: DeploymentId) {
+        if self.waiting == Some(deployment) {
+            self.waiting = None;
+        }
+    }
+
+    /// Good releases, the newest judgement first.
+    pub fn good(&self) -> Vec<&KnownRelease> {
+        let mut good: Vec<_> =
+            self.releases.values().filter(|known| known.status == ReleaseStatus::Good).collect();
+        good.sort_by_key(|known| std::cmp::Reverse(known.ordinal));
+        good
+    }
+
+    /// Where a deployment of `release` goes back to: the current release while it is good, else the newest good
+    /// one; never `release` itself.
+    pub fn rollback_target(&self, release: &ReleaseId) -> Option<&KnownRelease> {
+        let good = self.good();
+        let current = good.iter().find(|known| Some(&known.release.id) == self.current.as_ref());
+        current.into_iter().chain(good.iter()).find(|known| known.release.id != *release).copied()
+    }
+
+    /// Whether a deployment may have the lock. A rollback and a declared fix pass a held one.
+    pub fn admits(&self, kind: Kind, fixes: Option<DeploymentId>) -> Admission {
+        match &self.lock {
+            Lock::Free => Admission::Go,
+            Lock::Owned { deployment, since } => Admission::Occupied { by: *deployment, since: *since },
+            Lock::Held { deployment, reason, since } => {
+                if kind == Kind::Rollback || fixes == Some(*deployment) {
+                    Admission::Go
+                } else {
+                    Admission::Held { by: *deployment, reason: reason.clone(), since: *since }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -65,7 +65,9 @@ pub const PLACEHOLDERS: [&str; 7] = ["release", "current", "shared", "root", "po
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// A placeholder that does not exist.
-    #[error("unknown placeholder {{{0}}}; known are {{release}}, {{current}}, {{shared}}, {{root}}, {{port}}, {{host}}, {{instance}}")]
+    #[error(
+        "unknown placeholder {{{0}}}; known are {{release}}, {{current}}, {{shared}}, {{root}}, {{port}}, {{host}}, {{instance}}"
+    )]
     Unknown(String),
     /// A brace without its partner.
     #[error("a brace without its partner; a literal brace is written twice: {{{{ or }}}}")]

@@ -1,0 +1,107 @@
+//! What is recorded of a deployment: requests and facts, in the past tense.
+
+use serde::{Deserialize, Serialize};
+
+use super::{DeploymentId, HostState, State};
+use crate::host::Fence;
+use crate::name::HostName;
+use crate::person::Person;
+use crate::plan::Plan;
+use crate::release::Release;
+use crate::scope::ScopeName;
+
+/// What a deployment is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Forward, to a release from the line.
+    Deploy,
+    /// Back, to a release that was good before. As wide as the floor allows; tests inform only.
+    Rollback,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Where.
+    pub scope: ScopeName,
+    /// What for.
+    pub kind: Kind,
+    /// The release to move to.
+    pub release: Release,
+    /// Who asked.
+    pub by: Person,
+    /// Why, in the person's words.
+    pub why: Option<String>,
+    /// The deployment whose damage this one repairs: passes a held lock.
+    pub fixes: Option<DeploymentId>,
+    /// Why a bad release may pass once more.
+    pub allow_bad: Option<String>,
+    /// Hosts that belong to another ledger are taken over.
+    #[serde(default)]
+    pub take_over: bool,
+}
+
+/// What a person asks of a deployment under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// Start no further host.
+    Pause,
+    /// Go on. Hosts that could not be reached are tried again.
+    Resume,
+    /// Bring the hosts in their cycle to a safe point, then stop.
+    Abort {
+        /// Put back what was changed.
+        rollback: bool,
+    },
+    /// As an abort that leaves everything as it is: a newer deployment goes on from here.
+    Supersede {
+        /// The newer one.
+        by: DeploymentId,
+    },
+}
+
+/// Something that happened to a deployment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// It was asked for, and got its number.
+    Accepted {
+        /// What was asked for.
+        request: Request,
+    },
+    /// Everything that it will do was pinned.
+    Planned {
+        /// The plan.
+        plan: Box<Plan>,
+    },
+    /// A controller took charge: at the start, and after every interruption.
+    InCharge {
+        /// Its fence; hosts refuse lower ones from now on.
+        fence: Fence,
+        /// Who runs it.
+        by: Person,
+    },
+    /// It entered a state.
+    Entered {
+        /// Which.
+        state: State,
+    },
+    /// A host entered a state. [`HostState::Doing`] is the intent of a step, recorded before its effect.
+    Host {
+        /// Which host.
+        host: HostName,
+        /// Which state.
+        state: HostState,
+    },
+    /// A person asked for something.
+    Asked {
+        /// What.
+        ask: Ask,
+        /// Who.
+        by: Person,
+        /// Why, in the person's words.
+        why: Option<String>,
+    },
+}

@@ -1,0 +1,210 @@
+//! What was heard from outside, turned into facts. Late, doubled and stray news change nothing.
+
+use super::{AfterAbort, Ask, Deployment, Doing, Fact, Failure, HostRun, HostState, State, Way};
+use crate::host::{Fence, HostFacts, Outcome, Stage, Token, TokenStatus};
+use crate::name::HostName;
+use crate::person::Person;
+use crate::quantity::format_duration;
+use crate::release::ReleaseId;
+use crate::time::Time;
+
+/// A step that was begun anew so often is a failure.
+const MAX_ATTEMPTS: u32 = 12;
+
+/// News from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// A step ended.
+    Ended {
+        /// Where.
+        host: HostName,
+        /// Which.
+        token: Token,
+        /// How.
+        outcome: Outcome,
+    },
+    /// Contact was lost, or could not be made: what became of the step is not known.
+    Lost {
+        /// Where.
+        host: HostName,
+        /// Which step.
+        token: Token,
+        /// One sentence.
+        why: String,
+    },
+    /// A host with an unknown step was asked and answered.
+    Found {
+        /// Where.
+        host: HostName,
+        /// Which step.
+        token: Token,
+        /// What the host says.
+        facts: Box<HostFacts>,
+    },
+}
+
+impl Deployment {
+    /// The facts that follow from news at `now`.
+    pub fn handle(&self, now: Time, input: Input) -> Vec<Fact> {
+        let now = self.clamp(now);
+        if self.state.is_terminal() {
+            return Vec::new();
+        }
+        match input {
+            Input::Ended { host, token, outcome } => match self.open(&host, &token) {
+                Some((_, doing)) => vec![self.after(&host, doing, failure_of(doing.stage, outcome))],
+                None => Vec::new(),
+            },
+            Input::Lost { host, token, why } => match self.hosts.get(&host).map(|run| &run.state) {
+                Some(HostState::Doing(doing)) if doing.token == token => {
+                    let state = HostState::Unknown { doing: doing.clone(), since: now, why };
+                    vec![Fact::Host { host, state }]
+                }
+                _ => Vec::new(),
+            },
+            Input::Found { host, token, facts } => match self.open(&host, &token) {
+                Some((run, doing)) => self.found(&host, run, doing, &facts),
+                None => Vec::new(),
+            },
+        }
+    }
+
+    /// The facts with which a controller takes charge of a deployment that another one, or an earlier life of its
+    /// own, has left: what became of the open steps is not known.
+    pub fn take_charge(&self, now: Time, fence: Fence, by: Person) -> Vec<Fact> {
+        let now = self.clamp(now);
+        let lost = self.hosts.iter().filter_map(|(host, run)| match &run.state {
+            HostState::Doing(doing) => {
+                let why = "the controller was away".to_owned();
+                let state = HostState::Unknown { doing: doing.clone(), since: now, why };
+                Some(Fact::Host { host: host.clone(), state })
+            }
+            HostState::Unknown { doing, why, .. } => {
+                let state = HostState::Unknown { doing: doing.clone(), since: now, why: why.clone() };
+                Some(Fact::Host { host: host.clone(), state })
+            }
+            _ => None,
+        });
+        std::iter::once(Fact::InCharge { fence, by }).chain(lost).collect()
+    }
+
+    /// Whether a person's wish makes sense now: `Err` says why not, in one sentence.
+    pub fn admits(&self, ask: &Ask) -> Result<(), String> {
+        let state = self.state.name();
+        let ended = || format!("{} has ended already: it is {state}", self.id);
+        match (ask, &self.state) {
+            (_, terminal) if terminal.is_terminal() => Err(ended()),
+            (Ask::Pause, State::Running { .. } | State::Baking { .. }) => Ok(()),
+            (Ask::Pause, _) => Err(format!("{} cannot be paused while it is {state}", self.id)),
+            (Ask::Resume, State::Paused { .. }) => Ok(()),
+            (Ask::Resume, _) => Err(format!("{} is not paused: it is {state}", self.id)),
+            (Ask::Abort { .. } | Ask::Supersede { .. }, State::RollingBack { .. }) => {
+                Err(format!("{} is being put back already; that ends by itself", self.id))
+            }
+            (Ask::Abort { rollback: true }, _)
+                if self.plan.as_ref().is_some_and(|plan| plan.back_to.is_none()) =>
+            {
+                Err(format!(
+                    "{} has no earlier good release to put back; abort it without --rollback",
+                    self.id
+                ))
+            }
+            (Ask::Abort { .. } | Ask::Supersede { .. }, _) => Ok(()),
+        }
+    }
+
+    /// The open step of a host, when it is the one that is spoken of.
+    fn open(&self, host: &HostName, token: &Token) -> Option<(&HostRun, &Doing)> {
+        let run = self.hosts.get(host)?;
+        match &run.state {
+            HostState::Doing(doing) | HostState::Unknown { doing, .. } if doing.token == *token => {
+                Some((run, doing))
+            }
+            _ => None,
+        }
+    }
+
+    /// What follows when a step ended.
+    fn after(&self, host: &HostName, doing: &Doing, failed: Option<Failure>) -> Fact {
+        if doing.way == Way::Back {
+            return self.after_back(host, doing, failed);
+        }
+        let enter = |state| Fact::Host { host: host.clone(), state };
+        if let Some(failure) = failed {
+            return enter(HostState::Failed(failure));
+        }
+        let unfinished = matches!(doing.stage, Stage::Activate | Stage::Verify);
+        if unfinished
+            && self.must_turn_back()
+            && let Some(back) = self.plan.as_ref().and_then(|plan| self.begin_back(plan, host))
+        {
+            // The step ended well, but its release did not: no further step towards it.
+            return back;
+        }
+        match doing.stage {
+            Stage::Prepare => enter(HostState::Prepared),
+            Stage::Activate => self.begin(host, Stage::Verify, Way::Forward),
+            Stage::Verify => self.begin(host, Stage::Observe, Way::Forward),
+            Stage::Observe => enter(HostState::Succeeded),
+        }
+    }
+
+    fn must_turn_back(&self) -> bool {
+        matches!(
+            self.state,
+            State::RollingBack { .. } | State::Aborting { then: AfterAbort::RollBack { .. } }
+        )
+    }
+
+    /// A host was lost and found again: place it where it really is.
+    fn found(&self, host: &HostName, run: &HostRun, doing: &Doing, facts: &HostFacts) -> Vec<Fact> {
+        let status = facts.tokens.get(&doing.token).unwrap_or(&TokenStatus::NeverStarted);
+        let again = |stage| match run.begun {
+            MAX_ATTEMPTS.. => {
+                let reason = format!("{} was interrupted again and again", doing.stage);
+                self.after(host, doing, Some(Failure { stage: doing.stage, reason, tail: String::new() }))
+            }
+            _ => self.begin(host, stage, doing.way),
+        };
+        let fact = match status {
+            TokenStatus::Finished(outcome) => {
+                self.after(host, doing, failure_of(doing.stage, outcome.clone()))
+            }
+            // The order stands: the driver attaches to it, or gives it for the first time.
+            TokenStatus::Running | TokenStatus::NeverStarted => {
+                Fact::Host { host: host.clone(), state: HostState::Doing(doing.clone()) }
+            }
+            TokenStatus::Interrupted => match doing.stage {
+                Stage::Prepare => again(Stage::Prepare),
+                Stage::Activate | Stage::Verify | Stage::Observe => {
+                    let activated = facts.marker.as_ref().is_some_and(|marker| marker.complete)
+                        && facts.uniform_release() == self.target(doing.way);
+                    again(if activated { Stage::Verify } else { Stage::Activate })
+                }
+            },
+        };
+        vec![fact]
+    }
+
+    /// The release at the end of the way.
+    pub(super) fn target(&self, way: Way) -> Option<&ReleaseId> {
+        match way {
+            Way::Forward => Some(&self.request.release.id),
+            Way::Back => self.plan.as_ref()?.back_to.as_ref().map(|release| &release.id),
+        }
+    }
+}
+
+fn failure_of(stage: Stage, outcome: Outcome) -> Option<Failure> {
+    match outcome {
+        Outcome::Succeeded => None,
+        Outcome::Failed { reason, tail } => Some(Failure { stage, reason, tail }),
+        Outcome::TimedOut { after, tail } => {
+            let reason = format!("{stage} took longer than {}", format_duration(after));
+            Some(Failure { stage, reason, tail })
+        }
+        Outcome::Killed => {
+            Some(Failure { stage, reason: format!("{stage} was ended by request"), tail: String::new() })
+        }
+    }
+}

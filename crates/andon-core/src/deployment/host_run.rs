@@ -1,0 +1,122 @@
+//! One host's passage through a deployment.
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::{Stage, Token};
+use crate::time::Time;
+
+/// Towards the new release, or back to the old one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// To the new release.
+    Forward,
+    /// To the one before.
+    Back,
+}
+
+/// A step that was ordered and whose end is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doing {
+    /// Which part of the passage.
+    pub stage: Stage,
+    /// In which direction.
+    pub way: Way,
+    /// The name of the step on the host.
+    pub token: Token,
+}
+
+/// Why a host failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// During which part of the passage.
+    pub stage: Stage,
+    /// One sentence.
+    pub reason: String,
+    /// The last lines of output.
+    pub tail: String,
+}
+
+/// Where a host is on its passage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostState {
+    /// Its turn has not come.
+    Pending,
+    /// Already on the release and serving: left alone.
+    Skipped,
+    /// At work: `preparing`, `activating`, `verifying`, `observing` or `reverting`.
+    Doing(Doing),
+    /// The release lies ready. Nothing that runs was disturbed.
+    Prepared,
+    /// On the new release, verified.
+    Succeeded,
+    /// Not able to take the release.
+    Failed(Failure),
+    /// What became of a step is not known; asked for before anything else.
+    Unknown {
+        /// The step.
+        doing: Doing,
+        /// When contact was lost.
+        since: Time,
+        /// What was heard last.
+        why: String,
+    },
+    /// No contact within the reconnect window. Not a failure.
+    Unreachable {
+        /// What was heard last.
+        why: String,
+        /// The step whose fate is unknown, if there is one.
+        doing: Option<Doing>,
+    },
+    /// Back on the release from before, verified.
+    Reverted,
+    /// Neither on the new nor surely on the old release: a person must look.
+    RevertFailed(Failure),
+    /// Never changed: the deployment ended before its turn.
+    Cancelled,
+}
+
+impl HostState {
+    /// The state's name, as people see it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            HostState::Pending => "pending",
+            HostState::Skipped => "skipped",
+            HostState::Doing(Doing { way: Way::Back, .. }) => "reverting",
+            HostState::Doing(Doing { stage, .. }) => match stage {
+                Stage::Prepare => "preparing",
+                Stage::Activate => "activating",
+                Stage::Verify => "verifying",
+                Stage::Observe => "observing",
+            },
+            HostState::Prepared => "prepared",
+            HostState::Succeeded => "succeeded",
+            HostState::Failed(_) => "failed",
+            HostState::Unknown { .. } => "unknown",
+            HostState::Unreachable { .. } => "unreachable",
+            HostState::Reverted => "reverted",
+            HostState::RevertFailed(_) => "revert_failed",
+            HostState::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A host in a deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostRun {
+    /// Where it is.
+    pub state: HostState,
+    /// Since when.
+    pub since: Time,
+    /// Whether the new release was, or may have been, activated here.
+    pub touched: bool,
+    /// Whether it serves users, as far as is known.
+    pub serving: bool,
+    /// Whether it served when the plan was made.
+    pub served_before: bool,
+    /// Steps begun so far: the source of fresh tokens.
+    pub begun: u32,
+    /// Its last failure, kept after it was put back.
+    pub failure: Option<Failure>,
+}

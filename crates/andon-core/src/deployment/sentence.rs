@@ -1,0 +1,165 @@
+//! A deployment in words. The same sentences on terminal, page, mail and chat.
+
+use super::{
+    CancelReason, Cause, Deployment, Doing, HostState, PauseReason, PendingReason, Phase, State, Way,
+};
+use crate::host::Stage;
+use crate::name::HostName;
+use crate::quantity::format_duration;
+use crate::time::Time;
+
+/// Up to four names, then how many more: `web1, web2, web3 and 5 more`.
+pub fn list_hosts<'a>(hosts: impl IntoIterator<Item = &'a HostName>) -> String {
+    const SHOWN: usize = 4;
+    let names: Vec<&str> = hosts.into_iter().map(HostName::as_str).collect();
+    match names.len() {
+        0 => "no host".to_owned(),
+        1 => names[0].to_owned(),
+        n if n <= SHOWN => format!("{} and {}", names[..n - 1].join(", "), names[n - 1]),
+        n => format!("{} and {} more", names[..SHOWN - 1].join(", "), n - SHOWN + 1),
+    }
+}
+
+/// `1 host`, `2 hosts`.
+pub fn hosts(count: u32) -> String {
+    if count == 1 { "1 host".to_owned() } else { format!("{count} hosts") }
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Cause::Canary { host, stage, reason } => {
+                write!(f, "{host}, in the first wave, failed to {stage}: {reason}")
+            }
+            Cause::Correlated { stage, hosts, reason } => {
+                write!(f, "{} failed alike to {stage}: {reason}", list_hosts(hosts))
+            }
+            Cause::Budget { failed, max, reason } => {
+                write!(f, "{} failed and {max} may; the last one said: {reason}", hosts(*failed))
+            }
+            Cause::NoProgress { after } => write!(f, "no host succeeded for {}", format_duration(*after)),
+            Cause::Incomplete { hosts } => write!(f, "{} could not be changed", list_hosts(hosts)),
+            Cause::Asked { by: Some(by) } => write!(f, "{by} asked for it"),
+            Cause::Asked { by: None } => f.write_str("it was asked for"),
+        }
+    }
+}
+
+impl std::fmt::Display for PauseReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            PauseReason::Manual => f.write_str("a person paused it"),
+            PauseReason::Unreachable { count, max } => {
+                write!(f, "{} cannot be reached, {max} may be missing", hosts(*count))
+            }
+            PauseReason::Floor { available, floor } => {
+                write!(f, "{} serve and {floor} must: no further host may be taken out", hosts(*available))
+            }
+            PauseReason::NothingLearned => {
+                f.write_str("no host of the first wave could be reached: nothing is known about the release")
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for CancelReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CancelReason::Superseded { by } => write!(f, "{by} is newer and took its place in the queue"),
+            CancelReason::Asked => f.write_str("a person cancelled it"),
+            CancelReason::Refused { why } => f.write_str(why),
+        }
+    }
+}
+
+/// What a host does now, as a participle.
+pub fn doing(doing: &Doing) -> &'static str {
+    match (doing.way, doing.stage) {
+        (Way::Forward, Stage::Prepare) => "preparing",
+        (Way::Forward, Stage::Activate) => "activating",
+        (Way::Forward, Stage::Verify) => "verifying",
+        (Way::Forward, Stage::Observe) => "observing",
+        (Way::Back, Stage::Prepare) => "fetching the old release",
+        (Way::Back, Stage::Activate) => "switching back",
+        (Way::Back, Stage::Verify | Stage::Observe) => "verifying the old release",
+    }
+}
+
+impl Deployment {
+    /// Why it is in its state, where there is something to say.
+    pub fn reason(&self) -> Option<String> {
+        match &self.state {
+            State::Paused { reason, .. } => Some(reason.to_string()),
+            State::Cancelled { reason } => Some(reason.to_string()),
+            State::Aborted { superseded_by: Some(by) } => {
+                Some(format!("{by} is newer and goes on from here"))
+            }
+            state => state.cause().map(Cause::to_string),
+        }
+    }
+
+    /// What it waits for, since when, and what happens then: one sentence. `None` when it has ended.
+    pub fn waiting(&self, now: Time) -> Option<String> {
+        let now = self.clamp(now);
+        let plan = self.plan.as_ref();
+        let on_hosts = || {
+            let busiest = self
+                .hosts
+                .iter()
+                .filter(|(_, run)| matches!(run.state, HostState::Doing(_) | HostState::Unknown { .. }))
+                .min_by_key(|(_, run)| run.since);
+            busiest.map(|(host, run)| self.waiting_for_host(now, host, &run.state, run.since))
+        };
+        match &self.state {
+            State::Pending { reason: PendingReason::Lock } => {
+                Some("waiting for the lock of its scope".to_owned())
+            }
+            State::Pending { reason: PendingReason::Start } => Some("about to start".to_owned()),
+            State::Paused { reason, .. } => {
+                let rest = if self.busy() { "; hosts in their cycle finish it" } else { "" };
+                let (id, n) = (self.id.0, rest);
+                Some(format!("paused: {reason}{n}. next: andon resume {id}, or andon abort {id} --rollback"))
+            }
+            State::Baking { since } => {
+                let bake = plan.map(|plan| plan.bake).unwrap_or_default();
+                let left = bake.saturating_sub(now.since(*since));
+                Some(format!("watching all hosts for {} more, then it is good", format_duration(left)))
+            }
+            State::Running { .. } | State::Aborting { .. } | State::RollingBack { .. } => {
+                on_hosts().or_else(|| Some("deciding".to_owned()))
+            }
+            _ => None,
+        }
+    }
+
+    fn waiting_for_host(&self, now: Time, host: &HostName, state: &HostState, since: Time) -> String {
+        let span = format_duration(std::time::Duration::from_secs(now.since(since).as_secs()));
+        match state {
+            HostState::Unknown { since, why, .. } => {
+                let window =
+                    self.plan.as_ref().map(|plan| plan.service.rollout.reconnect_window).unwrap_or_default();
+                let left = format_duration(window.saturating_sub(now.since(*since)));
+                format!("calling {host} again ({why}); will go on without it in {left}")
+            }
+            HostState::Doing(step) => format!("waiting for {host}: {} for {span}", doing(step)),
+            other => format!("waiting for {host}: {}", other.name()),
+        }
+    }
+
+    /// Which part of the run it is, for a headline: `wave 2 of 4`.
+    pub fn phase_title(&self) -> String {
+        let waves = self.plan.as_ref().map_or(0, |plan| plan.waves.len());
+        let phase = |phase: &Phase| match phase {
+            Phase::Prepare => "preparing all hosts".to_owned(),
+            Phase::Wave(n) => format!("wave {} of {waves}", (n + 1).min(waves)),
+            Phase::Bake { .. } => "watching".to_owned(),
+        };
+        match &self.state {
+            State::Running { phase: at } => phase(at),
+            State::Paused { at, .. } => format!("paused in {}", phase(at)),
+            State::Baking { .. } => "watching".to_owned(),
+            State::RollingBack { .. } => "putting back".to_owned(),
+            other => other.name().replace('_', " "),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! A fleet that behaves as told, and a driver without a clock.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::super::*;
+use crate::host::{Outcome, Stage, Step, Token, TokenStatus};
+use crate::person::Person;
+use crate::plan::tests::Fleet;
+
+pub(super) fn ana() -> Person {
+    Person { name: "ana".into(), at: "laptop".into() }
+}
+
+/// How a host answers the next orders of a stage; when the list is empty it succeeds.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Answer {
+    Fails,
+    /// The connection is cut; asked later, the host says this.
+    Cut(TokenStatus),
+    /// Nothing is heard, ever again.
+    Dead,
+    /// The order stays open until the test says otherwise.
+    Hangs,
+}
+
+pub(super) struct World {
+    pub(super) deployment: Deployment,
+    pub(super) now: Time,
+    pub(super) script: BTreeMap<(String, Stage, Way), VecDeque<Answer>>,
+    pub(super) dead: Vec<HostName>,
+    /// Every activation that took effect, in order, with the release that it led to.
+    pub(super) activated: Vec<(HostName, Way)>,
+    pub(super) facts: Vec<(Time, Fact)>,
+}
+
+impl World {
+    pub(super) fn new(fleet: &Fleet) -> Self {
+        let now = Time(1_000_000);
+        let plan = fleet.plan().unwrap();
+        let request = Request {
+            scope: plan.scope.clone(),
+            kind: plan.kind,
+            release: plan.release.clone(),
+            by: ana(),
+            why: None,
+            fixes: None,
+            allow_bad: None,
+            take_over: false,
+        };
+        let mut world = Self {
+            deployment: Deployment::new(DeploymentId(128), request.clone(), now),
+            now,
+            script: BTreeMap::new(),
+            dead: Vec::new(),
+            activated: Vec::new(),
+            facts: vec![(now, Fact::Accepted { request })],
+        };
+        world.record(vec![
+            Fact::Planned { plan: Box::new(plan) },
+            Fact::InCharge { fence: Fence(7), by: ana() },
+        ]);
+        world
+    }
+
+    pub(super) fn host(mut self, host: &str, stage: Stage, answers: &[Answer]) -> Self {
+        self.script.insert((host.to_owned(), stage, Way::Forward), answers.iter().cloned().collect());
+        self
+    }
+
+    pub(super) fn on_the_way_back(mut self, host: &str, stage: Stage, answers: &[Answer]) -> Self {
+        self.script.insert((host.to_owned(), stage, Way::Back), answers.iter().cloned().collect());
+        self
+    }
+
+    pub(super) fn record(&mut self, facts: Vec<Fact>) {
+        for fact in facts {
+            let before = self.deployment.available();
+            self.deployment.apply(self.now, &fact);
+            self.facts.push((self.now, fact));
+            self.check_invariants(before);
+        }
+    }
+
+    pub(super) fn check_invariants(&self, available_before: u32) {
+        let Some(plan) = &self.deployment.plan else { return };
+        let available = self.deployment.available();
+        let lost_one = matches!(
+            self.facts.last(),
+            Some((_, Fact::Host { state: HostState::Failed(_) | HostState::Unreachable { .. }, .. }))
+        );
+        // I2: we never take a host out below the floor. What fails or vanishes by itself is not our doing.
+        assert!(
+            available >= plan.floor || available >= available_before || lost_one,
+            "I2: {available} of at least {} serve after {:?}",
+            plan.floor,
+            self.facts.last()
+        );
+        let folded =
+            Deployment::fold(self.deployment.id, self.facts.iter().map(|(at, fact)| (*at, fact))).unwrap();
+        assert_eq!(folded, self.deployment, "the state is a fold of the facts");
+        // I4: one open order for each host.
+        let orders = self.deployment.orders();
+        let mut hosts: Vec<_> = orders.iter().map(|(host, _)| host).collect();
+        hosts.dedup();
+        assert_eq!(hosts.len(), orders.len(), "I4");
+    }
+
+    pub(super) fn settle(&mut self) {
+        for _ in 0..100_000 {
+            let facts = self.deployment.decide(self.now);
+            if facts.is_empty() {
+                return;
+            }
+            self.record(facts);
+        }
+        panic!("decide never comes to rest: {:?}", self.deployment.state);
+    }
+
+    /// Lets everything happen until the deployment ends, pauses, or hangs on orders that nobody answers.
+    pub(super) fn run(&mut self) -> &State {
+        for _ in 0..100_000 {
+            self.settle();
+            if self.deployment.state.is_terminal() {
+                break;
+            }
+            let news =
+                self.deployment.orders().into_iter().find_map(|(host, order)| self.answer(host, &order));
+            match (news, self.deployment.next_deadline(self.now)) {
+                (Some(news), _) => {
+                    self.now = self.now + Duration::from_millis(100);
+                    let facts = self.deployment.handle(self.now, news);
+                    self.record(facts);
+                }
+                (None, Some(deadline)) => self.now = deadline,
+                (None, None) => break,
+            }
+        }
+        &self.deployment.state
+    }
+
+    pub(super) fn answer(&mut self, host: HostName, order: &OpenOrder) -> Option<Input> {
+        let token = order.token().clone();
+        match order {
+            OpenOrder::Step { step, .. } => self.answer_step(host, token, step),
+            OpenOrder::Ask { .. } if self.dead.contains(&host) => None,
+            OpenOrder::Ask { .. } => {
+                let HostState::Unknown { doing, why, .. } = &self.deployment.hosts[&host].state else {
+                    return None;
+                };
+                let status: TokenStatus = match why.as_str() {
+                    "running" | "the controller was away" => TokenStatus::Running,
+                    "interrupted" => TokenStatus::Interrupted,
+                    "finished" => TokenStatus::Finished(Outcome::Succeeded),
+                    _ => TokenStatus::NeverStarted,
+                };
+                let mut facts =
+                    crate::plan::tests::facts(Some(self.deployment.target(doing.way).unwrap().clone()), true);
+                if status == TokenStatus::Interrupted && doing.stage == Stage::Activate {
+                    facts.marker.as_mut().unwrap().complete = false;
+                }
+                facts.tokens.insert(token.clone(), status);
+                Some(Input::Found { host, token, facts: Box::new(facts) })
+            }
+        }
+    }
+
+    pub(super) fn answer_step(&mut self, host: HostName, token: Token, step: &Step) -> Option<Input> {
+        let HostState::Doing(doing) = &self.deployment.hosts[&host].state else { return None };
+        let key = (host.to_string(), step.stage(), doing.way);
+        let way = doing.way;
+        if self.dead.contains(&host) {
+            return None;
+        }
+        let scripted = self.script.get_mut(&key).and_then(VecDeque::pop_front);
+        match scripted {
+            Some(Answer::Hangs) => {
+                self.script.get_mut(&key).unwrap().push_front(Answer::Hangs);
+                return None;
+            }
+            Some(Answer::Dead) => {
+                self.dead.push(host.clone());
+                return Some(Input::Lost { host, token, why: "no answer".into() });
+            }
+            Some(Answer::Cut(status)) => {
+                let why = match status {
+                    TokenStatus::Running => "running",
+                    TokenStatus::Interrupted => "interrupted",
+                    TokenStatus::Finished(_) => "finished",
+                    TokenStatus::NeverStarted => "never started",
+                };
+                return Some(Input::Lost { host, token, why: why.into() });
+            }
+            Some(Answer::Fails) => {
+                let outcome =
+                    Outcome::Failed { reason: format!("{} said no", step.stage()), tail: String::new() };
+                return Some(Input::Ended { host, token, outcome });
+            }
+            None => {}
+        }
+        if step.stage() == Stage::Activate {
+            self.activated.push((host.clone(), way));
+        }
+        Some(Input::Ended { host, token, outcome: Outcome::Succeeded })
+    }
+
+    pub(super) fn ask(&mut self, ask: Ask) {
+        self.deployment.admits(&ask).unwrap();
+        self.record(vec![Fact::Asked { ask, by: ana(), why: None }]);
+    }
+
+    pub(super) fn states(&self) -> BTreeMap<&str, &str> {
+        self.deployment.hosts.iter().map(|(host, run)| (host.as_str(), run.state.name())).collect()
+    }
+
+    pub(super) fn activated(&self, way: Way) -> Vec<&str> {
+        self.activated.iter().filter(|(_, w)| *w == way).map(|(host, _)| host.as_str()).collect()
+    }
+}

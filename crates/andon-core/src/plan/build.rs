@@ -1,0 +1,264 @@
+//! Makes a plan from a wish, the line and what the hosts say. Changes nothing, decides everything.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Before, FullHost, OnFailure, Plan, PlannedHost, Refusal, waves};
+use crate::deployment::Kind;
+use crate::digest::Digest;
+use crate::host::HostFacts;
+use crate::line::{Host, Service};
+use crate::name::HostName;
+use crate::quantity::{ByteSize, Share};
+use crate::release::{Release, ReleaseId, ReleaseStatus};
+use crate::scope::{Scope, ScopeName};
+
+/// The most hosts that are prepared at once.
+const PREPARE_PARALLEL: u32 = 100;
+/// The share of hosts that serve at every instant, unless the line says otherwise.
+const DEFAULT_FLOOR: Share = Share::Percent(75);
+/// Room left on a host's disk after unpacking, in bytes.
+const HEADROOM: u64 = 16 << 20;
+
+/// What a host said when it was asked, or why it did not.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Observation {
+    /// It answered.
+    Reached(Box<HostFacts>),
+    /// It did not: one sentence.
+    Unreachable(String),
+}
+
+/// What every host of a scope said.
+pub type Observations = BTreeMap<HostName, Observation>;
+
+/// What a plan is made from.
+#[derive(Debug, Clone)]
+pub struct Proposal<'a> {
+    /// Where.
+    pub scope: &'a ScopeName,
+    /// What for.
+    pub kind: Kind,
+    /// The release to move to.
+    pub release: &'a Release,
+    /// The service as the line describes it.
+    pub service: &'a Service,
+    /// The hosts of the environment, in the line's order.
+    pub hosts: Vec<&'a Host>,
+    /// BLAKE3 of the line's files.
+    pub config: Digest,
+    /// What is known of the scope.
+    pub known: &'a Scope,
+    /// A bad release may pass.
+    pub allow_bad: bool,
+    /// The ledger that gives the orders; hosts of another one are refused unless `take_over`.
+    pub ledger: &'a str,
+    /// Hosts that belong to another ledger are taken over.
+    pub take_over: bool,
+}
+
+/// Makes the plan, or says why there is none.
+pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, Refusal> {
+    let Proposal { scope, kind, release, service, hosts, known, .. } = proposal;
+    if hosts.is_empty() {
+        return Err(Refusal::NoHosts((*scope).clone()));
+    }
+    refuse_bad(proposal)?;
+    let rollout = &service.rollout;
+    let total = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
+    let back_to = match kind {
+        Kind::Deploy => known.rollback_target(&release.id).map(|good| good.release.clone()),
+        Kind::Rollback => None,
+    };
+    let max_unreachable = match kind {
+        Kind::Deploy => at_least_one(rollout.max_unreachable, total),
+        // A rollback does what it can.
+        Kind::Rollback => total,
+    };
+    let planned: BTreeMap<HostName, PlannedHost> = hosts
+        .iter()
+        .map(|host| {
+            let before = before(observed.get(&host.name), &release.id, back_to.as_ref());
+            (host.name.clone(), PlannedHost { host: (*host).clone(), before })
+        })
+        .collect();
+    refuse_obstacles(proposal, observed, max_unreachable)?;
+
+    let order = order_of_change(hosts, &planned, known.current.as_ref());
+    if order.is_empty() {
+        return Err(Refusal::NothingToDo { release: release.id.clone(), hosts: total });
+    }
+    let floor = floor(rollout.min_available, total);
+    refuse_floor(&planned, &order, floor, total)?;
+    let changing = u32::try_from(order.len()).unwrap_or(u32::MAX);
+    let (waves, max_parallel, bake) = match kind {
+        Kind::Deploy => {
+            (waves::split(&order, &rollout.waves), rollout.max_parallel.floor_of(total).max(1), rollout.bake)
+        }
+        // Back is as wide as the floor allows.
+        Kind::Rollback => (vec![order], changing, Duration::ZERO),
+    };
+    let on_failure = match kind {
+        Kind::Rollback => OnFailure::GoOn,
+        Kind::Deploy if rollout.auto_rollback && back_to.is_some() => OnFailure::RollBack,
+        Kind::Deploy => OnFailure::Stop,
+    };
+    Ok(Plan {
+        scope: (*scope).clone(),
+        kind: *kind,
+        release: (*release).clone(),
+        keep: keep(known, rollout.keep_releases, release, back_to.as_ref()),
+        back_to,
+        service: (*service).clone(),
+        config: proposal.config,
+        hosts: planned,
+        waves,
+        max_parallel,
+        prepare_parallel: PREPARE_PARALLEL,
+        floor,
+        max_failed: at_least_one(rollout.max_failed, total),
+        max_unreachable,
+        correlated_failures: rollout.correlated_failures.max(1),
+        on_failure,
+        bake,
+    })
+}
+
+/// An absolute number is taken as it is; a share is at least one host.
+fn at_least_one(share: Share, total: u32) -> u32 {
+    match share {
+        Share::Hosts(n) => n,
+        Share::Percent(0) => 0,
+        Share::Percent(_) => share.floor_of(total).max(1),
+    }
+}
+
+/// The default leaves room for one host to change; a declared floor is taken at its word.
+fn floor(declared: Option<Share>, total: u32) -> u32 {
+    match declared {
+        Some(share) => share.ceil_of(total),
+        None => DEFAULT_FLOOR.ceil_of(total).min(total.saturating_sub(1)),
+    }
+}
+
+fn before(observed: Option<&Observation>, release: &ReleaseId, back_to: Option<&Release>) -> Before {
+    match observed {
+        Some(Observation::Reached(facts)) => {
+            let running = facts.uniform_release().cloned();
+            let serves = facts.serves();
+            Before::Reached {
+                already: serves && running.as_ref() == Some(release),
+                release: running,
+                serves,
+                has_release: facts.releases.contains(release),
+                has_back_to: back_to.is_some_and(|back| facts.releases.contains(&back.id)),
+            }
+        }
+        Some(Observation::Unreachable(why)) => Before::Unreachable { why: why.clone() },
+        None => Before::Unreachable { why: "it was not asked".to_owned() },
+    }
+}
+
+/// Sick hosts first (they serve nobody), then laggards, then the rest in the line's order.
+fn order_of_change(
+    hosts: &[&Host],
+    planned: &BTreeMap<HostName, PlannedHost>,
+    current: Option<&ReleaseId>,
+) -> Vec<HostName> {
+    let mut order: Vec<(u8, HostName)> = hosts
+        .iter()
+        .filter_map(|host| match &planned.get(&host.name)?.before {
+            Before::Reached { already: true, .. } | Before::Unreachable { .. } => None,
+            Before::Reached { serves: false, .. } => Some((0, host.name.clone())),
+            Before::Reached { release, .. } if release.as_ref() != current => Some((1, host.name.clone())),
+            Before::Reached { .. } => Some((2, host.name.clone())),
+        })
+        .collect();
+    order.sort_by_key(|(rank, _)| *rank);
+    order.into_iter().map(|(_, host)| host).collect()
+}
+
+fn refuse_bad(proposal: &Proposal<'_>) -> Result<(), Refusal> {
+    match proposal.known.releases.get(&proposal.release.id) {
+        Some(known) if known.status == ReleaseStatus::Bad && !proposal.allow_bad => {
+            Err(Refusal::BadRelease {
+                release: proposal.release.id.clone(),
+                deployment: known.deployment,
+                because: known.because.clone(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_obstacles(
+    proposal: &Proposal<'_>,
+    observed: &Observations,
+    max_unreachable: u32,
+) -> Result<(), Refusal> {
+    let (mut lost, mut full, mut obstacles) = (Vec::new(), Vec::new(), Vec::new());
+    let needed = ByteSize(
+        proposal.release.packed.0.saturating_add(proposal.release.unpacked.0).saturating_add(HEADROOM),
+    );
+    for host in &proposal.hosts {
+        let facts = match observed.get(&host.name) {
+            Some(Observation::Reached(facts)) => facts,
+            Some(Observation::Unreachable(why)) => {
+                lost.push((host.name.clone(), why.clone()));
+                continue;
+            }
+            None => continue,
+        };
+        if let Some(authority) = &facts.authority
+            && authority.ledger != proposal.ledger
+            && !proposal.take_over
+        {
+            return Err(Refusal::Foreign { host: host.name.clone(), authority: Box::new(authority.clone()) });
+        }
+        if !facts.releases.contains(&proposal.release.id) && facts.free < needed {
+            full.push(FullHost { host: host.name.clone(), free: facts.free, needed });
+        }
+        obstacles.extend(facts.obstacles.iter().map(|why| (host.name.clone(), why.clone())));
+    }
+    if lost.len() > max_unreachable as usize || lost.len() == proposal.hosts.len() {
+        return Err(Refusal::Unreachable { hosts: lost, max: max_unreachable });
+    }
+    if !full.is_empty() {
+        return Err(Refusal::Full(full));
+    }
+    if !obstacles.is_empty() {
+        return Err(Refusal::Obstacles(obstacles));
+    }
+    Ok(())
+}
+
+/// Refuses when a host that serves must change and could not, even after all sick hosts were mended by the change.
+fn refuse_floor(
+    planned: &BTreeMap<HostName, PlannedHost>,
+    order: &[HostName],
+    floor: u32,
+    total: u32,
+) -> Result<(), Refusal> {
+    let reached = planned.values().filter(|host| matches!(host.before, Before::Reached { .. })).count();
+    let best = u32::try_from(reached).unwrap_or(u32::MAX);
+    let serving_must_change = order
+        .iter()
+        .filter_map(|host| planned.get(host))
+        .any(|host| matches!(host.before, Before::Reached { serves: true, .. }));
+    if serving_must_change && best <= floor {
+        return Err(Refusal::Floor { total, down: total - best, floor });
+    }
+    Ok(())
+}
+
+/// The newest good releases, the current one and both ends of the way.
+fn keep(known: &Scope, count: u32, release: &Release, back_to: Option<&Release>) -> Vec<ReleaseId> {
+    let mut keep: Vec<ReleaseId> =
+        known.good().into_iter().take(count as usize).map(|good| good.release.id.clone()).collect();
+    keep.extend(known.current.clone());
+    keep.push(release.id.clone());
+    keep.extend(back_to.map(|release| release.id.clone()));
+    keep.sort();
+    keep.dedup();
+    keep
+}

@@ -1,0 +1,175 @@
+//! Why a plan is refused. Refusals are data: nothing has been changed when one is given.
+
+use crate::deployment::DeploymentId;
+use crate::deployment::sentence::{hosts, list_hosts};
+use crate::host::Authority;
+use crate::name::HostName;
+use crate::quantity::ByteSize;
+use crate::release::ReleaseId;
+use crate::scope::ScopeName;
+
+/// A host without enough space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FullHost {
+    /// Which.
+    pub host: HostName,
+    /// What it has.
+    pub free: ByteSize,
+    /// What the release needs.
+    pub needed: ByteSize,
+}
+
+/// Why a plan is refused.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Refusal {
+    /// Every host is on the release already, and serves.
+    NothingToDo {
+        /// The release.
+        release: ReleaseId,
+        /// So many hosts.
+        hosts: u32,
+    },
+    /// The environment has no hosts.
+    NoHosts(ScopeName),
+    /// The release was put back before.
+    BadRelease {
+        /// The release.
+        release: ReleaseId,
+        /// The deployment that judged it.
+        deployment: DeploymentId,
+        /// Its reason.
+        because: String,
+    },
+    /// There is no good release to go back to.
+    NothingToGoBackTo(ScopeName),
+    /// Too many hosts do not answer.
+    Unreachable {
+        /// Which, each with what was heard.
+        hosts: Vec<(HostName, String)>,
+        /// So many may be missing.
+        max: u32,
+    },
+    /// Hosts without enough space.
+    Full(Vec<FullHost>),
+    /// Something on a host will keep the release from working.
+    Obstacles(Vec<(HostName, String)>),
+    /// A host obeys somebody else.
+    Foreign {
+        /// Which host.
+        host: HostName,
+        /// Whom it obeys.
+        authority: Box<Authority>,
+    },
+    /// The floor cannot hold.
+    Floor {
+        /// Hosts in the environment.
+        total: u32,
+        /// Hosts that are out already.
+        down: u32,
+        /// Hosts that must serve.
+        floor: u32,
+    },
+}
+
+impl Refusal {
+    /// What happened: one sentence.
+    pub fn what(&self) -> String {
+        match self {
+            Refusal::NothingToDo { release, hosts: n } => {
+                format!("{} run {release} already, and serve", hosts(*n))
+            }
+            Refusal::NoHosts(scope) => format!("{scope} has no hosts"),
+            Refusal::BadRelease { release, .. } => format!("{release} is bad and is not deployed again"),
+            Refusal::NothingToGoBackTo(scope) => format!("{scope} has no earlier good release to go back to"),
+            Refusal::Unreachable { hosts: lost, max } => {
+                let names = list_hosts(lost.iter().map(|(host, _)| host));
+                format!("{names} cannot be reached, and {max} may be missing")
+            }
+            Refusal::Full(full) => match full.as_slice() {
+                [one] => format!(
+                    "{} cannot take the release: {} are free, {} are needed",
+                    one.host, one.free, one.needed
+                ),
+                many => {
+                    let names = list_hosts(many.iter().map(|full| &full.host));
+                    format!("{names} have too little space for the release")
+                }
+            },
+            Refusal::Obstacles(found) => match found.first() {
+                Some((host, why)) => format!("{host} cannot take the release: {why}"),
+                None => "a host cannot take the release".to_owned(),
+            },
+            Refusal::Foreign { host, authority } => format!(
+                "{host} obeys another ledger: deployment #{} by {} on {}",
+                authority.deployment, authority.by, authority.at
+            ),
+            Refusal::Floor { total, down, floor } => {
+                format!("{}, {down} already down, floor {floor}: no host may be taken out", hosts(*total))
+            }
+        }
+    }
+
+    /// Why: detail after the sentence. Ends with the state of the world.
+    pub fn why(&self) -> String {
+        let untouched = "nothing has been changed";
+        match self {
+            Refusal::NothingToDo { .. } => "there is nothing to do".to_owned(),
+            Refusal::BadRelease { deployment, because, .. } => {
+                format!("{deployment} put it back: {because}; {untouched}")
+            }
+            Refusal::Unreachable { hosts, .. } => {
+                let each: Vec<String> =
+                    hosts.iter().take(3).map(|(host, why)| format!("{host}: {why}")).collect();
+                format!("{}; {untouched}", each.join("; "))
+            }
+            Refusal::Full(full) => {
+                let each: Vec<String> = full
+                    .iter()
+                    .take(6)
+                    .map(|full| format!("{} {} of {}", full.host, full.free, full.needed))
+                    .collect();
+                format!(
+                    "space is checked before the first host is touched ({}); {untouched}",
+                    each.join(", ")
+                )
+            }
+            Refusal::Obstacles(found) if found.len() > 1 => {
+                let each: Vec<String> =
+                    found.iter().skip(1).take(3).map(|(host, why)| format!("{host}: {why}")).collect();
+                format!("also {}; {untouched}", each.join("; "))
+            }
+            Refusal::Foreign { authority, .. } => {
+                format!(
+                    "a host takes orders from one ledger per service (its is {}); {untouched}",
+                    authority.ledger
+                )
+            }
+            Refusal::NoHosts(_)
+            | Refusal::NothingToGoBackTo(_)
+            | Refusal::Obstacles(_)
+            | Refusal::Floor { .. } => untouched.to_owned(),
+        }
+    }
+
+    /// What to do next: one line.
+    pub fn next(&self) -> String {
+        match self {
+            Refusal::NothingToDo { .. } => "change the release, or look at: andon status".to_owned(),
+            Refusal::NoHosts(_) => "name hosts for this environment in line.star".to_owned(),
+            Refusal::BadRelease { deployment, .. } => format!(
+                "fix it and deploy the new release; or look: andon show {}; or insist: --allow-bad \"why\"",
+                deployment.0
+            ),
+            Refusal::NothingToGoBackTo(_) => "deploy a release that works".to_owned(),
+            Refusal::Unreachable { .. } => {
+                "bring the hosts back, take them out of line.star, or raise max_unreachable".to_owned()
+            }
+            Refusal::Full(_) => "free space, then deploy again".to_owned(),
+            Refusal::Obstacles(_) => "mend the host, then deploy again".to_owned(),
+            Refusal::Foreign { .. } => {
+                "deploy from there; or, if that ledger is gone, move the hosts here: --take-over".to_owned()
+            }
+            Refusal::Floor { .. } => "bring hosts back first, or lower min_available in line.star".to_owned(),
+        }
+    }
+}

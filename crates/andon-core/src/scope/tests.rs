@@ -1,0 +1,54 @@
+//! The lock, and what is remembered of releases.
+
+use super::*;
+use crate::plan::tests::release;
+
+fn mark(scope: &mut Scope, content: &str, status: ReleaseStatus) {
+    let fact = ScopeFact::Marked {
+        release: release(content),
+        status,
+        deployment: DeploymentId(1),
+        because: String::new(),
+    };
+    scope.apply(Time(1), &fact);
+}
+
+#[test]
+fn the_way_back_leads_to_the_current_release_while_it_is_good() {
+    let mut scope = Scope::default();
+    assert_eq!(scope.rollback_target(&release("new").id), None);
+    mark(&mut scope, "one", ReleaseStatus::Good);
+    mark(&mut scope, "two", ReleaseStatus::Good);
+    scope.apply(Time(2), &ScopeFact::Current { release: release("one").id });
+    let target = |scope: &Scope, of: &str| {
+        scope.rollback_target(&release(of).id).map(|known| known.release.id.clone())
+    };
+    assert_eq!(target(&scope, "new"), Some(release("one").id), "what runs now, though another is newer");
+    assert_eq!(target(&scope, "one"), Some(release("two").id), "never the release itself");
+    mark(&mut scope, "one", ReleaseStatus::Bad);
+    assert_eq!(target(&scope, "new"), Some(release("two").id), "never a bad one");
+}
+
+#[test]
+fn the_lock_has_an_owner_and_a_held_one_lets_only_repairs_pass() {
+    let mut scope = Scope::default();
+    assert_eq!(scope.admits(Kind::Deploy, None), Admission::Go);
+    scope.apply(Time(1), &ScopeFact::LockTaken { deployment: DeploymentId(4) });
+    assert!(matches!(scope.admits(Kind::Rollback, None), Admission::Occupied { by: DeploymentId(4), .. }));
+    let held = ScopeFact::LockHeld { deployment: DeploymentId(4), reason: "web1 was not restored".into() };
+    scope.apply(Time(2), &held);
+    assert!(matches!(scope.admits(Kind::Deploy, None), Admission::Held { .. }));
+    assert!(matches!(scope.admits(Kind::Deploy, Some(DeploymentId(3))), Admission::Held { .. }));
+    assert_eq!(scope.admits(Kind::Deploy, Some(DeploymentId(4))), Admission::Go);
+    assert_eq!(scope.admits(Kind::Rollback, None), Admission::Go);
+}
+
+#[test]
+fn the_queue_has_one_place_and_the_newest_takes_it() {
+    let mut scope = Scope::default();
+    scope.apply(Time(1), &ScopeFact::Queued { deployment: DeploymentId(5) });
+    scope.apply(Time(2), &ScopeFact::Queued { deployment: DeploymentId(6) });
+    assert_eq!(scope.waiting, Some(DeploymentId(6)));
+    scope.apply(Time(3), &ScopeFact::Unqueued { deployment: DeploymentId(5) });
+    assert_eq!(scope.waiting, Some(DeploymentId(6)), "the one that gave way takes nobody's place along");
+}
