@@ -1,1 +1,118 @@
-fn main() {}
+//! `cargo xtask`: everything that is done to the project rather than with it.
+//!
+//! Each subcommand is one module. A person and CI run the same commands; nothing here is part of what users run.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this program talks to the person at the terminal"
+)]
+
+mod agent;
+mod bench;
+mod ci;
+mod dist;
+mod edges;
+mod failure;
+mod fleet;
+mod machines;
+mod packages;
+mod program;
+mod step;
+mod suite;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+
+/// Tests, checks, benches and machines of the project.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Run all tests; as root on Debian, install what they need first
+    Test,
+    /// Run all checks, the cheap ones first, then all tests: exactly what CI runs
+    Ci,
+    /// Check the house rules: file openings, sizes, names, links, words
+    Tidy,
+    /// Check which crate depends on which
+    Edges,
+    /// Build the static agent and put it beside the built `andon`
+    Agent {
+        /// Build without optimisation: quicker to build, and no limit on the size
+        #[arg(long)]
+        debug: bool,
+    },
+    /// Build what is handed out, into `dist/`
+    Dist,
+    /// Boot Debian machines for trying things, until Enter is pressed or a command has ended
+    Fleet {
+        /// How many machines
+        #[arg(default_value_t = 3)]
+        machines: usize,
+        /// A command to run instead of waiting, with ANDON_FLEET_CONFIG set to the ssh configuration
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+    /// Look after the machines that tests boot
+    Machines {
+        #[command(subcommand)]
+        task: MachinesTask,
+    },
+    /// Measure Andon against other tools, side by side on this machine
+    Bench {
+        /// Only the benches whose name contains this
+        filter: Option<String>,
+        /// Install the tools to compare with: Debian packages, and pyinfra below `target/`
+        #[arg(long)]
+        install_peers: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum MachinesTask {
+    /// Remove what killed runs left behind: containers, mounts, files and bridges
+    Clean {
+        /// Wait first until the standard input ends, which is when the process that holds its other end does
+        #[arg(long, hide = true)]
+        when_stdin_closes: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\nerror: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<(), Failure> {
+    match task {
+        Task::Test => suite::test(),
+        Task::Ci => ci::ci(),
+        Task::Tidy => tidy::tidy(),
+        Task::Edges => edges::edges(),
+        Task::Agent { debug } => {
+            agent::build(if debug { agent::Build::Debug } else { agent::Build::Small }).map(drop)
+        }
+        Task::Dist => dist::dist(),
+        Task::Fleet { machines, command } => fleet::fleet(machines, &command),
+        Task::Machines { task: MachinesTask::Clean { when_stdin_closes } } => {
+            machines::clean(when_stdin_closes)
+        }
+        Task::Bench { filter, install_peers } => bench::bench(filter.as_deref(), install_peers),
+    }
+}

@@ -1,0 +1,49 @@
+//! Andon measured against other tools, side by side on one machine.
+//!
+//! A bench is a function that returns rows; all rows end in one table. A figure that was not measured is never
+//! written down as if it were.
+
+mod contest;
+mod peers;
+mod run;
+mod table;
+
+use crate::failure::Failure;
+use crate::program::{cargo, run as run_program};
+use table::Row;
+
+/// One thing that is measured.
+struct Bench {
+    /// What to call it in the table, and what the filter looks at.
+    name: &'static str,
+    /// What is compared with what, in a sentence.
+    about: &'static str,
+    /// Measures it.
+    measure: fn() -> Result<Vec<Row>, Failure>,
+}
+
+/// All benches, in the order in which they run.
+const BENCHES: &[Bench] = &[Bench {
+    name: "run",
+    about: "`true` on 20 hosts with an ssh daemon each, on loopback: the median of 7 alternating runs",
+    measure: run::measure,
+}];
+
+/// Runs the benches whose name contains `filter` and prints one table; fails when a target was missed.
+pub(crate) fn bench(filter: Option<&str>, install_peers: bool) -> Result<(), Failure> {
+    if install_peers {
+        peers::install()?;
+    }
+    run_program(cargo().args(["build", "--release", "--package", "andon"]))?;
+    crate::agent::build(crate::agent::Build::Small)?;
+    let mut rows = Vec::new();
+    for bench in BENCHES.iter().filter(|bench| filter.is_none_or(|filter| bench.name.contains(filter))) {
+        println!("\n== {}: {}", bench.name, bench.about);
+        rows.extend((bench.measure)()?);
+    }
+    println!("\n{}", table::render(&rows));
+    match rows.iter().filter(|row| row.is_missed()).count() {
+        0 => Ok(()),
+        missed => Err(Failure::Found(format!("{missed} of {} targets were missed", rows.len()))),
+    }
+}

@@ -1,0 +1,110 @@
+//! The one table in which every bench ends.
+
+use std::fmt::Write;
+
+/// What came of measuring one peer.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Peer {
+    /// Its figure.
+    Measured(f64),
+    /// Why there is none.
+    NotMeasured(String),
+}
+
+/// One figure of ours beside one of somebody else. Smaller is better.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Row {
+    /// What was measured, with its unit.
+    pub(super) name: String,
+    /// Our figure, or why there is none.
+    pub(super) ours: Peer,
+    /// Who else.
+    pub(super) peer: String,
+    /// Their figure.
+    pub(super) theirs: Peer,
+    /// The largest ratio of ours to theirs that is good enough; `None` when the row is for information.
+    pub(super) target: Option<f64>,
+}
+
+impl Row {
+    /// Ours divided by theirs.
+    fn ratio(&self) -> Option<f64> {
+        match (&self.ours, &self.theirs) {
+            (Peer::Measured(ours), Peer::Measured(theirs)) if *theirs > 0.0 => Some(ours / theirs),
+            _ => None,
+        }
+    }
+
+    /// Whether the ratio was measured and is too large, or our own figure is missing.
+    pub(super) fn is_missed(&self) -> bool {
+        match (self.target, self.ratio()) {
+            (Some(target), Some(ratio)) => ratio > target,
+            (Some(_), None) => matches!(self.ours, Peer::NotMeasured(_)),
+            (None, _) => false,
+        }
+    }
+
+    fn cells(&self) -> [String; 7] {
+        let figure = |peer: &Peer| match peer {
+            Peer::Measured(figure) => format!("{figure:.3}"),
+            Peer::NotMeasured(why) => why.clone(),
+        };
+        let verdict = match (self.target, self.ratio()) {
+            (None, _) => "",
+            _ if self.is_missed() => "MISSED",
+            (Some(_), Some(_)) => "met",
+            (Some(_), None) => "not compared",
+        };
+        [
+            self.name.clone(),
+            figure(&self.ours),
+            self.peer.clone(),
+            figure(&self.theirs),
+            self.ratio().map_or_else(String::new, |ratio| format!("{ratio:.2}")),
+            self.target.map_or_else(String::new, |target| format!("<= {target:.2}")),
+            verdict.to_owned(),
+        ]
+    }
+}
+
+/// The rows as text in columns, with a heading.
+pub(super) fn render(rows: &[Row]) -> String {
+    let heading = ["measured", "andon", "peer", "figure", "ratio", "target", ""].map(str::to_owned);
+    let lines: Vec<[String; 7]> = std::iter::once(heading).chain(rows.iter().map(Row::cells)).collect();
+    let mut text = String::new();
+    for line in &lines {
+        for (column, cell) in line.iter().enumerate() {
+            let width = lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{cell:width$}  ");
+        }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(ours: Peer, theirs: Peer, target: Option<f64>) -> Row {
+        Row { name: "run cold, s".into(), ours, peer: "clush".into(), theirs, target }
+    }
+
+    #[test]
+    fn a_target_is_met_up_to_its_very_figure() {
+        assert!(!row(Peer::Measured(1.0), Peer::Measured(1.0), Some(1.0)).is_missed());
+        assert!(row(Peer::Measured(1.1), Peer::Measured(1.0), Some(1.0)).is_missed());
+        assert!(!row(Peer::Measured(9.0), Peer::Measured(1.0), None).is_missed());
+    }
+
+    #[test]
+    fn a_missing_peer_is_no_victory_and_a_missing_figure_of_ours_a_defeat() {
+        let missing = || Peer::NotMeasured("not installed".into());
+        let lonely = row(Peer::Measured(1.0), missing(), Some(1.0));
+        assert!(!lonely.is_missed());
+        assert!(render(&[lonely]).contains("not compared"));
+        assert!(row(missing(), Peer::Measured(1.0), Some(1.0)).is_missed());
+    }
+}
