@@ -21,7 +21,8 @@ pub const MAX_ANSWER_BYTES: usize = 32 << 20;
 
 /// An append-only, hash-chained log of facts in streams, with views and leases beside it.
 ///
-/// Dropping the future of a write leaves open whether the write happened: read again.
+/// A write whose future is dropped happens as a whole or not at all, perhaps a moment later. The next
+/// write waits for that, so that a conflict tells.
 #[async_trait]
 pub trait Ledger: Send + Sync + Debug {
     /// Writes a batch, all or nothing, and gives the new records in the order of the batch. When this

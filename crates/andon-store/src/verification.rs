@@ -21,7 +21,7 @@ pub struct Verification {
 /// Where a ledger is not as it was written, and what is wrong there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The position of the first bad record.
+    /// The position of the first bad record; of the newest one when no single record is bad.
     pub position: u64,
     /// Its stream, when there is a record to name it.
     pub stream: Option<String>,
@@ -31,7 +31,7 @@ pub struct Fault {
     pub flaw: Flaw,
 }
 
-/// What can be wrong with a record.
+/// What can be wrong with a record, or around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Flaw {
     /// There is no such record, although there are later ones or the ledger once had it.
@@ -53,18 +53,21 @@ pub enum Flaw {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "record {}", self.position)?;
-        if let (Some(stream), Some(seq)) = (&self.stream, self.seq) {
-            write!(f, " ({stream} {seq})")?;
-        }
+        let position = self.position;
+        let record = match (&self.stream, self.seq) {
+            (Some(stream), Some(seq)) => format!("record {position} ({stream} {seq})"),
+            _ => format!("record {position}"),
+        };
         match &self.flaw {
-            Flaw::Missing => write!(f, " is missing"),
-            Flaw::HashDiffers => write!(f, " does not have the hash that its content gives"),
-            Flaw::Unreadable(why) => write!(f, " cannot be read: {why}"),
-            Flaw::SeqGap { expected } => write!(f, " comes where number {expected} of its stream is due"),
-            Flaw::HeadDiffers => write!(f, " is the newest, and the ledger recorded another one as its head"),
+            Flaw::Missing => write!(f, "{record} is missing"),
+            Flaw::HashDiffers => write!(f, "{record} does not have the hash that its content gives"),
+            Flaw::Unreadable(why) => write!(f, "{record} cannot be read: {why}"),
+            Flaw::SeqGap { expected } => {
+                write!(f, "{record} comes where number {expected} of its stream is due")
+            }
+            Flaw::HeadDiffers => write!(f, "the chain ends with {record}, which is not the recorded head"),
             Flaw::Storage(why) => {
-                write!(f, " is the newest and all are sound, but the database is not: {why}")
+                write!(f, "all {position} records are sound, but the database is not: {why}")
             }
         }
     }
@@ -152,5 +155,60 @@ impl StreamWalk {
         self.seq = seq;
         self.count = self.count.saturating_add(1);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use andon_core::time::Time;
+
+    use super::*;
+
+    /// Three records, chained by hand.
+    fn chain() -> (Walk, Vec<StoredRecord>, ChainEnd) {
+        let mut end = ChainEnd { position: 0, hash: genesis("a") };
+        let records = (1..=3).map(|seq| end.extend("s", seq, Time(0), "ada", b"1".to_vec())).collect();
+        (Walk::new("a"), records, end)
+    }
+
+    #[test]
+    fn a_whole_chain_arrives_at_its_head() {
+        let (mut walk, records, end) = chain();
+        assert!(records.iter().all(|record| walk.step(record).is_ok()));
+        assert_eq!(walk.arrive(end), Ok(()));
+        let found = walk.finish(None);
+        assert_eq!((found.records, found.hash), (3, end.hash));
+    }
+
+    #[test]
+    fn a_chain_that_ends_early_misses_the_next_record() {
+        let (mut walk, records, end) = chain();
+        assert!(records[..2].iter().all(|record| walk.step(record).is_ok()));
+        let fault = walk.arrive(end).unwrap_err();
+        assert_eq!((fault.position, fault.flaw.clone()), (3, Flaw::Missing));
+        assert_eq!(fault.to_string(), "record 3 is missing");
+    }
+
+    #[test]
+    fn a_head_that_lags_behind_the_chain_is_a_fault() {
+        let (mut walk, records, _) = chain();
+        assert!(records.iter().all(|record| walk.step(record).is_ok()));
+        let behind = ChainEnd { position: 2, hash: records[1].hash };
+        assert_eq!(walk.arrive(behind).unwrap_err().flaw, Flaw::HeadDiffers);
+        let other_hash = ChainEnd { position: 3, hash: records[1].hash };
+        assert_eq!(walk.arrive(other_hash).unwrap_err().flaw, Flaw::HeadDiffers);
+    }
+
+    #[test]
+    fn a_stream_with_a_gap_or_a_repeated_number_is_a_fault() {
+        let mut walk = StreamWalk::default();
+        for (stream, seq) in [("a", 1), ("a", 2), ("b", 1)] {
+            assert_eq!(walk.step(stream, seq, 1), Ok(()));
+        }
+        let fault = walk.step("b", 3, 9).unwrap_err();
+        assert_eq!((fault.position, fault.flaw.clone()), (9, Flaw::SeqGap { expected: 2 }));
+        assert_eq!(fault.to_string(), "record 9 (b 3) comes where number 2 of its stream is due");
+        assert!(walk.step("b", 1, 9).is_err());
+        assert!(walk.step("c", 2, 9).is_err(), "a stream begins with 1");
     }
 }

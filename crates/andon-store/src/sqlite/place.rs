@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::StoreError;
 
@@ -13,7 +14,12 @@ pub(super) struct Place {
     path: PathBuf,
 }
 
+/// Files are made one at a time in this process: closing a file drops every lock that the process has
+/// on it, also those that SQLite took through another handle.
+static MAKING: Mutex<()> = Mutex::new(());
+
 // The primary result codes of SQLite that a caller does something different about.
+const NO_PERMISSION: i32 = 3;
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
 const READ_ONLY: i32 = 8;
@@ -55,6 +61,7 @@ impl Place {
             .mode(0o700)
             .create(directory)
             .map_err(|error| self.system_error(&error, "its directory cannot be made"))?;
+        let _one_at_a_time = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path) {
             Ok(file) => file
                 .sync_all()
@@ -105,7 +112,7 @@ impl Place {
                     _ if code == SHARED_MEMORY_SIZE => StoreError::Full { place },
                     FULL => StoreError::Full { place },
                     BUSY | LOCKED => StoreError::Busy { place },
-                    READ_ONLY | CANNOT_OPEN => StoreError::NotWritable { place, why },
+                    NO_PERMISSION | READ_ONLY | CANNOT_OPEN => StoreError::NotWritable { place, why },
                     NOT_A_DATABASE | CORRUPT => self.damaged(why),
                     // Nothing that this crate writes breaks a constraint of a sound ledger.
                     CONSTRAINT => self.damaged(format!("{why}. Verify the ledger to see where")),

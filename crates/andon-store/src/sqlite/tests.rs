@@ -1,9 +1,19 @@
-//! The suite on real files, and what only a file can do: be damaged, full, forbidden or foreign.
+//! The suite on real files, and what only a file can meet: damage, crashes, no space, no permission.
 
+mod crash;
+mod damage;
+mod opening;
+mod space;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::SqliteLedger;
-use crate::suite::Stand;
+use crate::Ledger;
+use crate::suite::{Stand, batch, fact};
 
 /// A ledger in a directory of its own.
 struct InDirectory(TempDir);
@@ -13,7 +23,7 @@ impl InDirectory {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self) -> std::path::PathBuf {
+    fn path(&self) -> PathBuf {
         self.0.path().join("ledger.db")
     }
 }
@@ -26,3 +36,56 @@ impl Stand for InDirectory {
 }
 
 crate::ledger_suite!(InDirectory::new());
+
+/// Appends `count` facts to two streams in turn, and closes the ledger, so that all is in one file.
+async fn fill(stand: &InDirectory, count: u64) {
+    let ledger = stand.open().await;
+    for number in 0..count {
+        let stream = if number % 2 == 0 { "even" } else { "odd" };
+        ledger.append(batch(stream, number / 2, [fact(number)])).await.unwrap();
+    }
+    ledger.close().await.unwrap();
+}
+
+/// A fact of about this many bytes.
+fn large_fact(bytes: usize) -> Value {
+    json!("x".repeat(bytes))
+}
+
+/// A small file system in memory; only root gets one.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    fn new(size: &str) -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let options = format!("size={size},mode=0700");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(directory.path())
+            .output();
+        match mounted {
+            Ok(output) if output.status.success() => Some(Self(directory)),
+            _ => {
+                println!("skipped: this user cannot mount a small file system");
+                None
+            }
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("ledger.db")
+    }
+
+    fn remount(&self, option: &str) {
+        let options = format!("remount,{option}");
+        let done = Command::new("mount").args(["-o", &options]).arg(self.0.path()).status().unwrap();
+        assert!(done.success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a connection that is being closed may still have the file open.
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}

@@ -38,9 +38,9 @@ pub async fn the_tail_has_all_streams_in_the_order_of_their_positions(stand: &im
         seen.extend(page.into_iter().map(|record| (record.position, record.stream, record.seq)));
     }
     let streams = ["b", "a", "c"].into_iter().cycle();
-    let expected: Vec<_> = (1..=15)
+    let expected: Vec<_> = (1_u64..=15)
         .zip(streams)
-        .map(|(position, stream)| (position, stream.to_owned(), (position + 2) / 3))
+        .map(|(position, stream)| (position, stream.to_owned(), position.div_ceil(3)))
         .collect();
     assert_eq!(seen, expected);
     assert_eq!(ledger.tail(u64::MAX, 4).await, Ok(Vec::new()));
