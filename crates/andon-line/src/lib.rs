@@ -1,1 +1,72 @@
-//! .
+//! Reads: a `line.star` becomes a validated [`Line`], or all that is wrong with it at once.
+//!
+//! Reads files below the directory of the line and nothing else: no network, clock, environment or
+//! process. Whatever the files contain, an answer comes within bounded time and memory.
+
+use std::path::Path;
+
+use andon_core::digest::Digest;
+use andon_core::line::Line;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Location, Related, Severity};
+pub use origin::{Origin, Origins};
+pub use reference::{ConstructorDoc, ParameterDoc, reference, reference_page};
+pub use template::template;
+
+mod assemble;
+#[allow(unsafe_code, reason = "derives of starlark implement its unsafe marker traits")]
+mod budget;
+mod call;
+mod constructor;
+mod diagnostic;
+mod evaluation;
+mod kind;
+mod nesting;
+#[allow(unsafe_code, reason = "derives of starlark implement its unsafe marker traits")]
+mod notebook;
+mod origin;
+mod reading;
+mod reference;
+mod schema;
+mod site;
+mod source;
+mod template;
+#[allow(unsafe_code, reason = "derives of starlark implement its unsafe marker traits")]
+mod value;
+
+/// A line that can be used.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The line.
+    pub line: Line,
+    /// Where its parts were written.
+    pub origins: Origins,
+    /// What is probably not meant as it was written.
+    pub warnings: Vec<Diagnostic>,
+    /// BLAKE3 over the paths and contents of all files that were read, scripts included.
+    pub digest: Digest,
+}
+
+/// Reads the line at `path`, usually `line.star`; paths in it are relative to its directory.
+///
+/// Returns every mistake at once.
+pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
+    let name = path.display().to_string();
+    let source = source::read_bounded(path, &name)
+        .map_err(|error| Diagnostics::about_file(name.clone(), format!("{error}")))?;
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let id = path.file_name().map_or_else(|| name.clone(), |id| id.to_string_lossy().into_owned());
+    reading::read(id, name, source, directory.to_owned())
+}
+
+/// The same for a text that is in memory already; `directory` is where scripts and `load()` look.
+pub fn load_source(name: &str, source: &str, directory: &Path) -> Result<Loaded, Diagnostics> {
+    if source.len() as u64 > source::MAX_FILE_SIZE {
+        let error = source::SourceError::TooLarge(name.to_owned());
+        return Err(Diagnostics::about_file(name, error.to_string()));
+    }
+    reading::read(name.to_owned(), name.to_owned(), source.to_owned(), directory.to_owned())
+}

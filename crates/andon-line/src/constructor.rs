@@ -1,0 +1,10 @@
+//! The constructors: what each one takes, means and refuses. Checks that need only one call.
+
+pub(crate) mod group;
+pub(crate) mod health;
+pub(crate) mod host;
+pub(crate) mod probe;
+pub(crate) mod release;
+pub(crate) mod rollout;
+pub(crate) mod run;
+pub(crate) mod service;

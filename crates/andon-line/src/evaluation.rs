@@ -1,0 +1,266 @@
+//! Runs the program that a line is: parses, loads other files, evaluates within the budget, and turns
+//! what goes wrong into diagnostics. Knows nothing of hosts and services.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use andon_core::suggest;
+use starlark::ErrorKind;
+use starlark::analysis::AstModuleLint;
+use starlark::environment::{FrozenModule, Globals, GlobalsBuilder, Module};
+use starlark::eval::{BeforeStmtFunc, Evaluator, FileLoader};
+use starlark::syntax::{AstModule, Dialect};
+
+use crate::budget::{self, HeapWatch, MAX_CALL_DEPTH, MAX_HEAP, MAX_TICKS};
+use crate::diagnostic::Diagnostic;
+use crate::nesting;
+use crate::notebook::Notebook;
+use crate::schema::CONSTRUCTORS;
+use crate::source::{MAX_FILES, Place};
+use crate::value::{Callable, Placeholder};
+
+/// Functions of the language that make no sense in a line: they would only widen what must be bounded.
+const HIDDEN: [&str; 3] = ["dir", "getattr", "hash"];
+
+/// The dialect of a line: Starlark with statements at the top level.
+fn dialect() -> Dialect {
+    Dialect { enable_top_level_stmt: true, enable_keyword_only_arguments: true, ..Dialect::Standard }
+}
+
+/// One evaluation of a line, with all files that it loads.
+pub(crate) struct Evaluation<'a> {
+    notebook: &'a Notebook,
+    cancelled: &'a Arc<AtomicBool>,
+    loaded: RefCell<BTreeMap<String, FrozenModule>>,
+}
+
+impl<'a> Evaluation<'a> {
+    pub(crate) fn new(notebook: &'a Notebook, cancelled: &'a Arc<AtomicBool>) -> Self {
+        Self { notebook, cancelled, loaded: RefCell::default() }
+    }
+
+    /// Evaluates the first file, which the notebook has as source 0. All that goes wrong is recorded.
+    pub(crate) fn run(&self, id: &str) {
+        let Some(module) = self.parse(0) else { return };
+        self.load_all(&module, 0, &mut vec![id.to_owned()]);
+        Module::with_temp_heap(|environment| self.evaluate(module, 0, &environment));
+    }
+
+    fn parse(&self, index: usize) -> Option<AstModule> {
+        let source = self.notebook.sources.get(index)?;
+        if let Some(at) = nesting::too_deep_at(&source.text) {
+            let place = Place { source: index, begin: at, end: at };
+            let error =
+                self.notebook.error_at(place, "this is nested too deeply, or too long without a comma");
+            self.notebook.record(error.help("give its parts names and put it together from them"));
+            return None;
+        }
+        let parsed = AstModule::parse(&index.to_string(), source.text.clone(), &dialect());
+        match parsed {
+            Ok(module) => {
+                self.notebook.sites.borrow_mut().collect(index, &module);
+                Some(module)
+            }
+            Err(error) => {
+                self.record(&error, index);
+                None
+            }
+        }
+    }
+
+    /// Loads what a module names in `load()`. `path` is the chain of files that led here.
+    fn load_all(&self, module: &AstModule, index: usize, path: &mut Vec<String>) {
+        let mut wanted: BTreeMap<&str, (Place, BTreeSet<&str>)> = BTreeMap::new();
+        for load in module.loads() {
+            let place = Notebook::place(&load.span).unwrap_or(Place { source: index, begin: 0, end: 0 });
+            let symbols = &mut wanted.entry(load.module_id).or_insert((place, BTreeSet::new())).1;
+            symbols.extend(load.symbols.values());
+        }
+        for (id, (place, symbols)) in wanted {
+            if self.loaded.borrow().contains_key(id) {
+                self.check_symbols(id, place, &symbols);
+                continue;
+            }
+            let module = self.load(id, place, path);
+            if let Some(module) = module.or_else(|| stand_in(&symbols)) {
+                self.loaded.borrow_mut().insert(id.to_owned(), module);
+                self.check_symbols(id, place, &symbols);
+            }
+        }
+    }
+
+    /// Loads one file; `None` after its mistakes were recorded.
+    fn load(&self, id: &str, place: Place, path: &mut Vec<String>) -> Option<FrozenModule> {
+        if path.iter().any(|file| file == id) {
+            let message = format!("{} loads itself: {} -> {id}", id, path.join(" -> "));
+            self.notebook.error(place, message);
+            return None;
+        }
+        if self.notebook.sources.len() >= MAX_FILES {
+            self.notebook.error(place, format!("a line consists of at most {MAX_FILES} files"));
+            return None;
+        }
+        let text = match self.notebook.sources.read(id) {
+            Ok(text) => text,
+            Err(error) => {
+                let error = self.notebook.error_at(place, error.to_string());
+                self.notebook.record(error.help("paths are relative to the directory of the first file"));
+                return None;
+            }
+        };
+        let index = self.notebook.sources.add(id, self.notebook.sources.shown(id), text);
+        let module = self.parse(index)?;
+        path.push(id.to_owned());
+        self.load_all(&module, index, path);
+        path.pop();
+        Module::with_temp_heap(|environment| {
+            self.evaluate(module, index, &environment).then(|| environment.freeze().ok()).flatten()
+        })
+    }
+
+    /// Symbols that a file lacks are reported where they are asked for, and stand for anything from then on.
+    fn check_symbols(&self, id: &str, place: Place, symbols: &BTreeSet<&str>) {
+        let Some(module) = self.loaded.borrow().get(id).cloned() else { return };
+        let names: Vec<String> = module.names().map(|name| name.as_str().to_owned()).collect();
+        for symbol in symbols.iter().filter(|symbol| !names.iter().any(|name| name == **symbol)) {
+            let error = self.notebook.error_at(place, format!("{id} has no `{symbol}`"));
+            self.notebook.record(error.suggest(suggest::nearest(symbol, names.iter().map(String::as_str))));
+        }
+    }
+
+    /// Whether the evaluation came to its end.
+    fn evaluate(&self, mut module: AstModule, index: usize, environment: &Module<'_>) -> bool {
+        let globals = self.globals(&module);
+        budget::check_operators(&mut module);
+        let mut eval = Evaluator::new(environment);
+        eval.extra = Some(self.notebook);
+        eval.set_loader(self);
+        // Values are few and the evaluation is short: without a collector, memory is the same in every run.
+        eval.disable_gc();
+        let limits = eval
+            .set_max_callstack_size(MAX_CALL_DEPTH)
+            .and_then(|()| eval.set_max_heap_size(MAX_HEAP))
+            .and_then(|()| eval.set_max_tick_count(MAX_TICKS));
+        eval.before_stmt_for_dap(BeforeStmtFunc::from_dyn(Box::new(HeapWatch)));
+        let cancelled = Arc::clone(self.cancelled);
+        eval.set_check_cancelled(Box::new(move || cancelled.load(Ordering::Relaxed)));
+        let result = limits.map_err(starlark::Error::from).and_then(|()| eval.eval_module(module, &globals));
+        match result {
+            Ok(_) => true,
+            Err(error) => {
+                self.record_runtime(&error, &eval, index);
+                false
+            }
+        }
+    }
+
+    /// The functions of the language. Unknown names are reported and then defined, so that the
+    /// evaluation goes on and finds what else is wrong.
+    fn globals(&self, module: &AstModule) -> Globals {
+        let standard = Globals::standard();
+        let mut known: HashSet<String> = standard.names().map(|name| name.as_str().to_owned()).collect();
+        known.retain(|name| !HIDDEN.contains(&name.as_str()));
+        known.extend(CONSTRUCTORS.iter().map(|constructor| constructor.name.to_owned()));
+        let mut builder = GlobalsBuilder::new();
+        for (name, value) in standard.iter().filter(|(name, _)| known.contains(*name)) {
+            builder.set(name, value);
+        }
+        budget::add_functions(&mut builder);
+        for constructor in CONSTRUCTORS {
+            builder.set(constructor.name, Callable(constructor));
+        }
+        let candidates: Vec<String> = known.iter().cloned().chain(defined(module)).collect();
+        for lint in module.lint(Some(&known)) {
+            let Some(place) =
+                Notebook::place(&lint.location).filter(|_| lint.short_name == "using-undefined")
+            else {
+                continue;
+            };
+            let name = &lint.original;
+            let mut error = self.notebook.error_at(place, format!("there is no `{name}`"));
+            error = error.suggest(suggest::nearest(name, candidates.iter().map(String::as_str)));
+            self.notebook.record(error);
+            builder.set(name, Placeholder);
+        }
+        builder.build()
+    }
+
+    fn record_runtime(&self, error: &starlark::Error, eval: &Evaluator<'_, '_, '_>, index: usize) {
+        let place = self.place(error, index);
+        let advice = "a line is a description: make lists with a few short loops";
+        let over = |count: u64| count > MAX_TICKS;
+        let message = match error.kind() {
+            _ if over(eval.get_total_tick_count()) => {
+                format!("this line takes more than {MAX_TICKS} steps; does it loop for very long?")
+            }
+            _ if eval.heap().allocated_bytes() > MAX_HEAP => budget::BudgetError::Heap.to_string(),
+            ErrorKind::StackOverflow(_) => "functions call each other too deeply here".to_owned(),
+            _ => return self.record(error, index),
+        };
+        let diagnostic = self.notebook.error_at(place, message).help(advice);
+        self.notebook.record(diagnostic);
+    }
+
+    fn record(&self, error: &starlark::Error, index: usize) {
+        let text = error.without_diagnostic().to_string();
+        let message = text.lines().next().unwrap_or("this cannot be evaluated").trim().trim_end_matches('.');
+        let message = match error.kind() {
+            ErrorKind::Parser(_) => message.strip_prefix("Parse error: ").unwrap_or(message),
+            ErrorKind::Fail(_) => message.strip_prefix("fail:").unwrap_or(message).trim_start(),
+            _ => message,
+        };
+        let shortened: String = message.chars().take(300).collect();
+        let mut diagnostic: Diagnostic = self.notebook.error_at(self.place(error, index), shortened);
+        for frame in error.call_stack().frames.iter().rev().take(3) {
+            let caller = frame.location.as_ref().and_then(Notebook::place);
+            if let Some(caller) = caller.filter(|caller| *caller != self.place(error, index)) {
+                diagnostic = diagnostic.related(self.notebook.location(caller), "called from here");
+            }
+        }
+        self.notebook.record(diagnostic);
+    }
+
+    fn place(&self, error: &starlark::Error, index: usize) -> Place {
+        let start = Place { source: index, begin: 0, end: 0 };
+        error.span().and_then(Notebook::place).unwrap_or(start)
+    }
+}
+
+impl FileLoader for Evaluation<'_> {
+    fn load(&self, path: &str) -> starlark::Result<FrozenModule> {
+        let module = self.loaded.borrow().get(path).cloned();
+        module.ok_or_else(|| starlark::Error::new_other(NotLoaded(path.to_owned())))
+    }
+}
+
+/// A file that was not loaded beforehand.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} could not be loaded")]
+struct NotLoaded(String);
+
+/// A module in which the given names stand for anything.
+fn stand_in(symbols: &BTreeSet<&str>) -> Option<FrozenModule> {
+    Module::with_temp_heap(|environment| {
+        for symbol in symbols {
+            environment.set(symbol, environment.heap().alloc(Placeholder));
+        }
+        environment.freeze().ok()
+    })
+}
+
+/// The names that the statements of a module define at its top level.
+fn defined(module: &AstModule) -> Vec<String> {
+    use starlark::syntax::ast::StmtP;
+    let mut names = Vec::new();
+    let mut note = |statement: &starlark::syntax::ast::AstStmt| match &statement.node {
+        StmtP::Assign(assign) => assign.lhs.visit_lvalue(|name| names.push(name.ident.clone())),
+        StmtP::Def(def) => names.push(def.name.ident.clone()),
+        StmtP::Load(load) => names.extend(load.args.iter().map(|argument| argument.local.ident.clone())),
+        _ => {}
+    };
+    note(module.statement());
+    module.statement().visit_stmt(note);
+    names
+}
