@@ -31,6 +31,7 @@ mod session;
 mod step;
 mod upload;
 pub mod verify;
+mod vigil;
 mod watch;
 
 const USAGE: &str = "\

@@ -14,6 +14,7 @@ pub use text::{legible, legible_lines};
 
 mod http;
 mod nagios;
+pub(crate) mod rounds;
 mod script;
 mod tcp;
 mod text;
@@ -60,16 +61,25 @@ pub fn ask(probe: &Probe, placement: &Placement, instance: &Instance, timeout: D
     match probe {
         Probe::Http { path, status, contains, host_header, port } => {
             let Some(port) = port.or(instance.port) else { return no_port() };
-            http::Question { port, path, status: *status, contains: contains.as_deref(), host_header: host_header.as_deref() }
-                .ask(timeout)
+            http::Question {
+                port,
+                path,
+                status: *status,
+                contains: contains.as_deref(),
+                host_header: host_header.as_deref(),
+            }
+            .ask(timeout)
         }
         Probe::Tcp { port } => match port.or(instance.port) {
             Some(port) => tcp::ask(port, timeout),
             None => no_port(),
         },
-        Probe::Script { content, args, .. } => {
-            script::ask(content, &filled(args, placement, instance), &environment(placement, instance), timeout)
-        }
+        Probe::Script { content, args, .. } => script::ask(
+            content,
+            &filled(args, placement, instance),
+            &environment(placement, instance),
+            timeout,
+        ),
         Probe::Nagios { command, warning_passes } => {
             let command = filled(command, placement, instance);
             nagios::ask(&command, &environment(placement, instance), *warning_passes, timeout)

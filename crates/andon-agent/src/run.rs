@@ -56,7 +56,9 @@ pub enum RunError {
         reason: String,
     },
     /// A process does not end, not even when it is killed.
-    #[error("instance {instance} does not end, not even when it is killed; look at its processes on the host")]
+    #[error(
+        "instance {instance} does not end, not even when it is killed; look at its processes on the host"
+    )]
     StillRunning {
         /// Which.
         instance: String,

@@ -60,7 +60,8 @@ impl Question<'_> {
     fn look_for(&self, wanted: &str, status: u16, body: impl Read) -> Answer {
         let mut bytes = Vec::new();
         let read = body.take(MAX_BODY).read_to_end(&mut bytes);
-        let found = wanted.is_empty() || bytes.windows(wanted.len()).any(|window| window == wanted.as_bytes());
+        let found =
+            wanted.is_empty() || bytes.windows(wanted.len()).any(|window| window == wanted.as_bytes());
         if found {
             return Answer::new(true, &format!("answered {status} with {wanted:?}"), b"");
         }
@@ -99,7 +100,9 @@ mod tests {
             let (stream, _) = listener.accept().unwrap();
             let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
             let mut request = String::new();
-            while let Some(Ok(line)) = lines.next().filter(|line| line.as_ref().is_ok_and(|line| !line.is_empty())) {
+            while let Some(Ok(line)) =
+                lines.next().filter(|line| line.as_ref().is_ok_and(|line| !line.is_empty()))
+            {
                 request += &line;
                 request.push('\n');
             }
@@ -139,12 +142,16 @@ mod tests {
         assert_eq!((answer.passed, answer.message.as_str()), (false, "answered 500, expected 200 to 399"));
         assert_eq!(answer.detail, "oops");
         let port = serve(fixed("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
-        assert_eq!(Question { status: Some(204), ..question(port) }.ask(LONG).message, "answered 200, expected 204");
+        assert_eq!(
+            Question { status: Some(204), ..question(port) }.ask(LONG).message,
+            "answered 200, expected 204"
+        );
     }
 
     #[test]
     fn a_redirect_is_an_answer_and_is_not_followed() {
-        let port = serve(fixed("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"));
+        let port =
+            serve(fixed("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"));
         let answer = Question { status: Some(302), ..question(port) }.ask(LONG);
         assert!(answer.passed, "{}", answer.message);
     }
@@ -196,8 +203,18 @@ mod tests {
     fn nobody_there_nonsense_and_silence_are_told_apart() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         assert_eq!(question(free).ask(LONG).message, format!("nothing listens on port {free}"));
-        assert!(question(serve(fixed("SSH-2.0-OpenSSH\r\n"))).ask(LONG).message.starts_with("did not answer properly"));
-        assert!(question(serve(|_, stream| drop(stream))).ask(LONG).message.starts_with("did not answer properly"));
+        assert!(
+            question(serve(fixed("SSH-2.0-OpenSSH\r\n")))
+                .ask(LONG)
+                .message
+                .starts_with("did not answer properly")
+        );
+        assert!(
+            question(serve(|_, stream| drop(stream)))
+                .ask(LONG)
+                .message
+                .starts_with("did not answer properly")
+        );
         let odd = Question { path: "/a b", ..question(free) }.ask(LONG);
         assert!(!odd.passed);
     }

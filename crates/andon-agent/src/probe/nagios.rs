@@ -11,19 +11,82 @@ use crate::run::child::{self, Ended};
 use crate::run::supervisor::describe;
 
 /// Where plugins live, in the order of the search. After these comes `PATH`.
-const DIRECTORIES: [&str; 3] = ["/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins", "/usr/local/nagios/libexec"];
+const DIRECTORIES: [&str; 3] =
+    ["/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins", "/usr/local/nagios/libexec"];
 
 /// Plugins of Debian's `monitoring-plugins-basic`; the other well-known ones are in `monitoring-plugins-standard`.
 const BASIC: &[&str] = &[
-    "apt", "by_ssh", "clamd", "cluster", "dhcp", "disk", "dummy", "file_age", "ftp", "host", "http", "icmp",
-    "ide_smart", "imap", "ircd", "jabber", "load", "log", "mrtg", "mrtgtraf", "nagios", "nntp", "nntps", "nt", "ntp",
-    "ntp_peer", "ntp_time", "nwstat", "overcr", "ping", "pop", "procs", "real", "rta_multi", "sensors", "simap",
-    "smtp", "spop", "ssh", "ssmtp", "swap", "tcp", "time", "udp", "ups", "users",
+    "apt",
+    "by_ssh",
+    "clamd",
+    "cluster",
+    "dhcp",
+    "disk",
+    "dummy",
+    "file_age",
+    "ftp",
+    "host",
+    "http",
+    "icmp",
+    "ide_smart",
+    "imap",
+    "ircd",
+    "jabber",
+    "load",
+    "log",
+    "mrtg",
+    "mrtgtraf",
+    "nagios",
+    "nntp",
+    "nntps",
+    "nt",
+    "ntp",
+    "ntp_peer",
+    "ntp_time",
+    "nwstat",
+    "overcr",
+    "ping",
+    "pop",
+    "procs",
+    "real",
+    "rta_multi",
+    "sensors",
+    "simap",
+    "smtp",
+    "spop",
+    "ssh",
+    "ssmtp",
+    "swap",
+    "tcp",
+    "time",
+    "udp",
+    "ups",
+    "users",
 ];
 
 const STANDARD: &[&str] = &[
-    "breeze", "dbi", "dig", "disk_smb", "dns", "flexlm", "fping", "game", "hpjd", "ifoperstatus", "ifstatus", "ldap",
-    "ldaps", "mailq", "mysql", "mysql_query", "oracle", "pgsql", "radius", "rpc", "snmp", "wave",
+    "breeze",
+    "dbi",
+    "dig",
+    "disk_smb",
+    "dns",
+    "flexlm",
+    "fping",
+    "game",
+    "hpjd",
+    "ifoperstatus",
+    "ifstatus",
+    "ldap",
+    "ldaps",
+    "mailq",
+    "mysql",
+    "mysql_query",
+    "oracle",
+    "pgsql",
+    "radius",
+    "rpc",
+    "snmp",
+    "wave",
 ];
 
 /// The four states of a plugin.
@@ -73,7 +136,9 @@ pub(super) fn ask(
         Ended::Code(2) => (State::Critical, None),
         Ended::Code(3) => (State::Unknown, None),
         Ended::TimedOut => (State::Unknown, Some(format!("the plugin did not end within {timeout:?}"))),
-        Ended::Code(code) => (State::Unknown, Some(format!("the plugin ended with exit code {code}, which is none of 0 to 3"))),
+        Ended::Code(code) => {
+            (State::Unknown, Some(format!("the plugin ended with exit code {code}, which is none of 0 to 3")))
+        }
         how @ Ended::Signal(_) => (State::Unknown, Some(format!("the plugin {}", describe(how)))),
     };
     let output = if finished.stdout.is_empty() { finished.stderr } else { finished.stdout };
@@ -94,7 +159,9 @@ pub(super) fn obstacle(command: &[String]) -> Option<String> {
     find(name).is_none().then(|| {
         let text = missing(name);
         let mut letters = text.chars();
-        letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+        letters
+            .next()
+            .map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
     })
 }
 
@@ -107,7 +174,10 @@ fn find(name: &str) -> Option<PathBuf> {
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let directories = DIRECTORIES.iter().map(PathBuf::from).chain(std::env::split_paths(&path));
-    directories.filter(|directory| directory.is_absolute()).map(|directory| directory.join(name)).find(|path| runnable(path))
+    directories
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(name))
+        .find(|path| runnable(path))
 }
 
 /// Why the plugin is not there, as the inside of a sentence.
@@ -162,7 +232,10 @@ mod tests {
     fn exit_codes_are_states_and_only_ok_passes() {
         assert!(shell("echo fine; exit 0", false).passed);
         let warning = shell("echo 'DISK low | /=90%;80'; exit 1", false);
-        assert_eq!((warning.passed, warning.warning, warning.message.as_str()), (false, true, "WARNING: DISK low"));
+        assert_eq!(
+            (warning.passed, warning.warning, warning.message.as_str()),
+            (false, true, "WARNING: DISK low")
+        );
         assert!(shell("exit 1", true).passed);
         assert_eq!(shell("echo bad; exit 2", true).message, "CRITICAL: bad");
         assert_eq!(shell("echo '?'; exit 3", true).message, "UNKNOWN: ?");
@@ -171,12 +244,23 @@ mod tests {
 
     #[test]
     fn any_other_end_is_unknown_and_explained() {
-        for (script, why) in [("exit 4", "exit code 4"), ("exit 127", "exit code 127"), ("kill -9 $$", "signal 9")] {
+        for (script, why) in
+            [("exit 4", "exit code 4"), ("exit 127", "exit code 127"), ("kill -9 $$", "signal 9")]
+        {
             let answer = shell(script, true);
-            assert!(!answer.passed && answer.message.starts_with("UNKNOWN: the plugin "), "{}", answer.message);
+            assert!(
+                !answer.passed && answer.message.starts_with("UNKNOWN: the plugin "),
+                "{}",
+                answer.message
+            );
             assert!(answer.message.contains(why), "{}", answer.message);
         }
-        let slow = ask(&["/bin/sleep".to_owned(), "60".to_owned()], &BTreeMap::new(), true, Duration::from_millis(100));
+        let slow = ask(
+            &["/bin/sleep".to_owned(), "60".to_owned()],
+            &BTreeMap::new(),
+            true,
+            Duration::from_millis(100),
+        );
         assert_eq!(slow.message, "UNKNOWN: the plugin did not end within 100ms");
     }
 
@@ -214,8 +298,13 @@ mod tests {
         assert!(missing("check_pgsql").ends_with("monitoring-plugins-standard"));
         assert!(missing("check_bofh").contains("may be in the package monitoring-plugins-contrib"));
         let answer = ask(&["check_no_such_thing".to_owned()], &BTreeMap::new(), true, LONG);
-        assert!(!answer.passed && answer.message.starts_with("UNKNOWN: the plugin check_no_such_thing is neither"));
-        assert!(obstacle(&["check_no_such_thing".to_owned()]).is_some_and(|text| text.starts_with("The plugin")));
+        assert!(
+            !answer.passed
+                && answer.message.starts_with("UNKNOWN: the plugin check_no_such_thing is neither")
+        );
+        assert!(
+            obstacle(&["check_no_such_thing".to_owned()]).is_some_and(|text| text.starts_with("The plugin"))
+        );
         assert_eq!(obstacle(&["/bin/sh".to_owned()]), None);
     }
 }

@@ -33,7 +33,8 @@ pub(super) fn ask(
         Err(error) => return Answer::failed(&format!("could not be started with {interpreter}: {error}")),
     };
     let said = [finished.stdout.as_slice(), finished.stderr.as_slice()].concat();
-    let last = said.split(|byte| *byte == b'\n').map(|line| legible(line, 200)).rfind(|line| !line.is_empty());
+    let last =
+        said.split(|byte| *byte == b'\n').map(|line| legible(line, 200)).rfind(|line| !line.is_empty());
     let with_last = |sentence: String| match &last {
         Some(line) => format!("{sentence}: {line}"),
         None => sentence,
@@ -54,7 +55,8 @@ pub(super) fn obstacle(name: &str, content: &str) -> Option<String> {
 
 /// The program of the `#!` line and its one argument, split as the kernel does.
 fn interpreter(content: &str) -> (String, Option<String>) {
-    let line = content.strip_prefix("#!").and_then(|rest| rest.lines().next()).map(str::trim).unwrap_or_default();
+    let line =
+        content.strip_prefix("#!").and_then(|rest| rest.lines().next()).map(str::trim).unwrap_or_default();
     match line.split_once([' ', '\t']) {
         _ if line.is_empty() => ("/bin/sh".to_owned(), None),
         Some((program, flag)) => (program.to_owned(), Some(flag.trim().to_owned())),
@@ -107,14 +109,18 @@ mod tests {
 
     #[test]
     fn a_failing_script_tells_its_last_line() {
-        let answer = run("#!/bin/sh -e\necho first\necho 'no \u{1b}[31mstock' >&2\nfalse\necho never\n", LONG);
+        let answer =
+            run("#!/bin/sh -e\necho first\necho 'no \u{1b}[31mstock' >&2\nfalse\necho never\n", LONG);
         assert_eq!(answer.message, "ended with exit code 1: no \u{fffd}[31mstock");
         assert_eq!(answer.detail, "first\nno \u{fffd}[31mstock");
     }
 
     #[test]
     fn the_first_line_chooses_the_interpreter() {
-        assert_eq!(interpreter("#! /usr/bin/env  python3 -u\nx"), ("/usr/bin/env".into(), Some("python3 -u".into())));
+        assert_eq!(
+            interpreter("#! /usr/bin/env  python3 -u\nx"),
+            ("/usr/bin/env".into(), Some("python3 -u".into()))
+        );
         assert_eq!(interpreter("#!/bin/cat"), ("/bin/cat".into(), None));
         assert_eq!(interpreter("echo"), ("/bin/sh".into(), None));
         assert_eq!(interpreter("#!\n"), ("/bin/sh".into(), None));
@@ -127,8 +133,13 @@ mod tests {
 
     #[test]
     fn a_script_that_does_not_end_is_ended_and_its_file_is_gone() {
-        let answer = run("trap '' TERM\necho \"$0\"\nwhile :; do sleep 1; done\n", Duration::from_millis(500));
-        assert!(!answer.passed && answer.message.starts_with("did not end within 500ms"), "{}", answer.message);
+        let answer =
+            run("trap '' TERM\necho \"$0\"\nwhile :; do sleep 1; done\n", Duration::from_millis(500));
+        assert!(
+            !answer.passed && answer.message.starts_with("did not end within 500ms"),
+            "{}",
+            answer.message
+        );
         assert!(answer.detail.contains("andon-probe-") && !Path::new(&answer.detail).exists());
     }
 

@@ -170,7 +170,10 @@ mod tests {
     #[test]
     fn output_and_exit_code_come_back() {
         let finished = shell("echo out; echo err >&2; exit 3", LONG);
-        assert_eq!((finished.ended, finished.stdout, finished.stderr), (Ended::Code(3), b"out\n".to_vec(), b"err\n".to_vec()));
+        assert_eq!(
+            (finished.ended, finished.stdout, finished.stderr),
+            (Ended::Code(3), b"out\n".to_vec(), b"err\n".to_vec())
+        );
         assert_eq!(shell("kill -9 $$", LONG).ended, Ended::Signal(9));
     }
 

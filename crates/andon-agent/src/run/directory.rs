@@ -1,9 +1,9 @@
 //! The directory of one supervised instance, `<root>/.andon/run/<instance>`: how a supervisor and the agents that
 //! come later speak with each other. Holds `command.json`, `status.json`, `lock` and `log`.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use andon_core::host::Placement;
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::order::Order;
 use super::process::{self, ProcessId};
+use crate::durable;
 
 /// The most that is read of a file that a supervisor or an agent wrote.
 const MAX_FILE: u64 = 4 << 20;
@@ -89,8 +90,7 @@ impl RunDirectory {
 
     /// Makes the directory, readable by its owner only: the environment of a process may hold secrets.
     pub fn create(&self) -> io::Result<()> {
-        use std::os::unix::fs::DirBuilderExt;
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0)
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.0)
     }
 
     /// What the supervisor is to run.
@@ -100,7 +100,7 @@ impl RunDirectory {
 
     /// Writes what the supervisor is to run.
     pub fn write_order(&self, order: &Order) -> io::Result<()> {
-        write_file(&self.0.join("command.json"), &serde_json::to_vec(order)?, 0o600)
+        durable::replace(&self.0.join("command.json"), &serde_json::to_vec(order)?)
     }
 
     /// Takes away what the supervisor was to run, so that it cannot be started again.
@@ -115,7 +115,7 @@ impl RunDirectory {
 
     /// Says what is the case.
     pub fn write_status(&self, status: &Status) -> io::Result<()> {
-        write_file(&self.0.join("status.json"), &serde_json::to_vec(status)?, 0o600)
+        durable::replace(&self.0.join("status.json"), &serde_json::to_vec(status)?)
     }
 
     /// Takes away what an earlier supervisor said.
@@ -166,23 +166,4 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
     let mut bytes = Vec::new();
     File::open(path).ok()?.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
     serde_json::from_slice(&bytes).ok()
-}
-
-/// Replaces the file at `path` at once: nobody ever reads half of it, not even after a power cut.
-pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    // The number keeps two writers from sharing one unfinished file.
-    let unfinished = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let _ = fs::remove_file(&unfinished);
-    let written = (|| {
-        let mut file = OpenOptions::new().create_new(true).write(true).mode(mode).open(&unfinished)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, path)?;
-        File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&unfinished);
-    }
-    written
 }

@@ -34,7 +34,12 @@ pub struct Order {
 impl Order {
     /// How `instance` is started on `release` by our own supervisor. The program is made absolute where it
     /// names a place inside of the release.
-    pub fn new(placement: &Placement, instance: &Instance, release: &ReleaseId, command: &[Template]) -> Self {
+    pub fn new(
+        placement: &Placement,
+        instance: &Instance,
+        release: &ReleaseId,
+        command: &[Template],
+    ) -> Self {
         let filling = Filling::real(placement, instance, release);
         let mut command: Vec<String> = command.iter().map(|word| filling.fill(word)).collect();
         if let Some(program) = command.first_mut()
@@ -170,9 +175,13 @@ mod tests {
     fn placeholders_are_filled_and_a_program_inside_of_the_release_becomes_absolute() {
         let mut placement = fixture::placement(Path::new("/srv/www"), &[8080]);
         placement.run.environment.insert("DB".to_owned(), Template::new("{shared}/db-{port}").unwrap());
-        placement.run.environment.insert(RELEASE_VARIABLE.to_owned(), Template::new("r-000000000000").unwrap());
-        let command = ["./bin/www", "--port={port}", "{release}/x", "{current}", "{root}", "{host}-{instance}", "{{}}"]
-            .map(|word| Template::new(word).unwrap());
+        placement
+            .run
+            .environment
+            .insert(RELEASE_VARIABLE.to_owned(), Template::new("r-000000000000").unwrap());
+        let command =
+            ["./bin/www", "--port={port}", "{release}/x", "{current}", "{root}", "{host}-{instance}", "{{}}"]
+                .map(|word| Template::new(word).unwrap());
         let order = Order::new(&placement, &placement.instances[0], &fixture::release(1), &command);
         let release = "/srv/www/releases/r-000000000001";
         assert_eq!(

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -50,13 +52,21 @@ pub fn restart(
     Ok(())
 }
 
-fn spawn(placement: &Placement, instance: &Instance, order: &Order, exe: &SelfExe) -> Result<Child, RunError> {
+fn spawn(
+    placement: &Placement,
+    instance: &Instance,
+    order: &Order,
+    exe: &SelfExe,
+) -> Result<Child, RunError> {
     let directory = RunDirectory::of(placement, &instance.name);
     let file = |source| RunError::File { path: directory.path().to_owned(), source };
     directory.create().map_err(file)?;
     directory.forget_status().map_err(file)?;
     directory.write_order(order).map_err(file)?;
-    Command::new(&exe.program)
+    // An agent that was replaced on disk while it runs still has itself.
+    let program = if exe.program.exists() { exe.program.as_path() } else { Path::new("/proc/self/exe") };
+    Command::new(program)
+        .arg0("andon-agent")
         .args(&exe.prefix)
         .arg("supervise")
         .arg(directory.path())
@@ -70,13 +80,18 @@ fn spawn(placement: &Placement, instance: &Instance, order: &Order, exe: &SelfEx
 }
 
 /// Answers what happened, as the end of a sentence.
-fn await_start(placement: &Placement, instance: &Instance, mut supervisor: Child) -> Result<String, RunError> {
+fn await_start(
+    placement: &Placement,
+    instance: &Instance,
+    mut supervisor: Child,
+) -> Result<String, RunError> {
     let directory = RunDirectory::of(placement, &instance.name);
     let not_started = |reason: String| RunError::NotStarted { instance: instance.name.to_string(), reason };
     let begun = Instant::now();
     loop {
         let ended = supervisor.try_wait().ok().flatten();
-        let status = directory.status().filter(|status| u32::try_from(status.supervisor.pid) == Ok(supervisor.id()));
+        let status =
+            directory.status().filter(|status| u32::try_from(status.supervisor.pid) == Ok(supervisor.id()));
         match status {
             Some(Status { failure: Some(reason), .. }) => {
                 let _ = supervisor.wait();

@@ -39,7 +39,8 @@ impl Stat {
     /// The name of the program stands in parentheses and may itself hold anything, parentheses included.
     fn parse(text: &[u8]) -> Option<Self> {
         let end = text.iter().rposition(|byte| *byte == b')')?;
-        let fields: Vec<&str> = std::str::from_utf8(&text[end + 1..]).ok()?.split_ascii_whitespace().collect();
+        let fields: Vec<&str> =
+            std::str::from_utf8(&text[end + 1..]).ok()?.split_ascii_whitespace().collect();
         Some(Self {
             zombie: matches!(*fields.first()?, "Z" | "X" | "x"),
             parent: fields.get(1)?.parse().ok()?,
@@ -81,7 +82,11 @@ impl ProcessId {
     /// The environment that the process was started with, if we may see it.
     pub fn environment(self) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
-        File::open(format!("/proc/{}/environ", self.pid)).ok()?.take(MAX_ENVIRONMENT).read_to_end(&mut bytes).ok()?;
+        File::open(format!("/proc/{}/environ", self.pid))
+            .ok()?
+            .take(MAX_ENVIRONMENT)
+            .read_to_end(&mut bytes)
+            .ok()?;
         self.is_alive().then_some(bytes)
     }
 
@@ -123,7 +128,12 @@ pub fn descendants(ancestor: i32) -> Vec<ProcessId> {
     let mut family = BTreeSet::from([ancestor]);
     loop {
         let before = family.len();
-        family.extend(all.iter().filter(|(_, stat)| family.contains(&stat.parent)).map(|(pid, _)| *pid).collect::<Vec<_>>());
+        family.extend(
+            all.iter()
+                .filter(|(_, stat)| family.contains(&stat.parent))
+                .map(|(pid, _)| *pid)
+                .collect::<Vec<_>>(),
+        );
         if family.len() == before {
             break;
         }
@@ -155,7 +165,9 @@ pub fn marked(name: &str, value: &str) -> Vec<ProcessId> {
         .into_iter()
         .filter(|(pid, stat)| !stat.zombie && !own.contains(pid))
         .map(|(pid, stat)| ProcessId { started: stat.started, pid })
-        .filter(|process| process.environment().and_then(|all| variable(&all, name)).as_deref() == Some(value))
+        .filter(|process| {
+            process.environment().and_then(|all| variable(&all, name)).as_deref() == Some(value)
+        })
         .collect()
 }
 
@@ -211,7 +223,8 @@ mod tests {
     #[test]
     fn we_are_our_own_descendants_parent_and_find_children_by_their_mark() {
         let mark = format!("mark-{}", std::process::id());
-        let mut child = std::process::Command::new("sleep").arg("60").env("ANDON_TEST_MARK", &mark).spawn().unwrap();
+        let mut child =
+            std::process::Command::new("sleep").arg("60").env("ANDON_TEST_MARK", &mark).spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         let own = i32::try_from(std::process::id()).unwrap();
         assert!(descendants(own).iter().any(|process| process.pid == pid));

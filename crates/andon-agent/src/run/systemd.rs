@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -15,11 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use self::state::{PROPERTIES, UnitState};
 use super::child::{self, Ended};
-use super::directory::write_file;
 use super::order;
 use super::process::{self, ProcessId};
 use super::supervisor::describe;
 use super::{RunError, say};
+use crate::durable;
 use crate::probe::legible;
 
 pub mod state;
@@ -30,6 +31,9 @@ const QUICK: Duration = Duration::from_secs(60);
 
 /// Starting is the unit's own business and may take long; this only keeps an agent from hanging forever.
 const START_TIME: Duration = Duration::from_secs(300);
+
+/// systemd counts in microseconds, the kernel in ticks.
+const MICROSECONDS_PER_TICK: u64 = 10_000;
 
 const MAX_OUTPUT: usize = 1 << 20;
 
@@ -57,8 +61,11 @@ pub fn restart(
     }
     let names = unit_names(placement, kind)?;
     let states = show(&names)?;
-    let disabled: Vec<&str> =
-        names.iter().filter(|name| !states.get(*name).is_some_and(|state| state.enabled)).map(String::as_str).collect();
+    let disabled: Vec<&str> = names
+        .iter()
+        .filter(|name| !states.get(*name).is_some_and(|state| state.enabled))
+        .map(String::as_str)
+        .collect();
     if matches!(kind, SystemdUnit::Written { .. }) && !disabled.is_empty() {
         systemctl(&["enable", "--quiet"], &disabled, QUICK)?;
     }
@@ -105,15 +112,14 @@ pub fn remove_all(placement: &Placement, log: &mut dyn Write) -> Result<(), RunE
 pub fn facts(placement: &Placement, kind: &SystemdUnit) -> Vec<InstanceFacts> {
     let names = unit_names(placement, kind).unwrap_or_default();
     let states = show(&names).unwrap_or_default();
-    let now = process::ticks_since_boot().unwrap_or(0).saturating_mul(10_000);
+    let now = process::ticks_since_boot().unwrap_or(0).saturating_mul(MICROSECONDS_PER_TICK);
     let fact = |instance: &Instance| {
         let name = unit_name(placement, kind, instance).unwrap_or_default();
         let state = states.get(&name).cloned().unwrap_or_default();
-        let process = state.main_pid.and_then(ProcessId::of);
         InstanceFacts {
             name: instance.name.clone(),
             state: state.instance_state(now),
-            release: process.and_then(|process| release_of(placement, process)),
+            release: release_of(placement, &state),
             restarts: state.restarts,
             health: None,
         }
@@ -121,14 +127,16 @@ pub fn facts(placement: &Placement, kind: &SystemdUnit) -> Vec<InstanceFacts> {
     placement.instances.iter().map(fact).collect()
 }
 
-/// A process that was started after the activation, and says nothing else, runs what was activated: a program may
-/// overwrite its environment, as nginx does, and an existing unit need not pass ours on.
-fn release_of(placement: &Placement, process: ProcessId) -> Option<ReleaseId> {
-    process.release(&placement.root).or_else(|| {
+/// What the main process says. One that says nothing, but was started after the activation, runs what was activated:
+/// a program may overwrite its environment, as nginx does, and an existing unit need not pass ours on.
+fn release_of(placement: &Placement, state: &UnitState) -> Option<ReleaseId> {
+    let process = state.main_pid.and_then(ProcessId::of);
+    process.and_then(|process| process.release(&placement.root)).or_else(|| {
         let bytes = fs::read(placement.root.join(".andon/activated.json")).ok()?;
         let activated: Activated = serde_json::from_slice(&bytes).ok()?;
-        let later = activated.boot_id != process::boot_id() || process.started >= activated.ticks;
-        (later && process.is_alive()).then_some(activated.release)
+        let started = process.map_or(state.started / MICROSECONDS_PER_TICK, |process| process.started);
+        let later = activated.boot_id != process::boot_id() || started >= activated.ticks;
+        (later && state.active == "active").then_some(activated.release)
     })
 }
 
@@ -154,12 +162,9 @@ pub fn obstacles(placement: &Placement, kind: &SystemdUnit) -> Vec<String> {
             }
         }
         SystemdUnit::Existing(_) => match unit_names(placement, kind).and_then(|names| show(&names)) {
-            Ok(states) => found.extend(
-                states
-                    .iter()
-                    .filter(|(_, state)| !state.loaded)
-                    .map(|(name, _)| format!("systemd does not know the unit {name}. Install what provides it.")),
-            ),
+            Ok(states) => found.extend(states.iter().filter(|(_, state)| !state.loaded).map(|(name, _)| {
+                format!("systemd does not know the unit {name}. Install what provides it.")
+            })),
             Err(error) => found.push(error.to_string()),
         },
     }
@@ -174,7 +179,9 @@ pub fn log_tail(placement: &Placement, kind: &SystemdUnit, instance: &Instance) 
 fn journal(name: &str, lines: u32) -> Vec<u8> {
     let mut command = Command::new("journalctl");
     command.args(["--no-pager", "--quiet", "--output=cat", &format!("--lines={lines}"), "--unit", name]);
-    child::run(&mut command, Duration::from_secs(10), 16 * 1024).map(|finished| finished.stdout).unwrap_or_default()
+    child::run(&mut command, Duration::from_secs(10), 16 * 1024)
+        .map(|finished| finished.stdout)
+        .unwrap_or_default()
 }
 
 fn unit_name(placement: &Placement, kind: &SystemdUnit, instance: &Instance) -> Result<String, RunError> {
@@ -206,7 +213,7 @@ fn write_environment(placement: &Placement, release: &ReleaseId) -> Result<(), R
     };
     let env = own.join("env");
     fs::create_dir_all(&env).map_err(file(&env))?;
-    let write = |path: PathBuf, text: &[u8]| write_file(&path, text, 0o600).map_err(file(&path));
+    let write = |path: PathBuf, text: &[u8]| durable::replace(&path, text).map_err(file(&path));
     let shared = BTreeMap::from([
         (process::RELEASE_VARIABLE.to_owned(), release.to_string()),
         ("ANDON_SERVICE".to_owned(), placement.service.to_string()),
@@ -248,7 +255,10 @@ fn write_unit(placement: &Placement, text: &str, log: &mut dyn Write) -> Result<
         return Ok(());
     }
     let path = Path::new(UNITS).join(&file);
-    write_file(&path, text.as_bytes(), 0o644).map_err(|source| RunError::File { path: path.clone(), source })?;
+    // systemd warns of units that people cannot read.
+    durable::replace(&path, text.as_bytes())
+        .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o644)))
+        .map_err(|source| RunError::File { path: path.clone(), source })?;
     systemctl(&["daemon-reload"], &[], QUICK)?;
     say(log, &format!("Wrote {}.", path.display()));
     Ok(())
@@ -301,7 +311,9 @@ fn end_others(
 /// The instances of a template that are loaded or start with the machine.
 fn instances_of(stem: &str) -> Result<BTreeSet<String>, RunError> {
     let prefix = format!("{stem}@");
-    let ours = |name: &str| name.strip_prefix(&prefix).is_some_and(|rest| !rest.starts_with('.') && rest.ends_with(".service"));
+    let ours = |name: &str| {
+        name.strip_prefix(&prefix).is_some_and(|rest| !rest.starts_with('.') && rest.ends_with(".service"))
+    };
     let pattern = format!("{prefix}*.service");
     let listed = systemctl(&["list-units", "--all", "--plain", "--no-legend"], &[&pattern], QUICK)?;
     let mut found: BTreeSet<String> = String::from_utf8_lossy(&listed)
@@ -312,7 +324,12 @@ fn instances_of(stem: &str) -> Result<BTreeSet<String>, RunError> {
         .collect();
     let wanted = fs::read_dir(Path::new(UNITS).join("multi-user.target.wants"));
     found.extend(
-        wanted.into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| ours(name)),
+        wanted
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| ours(name)),
     );
     Ok(found)
 }
@@ -364,13 +381,15 @@ impl RunError {
     fn with_journal(self, names: &[String]) -> Self {
         match self {
             Self::Systemctl { order, units, reason, .. } => {
-                let now = process::ticks_since_boot().unwrap_or(0).saturating_mul(10_000);
+                let now = process::ticks_since_boot().unwrap_or(0).saturating_mul(MICROSECONDS_PER_TICK);
                 let states = show(names).unwrap_or_default();
-                let broken = states.iter().filter(|(_, state)| state.instance_state(now) != InstanceState::Running);
+                let broken =
+                    states.iter().filter(|(_, state)| state.instance_state(now) != InstanceState::Running);
                 let tails = broken.take(3).map(|(name, state)| {
-                    let lines = String::from_utf8_lossy(&journal(name, 10)).lines().map(|line| {
-                        format!("\n  | {}", legible(line.as_bytes(), 300))
-                    }).collect::<String>();
+                    let lines = String::from_utf8_lossy(&journal(name, 10))
+                        .lines()
+                        .map(|line| format!("\n  | {}", legible(line.as_bytes(), 300)))
+                        .collect::<String>();
                     format!("\n{name} is {} ({}, {}):{lines}", state.active, state.sub, state.result)
                 });
                 let journal = tails.collect();

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use andon_core::host::InstanceState;
 
 /// The properties that are asked for.
-pub const PROPERTIES: &str =
-    "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,UnitFileState,ExecMainStartTimestampMonotonic";
+pub const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,UnitFileState,ExecMainStartTimestampMonotonic";
 
 /// So many restarts make a crash loop, while the last of them is recent.
 const CRASH_LOOP: u32 = 3;

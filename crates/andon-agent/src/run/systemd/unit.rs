@@ -17,16 +17,22 @@ pub enum UnitError {
     #[error("the command line is empty; name a program in `command`")]
     NoCommand,
     /// The first word of the command line means something else to systemd.
-    #[error("systemd does not take {0:?} as a program: it must not start with one of @ - : + ! | nor hold $; name it by its path")]
+    #[error(
+        "systemd does not take {0:?} as a program: it must not start with one of @ - : + ! | nor hold $; name it by its path"
+    )]
     Program(String),
     /// A control character.
-    #[error("{what} holds a line break or another control character, which a systemd unit cannot; put it into a file of the release")]
+    #[error(
+        "{what} holds a line break or another control character, which a systemd unit cannot; put it into a file of the release"
+    )]
     Control {
         /// Where it stands.
         what: String,
     },
     /// A directory that cannot stand in a unit.
-    #[error("the directory {0:?} holds a character that has a meaning of its own in systemd (one of * ? [ ] \\ or a blank at an end); choose another `root`")]
+    #[error(
+        "the directory {0:?} holds a character that has a meaning of its own in systemd (one of * ? [ ] \\ or a blank at an end); choose another `root`"
+    )]
     Root(String),
     /// Not a user's name.
     #[error("{0:?} is not a user's name")]
@@ -81,7 +87,12 @@ pub fn text(
     for line in extra {
         lines.push(checked_extra(line)?.to_owned());
     }
-    lines.extend([String::new(), "[Install]".to_owned(), "WantedBy=multi-user.target".to_owned(), String::new()]);
+    lines.extend([
+        String::new(),
+        "[Install]".to_owned(),
+        "WantedBy=multi-user.target".to_owned(),
+        String::new(),
+    ]);
     Ok(lines.join("\n"))
 }
 
@@ -130,7 +141,10 @@ fn quoted(word: &str) -> String {
 
 fn checked_program(program: String, release: &str) -> Result<String, UnitError> {
     // Prefixes keep their meaning inside of quotes, and `$` is not expanded in the name of a program.
-    if program.is_empty() || program.starts_with(['@', '-', ':', '+', '!', '|']) || program.contains(['$', '\u{1}']) {
+    if program.is_empty()
+        || program.starts_with(['@', '-', ':', '+', '!', '|'])
+        || program.contains(['$', '\u{1}'])
+    {
         return Err(UnitError::Program(program.replace('\u{1}', "%i")));
     }
     if program.contains('/') && !program.starts_with('/') {
@@ -241,8 +255,10 @@ mod tests {
 
     #[test]
     fn words_keep_their_meaning_in_systemd() {
-        assert_eq!(exec_start(&["/x", "50%", "$HOME", "a\"b", "c\\d", "e f", ";", "", "{port}%i"]).unwrap(),
-            r#""/x" "50%%" "$$HOME" "a\"b" "c\\d" "e f" ";" "" "%i%%i""#);
+        assert_eq!(
+            exec_start(&["/x", "50%", "$HOME", "a\"b", "c\\d", "e f", ";", "", "{port}%i"]).unwrap(),
+            r#""/x" "50%%" "$$HOME" "a\"b" "c\\d" "e f" ";" "" "%i%%i""#
+        );
     }
 
     #[test]
