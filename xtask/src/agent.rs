@@ -1,7 +1,8 @@
 //! The agent as it travels to hosts: one static binary, compressed, beside the `andon` that sends it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
@@ -39,7 +40,7 @@ pub(crate) fn file_name() -> String {
 
 /// Builds the agent and puts the compressed copy into `target/agent` and beside every built `andon`.
 ///
-/// Returns the copy in `target/agent`.
+/// Returns the compressed copy.
 pub(crate) fn build(build: Build) -> Result<PathBuf, Failure> {
     let triple = host_triple()?;
     let (profile, directory) = build.profile();
@@ -47,16 +48,16 @@ pub(crate) fn build(build: Build) -> Result<PathBuf, Failure> {
     run(cargo()
         .args(["build", "--package", "andon-agent", "--target", &triple, "--profile", profile])
         .env("RUSTFLAGS", "-C target-feature=+crt-static"))?;
-    let binary = workspace::target().join(&triple).join(directory).join("andon-agent");
-    let copy = workspace::target().join("agent").join(file_name());
+    let place = workspace::target().join(&triple).join(directory);
+    let (binary, copy) = (place.join("andon-agent"), place.join(file_name()));
     if !is_newer(&copy, &binary) {
         compress(&binary, &copy)?;
     }
     report(&binary, &copy, build)?;
-    for profile in ["debug", "release"] {
+    for profile in ["agent", "debug", "release"] {
         let beside = workspace::target().join(profile);
-        if beside.join("andon").is_file() && !is_newer(&beside.join(file_name()), &copy) {
-            place(&copy, &beside.join(file_name()))?;
+        if profile == "agent" || beside.join("andon").is_file() {
+            place_if_new(&copy, &beside.join(file_name()))?;
         }
     }
     Ok(copy)
@@ -88,6 +89,12 @@ fn compress(binary: &Path, copy: &Path) -> Result<(), Failure> {
     })
 }
 
+/// Copies `from` to `to` unless it is there already: a file that is not touched wakes nobody.
+fn place_if_new(from: &Path, to: &Path) -> Result<(), Failure> {
+    let new = fs::read(from).map_err(Failure::io("read", from))?;
+    if fs::read(to).is_ok_and(|old| old == new) { Ok(()) } else { place(from, to) }
+}
+
 /// Copies `from` to `to`, which others may be reading.
 pub(crate) fn place(from: &Path, to: &Path) -> Result<(), Failure> {
     let mut source = File::open(from).map_err(Failure::io("open", from))?;
@@ -100,6 +107,8 @@ fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
     fs::create_dir_all(directory).map_err(Failure::io("make", directory))?;
     let mut file = tempfile::NamedTempFile::new_in(directory).map_err(Failure::io("write in", directory))?;
     write(file.as_file_mut()).map_err(Failure::io("write", path))?;
+    // A temporary file is its owner's alone; this one is for everybody.
+    file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(Failure::io("open up", path))?;
     file.persist(path).map(drop).map_err(|error| Failure::io("write", path)(error.error))
 }
 

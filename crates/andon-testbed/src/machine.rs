@@ -13,6 +13,7 @@ mod root;
 mod run;
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -49,6 +50,12 @@ pub enum MachineError {
     /// Machines need mounts, a bridge and cgroups.
     #[error("only root can boot machines; run the test as root")]
     NotRoot,
+    /// This root is locked in: it may not mount or may not make network interfaces.
+    #[error(
+        "this root may not mount file systems and make network interfaces, as in a container; boot machines on a \
+         real or virtual computer"
+    )]
+    Confined,
     /// More machines than [`MAX_MACHINES`].
     #[error("a fleet has at most {MAX_MACHINES} machines, not {0}")]
     TooMany(usize),
@@ -343,7 +350,35 @@ impl Machine {
 /// Checks that this process may boot machines.
 ///
 /// # Errors
-/// [`MachineError::NotRoot`].
+/// [`MachineError::NotRoot`], or [`MachineError::Confined`] for a root without the needed capabilities.
 pub fn require_root() -> Result<(), MachineError> {
-    if rustix::process::geteuid().is_root() { Ok(()) } else { Err(MachineError::NotRoot) }
+    if !rustix::process::geteuid().is_root() {
+        return Err(MachineError::NotRoot);
+    }
+    let status =
+        fs::read_to_string("/proc/self/status").map_err(MachineError::io("read /proc/self/status"))?;
+    if may_boot(&status) { Ok(()) } else { Err(MachineError::Confined) }
+}
+
+/// Whether the text of `/proc/PID/status` tells of the capabilities to administer the system and its network.
+fn may_boot(status: &str) -> bool {
+    const CAP_NET_ADMIN: u64 = 1 << 12;
+    const CAP_SYS_ADMIN: u64 = 1 << 21;
+    let effective = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    effective.is_some_and(|mask| mask & CAP_NET_ADMIN != 0 && mask & CAP_SYS_ADMIN != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_in_a_container_may_not_boot_machines() {
+        assert!(may_boot("Name:\tx\nCapEff:\t000001ffffffffff\n"));
+        assert!(!may_boot("Name:\tx\nCapEff:\t00000000a80425fb\n"));
+        assert!(!may_boot("Name:\tx\n"));
+    }
 }

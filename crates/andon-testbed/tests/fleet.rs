@@ -1,17 +1,19 @@
 //! Machines do what the fault tests of other crates rely on.
 //!
-//! They need root and a minute: they are part of the fleet set, which `cargo xtask test` runs .
+//! They need root and a minute: they are part of the fleet set, which `cargo xtask test` runs.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "what fails here fails the test")]
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use andon_testbed::deadline::wait_until;
-use andon_testbed::machine::NOPASS_PASSWORD;
+use andon_testbed::machine::{NOPASS_PASSWORD, leftovers};
 use andon_testbed::{Fleet, Machine};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -41,6 +43,43 @@ fn machines_are_real_apart_from_each_other_and_gone_afterwards() {
     assert!(!directory.exists());
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     assert!(!mounts.contains(&directory.display().to_string()));
+}
+
+#[test]
+#[ignore = "fleet: needs root; run by `cargo xtask test`"]
+fn what_a_killed_run_left_is_removed_and_a_living_run_is_left_alone() {
+    const VICTIM: &str = "ANDON_TESTBED_VICTIM";
+    let fleet = Fleet::boot(1).unwrap();
+    if std::env::var_os(VICTIM).is_some() {
+        println!("\nvictim {}", fleet.machines()[0].address());
+        loop {
+            thread::park();
+        }
+    }
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture"])
+        .arg("what_a_killed_run_left_is_removed_and_a_living_run_is_left_alone")
+        .env(VICTIM, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(victim.stdout.take().unwrap());
+    let address: Ipv4Addr = output
+        .lines()
+        .find_map(|line| line.unwrap().strip_prefix("victim ").map(|address| address.parse().unwrap()))
+        .unwrap();
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    let http = SocketAddr::from((address, 80));
+    assert!(TcpStream::connect_timeout(&http, LIMIT).is_ok(), "its machine outlives a killed run");
+    let number = address.octets()[2];
+    assert_eq!(leftovers::clean().unwrap(), [number]);
+    // Nobody may be asked at the address any more: without the bridge it belongs to some other network.
+    let interface = |name: String| Path::new("/sys/class/net").join(name);
+    assert!(!interface(format!("andon-{number}")).exists());
+    assert!(wait_until(LIMIT, || !interface(format!("vb-andon-{number}-1")).exists()));
+    assert_eq!(fleet.machines()[0].output("hostname").unwrap(), "web1");
+    assert!(leftovers::clean().unwrap().is_empty());
 }
 
 fn identity(one: &Machine, two: &Machine) {
