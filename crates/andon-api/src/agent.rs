@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use andon_core::digest::Digest;
-use andon_core::host::{Authority, HostFacts, Outcome, Placement, Step, Token, TokenStatus};
+use andon_core::host::{Authority, HostFacts, Placement, Step, Token, TokenStatus};
 use serde::{Deserialize, Serialize};
 
 /// The protocol that this crate speaks. Raised when an old peer could misunderstand a new one.

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,7 @@ pub use orders::OpenOrder;
 pub use state::{AfterAbort, CancelReason, Cause, PauseReason, PendingReason, Phase, State};
 pub use summary::{HostCounts, Summary};
 
+mod consequences;
 mod decide;
 mod fact;
 mod handle;
@@ -64,7 +66,7 @@ pub struct Deployment {
     /// What was asked for, by whom and why.
     pub request: Request,
     /// Everything that it will do; pinned when it leaves the queue.
-    pub plan: Option<Plan>,
+    pub plan: Option<Arc<Plan>>,
     /// Where it is.
     pub state: State,
     /// The passage of each host, in the order of the plan's names.
@@ -147,7 +149,7 @@ impl Deployment {
             .iter()
             .map(|(name, planned)| (name.clone(), HostRun::new(at, &planned.before)))
             .collect();
-        self.plan = Some(plan.clone());
+        self.plan = Some(Arc::new(plan.clone()));
     }
 
     fn enter(&mut self, at: Time, state: &State) {

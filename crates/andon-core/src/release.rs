@@ -110,8 +110,6 @@ pub struct Release {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseStatus {
-    /// On its way: a deployment of it began and has not ended.
-    Candidate,
     /// It served in the whole scope and nothing was seen against it.
     Good,
     /// It was put back, or a person said so. Never deployed again without a recorded reason.

@@ -1,1 +1,23 @@
-//! .
+//! Acts. Drives deployments and reaches hosts; every decision is `andon-core`'s.
+//!
+//! - [`Controller`]: the door: plan, deploy, roll back, resume, ask.
+//! - `driver`: one deployment's loop: load, decide, store, act.
+//! - [`hosts`]: the ways to a host, behind one trait.
+//! - `records`: typed facts in the ledger.
+//! - [`artifacts`]: the releases that this controller can send.
+
+pub mod artifacts;
+pub mod clock;
+mod controller;
+mod driver;
+pub mod hosts;
+mod lease;
+mod output;
+mod preflight;
+mod records;
+pub mod revision;
+pub mod ssh;
+
+pub use controller::{Controller, Going, Problem, Trial, Wish};
+pub use driver::Progress;
+pub use records::{Entry, Records, RecordsError, Versioned};

@@ -39,7 +39,9 @@ impl OpenOrder {
 impl Deployment {
     /// One open order for each host that is at work or lost.
     pub fn orders(&self) -> Vec<(HostName, OpenOrder)> {
-        let Some(plan) = self.plan.as_ref().filter(|_| !self.state.is_terminal()) else { return Vec::new() };
+        let Some(plan) = self.plan.as_deref().filter(|_| !self.state.is_terminal()) else {
+            return Vec::new();
+        };
         self.hosts
             .iter()
             .filter_map(|(host, run)| {

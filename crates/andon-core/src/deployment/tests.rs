@@ -204,9 +204,9 @@ fn pause_lets_the_host_in_its_cycle_finish_and_starts_no_other() {
 #[test]
 fn abort_leaves_things_as_they_are_or_puts_them_back_as_asked() {
     for rollback in [false, true] {
-        let mut world = World::new(&Fleet::running(4)).host("web3", Stage::Activate, &[Answer::Hangs]);
-        world.deployment.plan.as_mut().unwrap().service.rollout.progress_deadline = Duration::from_secs(3600);
-        world.facts[1].1 = Fact::Planned { plan: Box::new(world.deployment.plan.clone().unwrap()) };
+        let mut fleet = Fleet::running(4);
+        fleet.service.rollout.progress_deadline = Duration::from_secs(3600);
+        let mut world = World::new(&fleet).host("web3", Stage::Activate, &[Answer::Hangs]);
         world.settle();
         while world.states()["web3"] != "activating" {
             let news = world.deployment.orders().into_iter().find_map(|(h, o)| world.answer(h, &o)).unwrap();
@@ -324,6 +324,37 @@ fn the_sentence_says_what_is_waited_for() {
     world.run();
     let sentence = world.deployment.waiting(world.now).unwrap();
     assert!(sentence.contains("web1"), "{sentence}");
+}
+
+#[test]
+fn the_end_of_a_deployment_is_remembered_by_its_scope() {
+    use crate::release::ReleaseStatus;
+    use crate::scope::{Lock, Scope};
+    let remembered = |world: &World| {
+        let mut scope = Scope::default();
+        for fact in world.deployment.consequences(&scope) {
+            scope.apply(world.now, &fact);
+        }
+        let status = scope.releases.get(&world.deployment.request.release.id).map(|known| known.status);
+        (status, scope)
+    };
+    let mut good = World::new(&Fleet::running(4));
+    assert_eq!(remembered(&good).0, None, "nothing is judged before the end");
+    good.run();
+    let (status, scope) = remembered(&good);
+    assert_eq!(status, Some(ReleaseStatus::Good));
+    assert_eq!(scope.current.as_ref(), Some(&good.deployment.request.release.id));
+
+    let mut bad = World::new(&Fleet::running(4)).host("web1", Stage::Verify, &[Answer::Fails]);
+    bad.run();
+    let (status, scope) = remembered(&bad);
+    assert_eq!((status, &scope.lock, &scope.current), (Some(ReleaseStatus::Bad), &Lock::Free, &None));
+
+    let mut stuck = World::new(&Fleet::running(4))
+        .host("web1", Stage::Verify, &[Answer::Fails])
+        .on_the_way_back("web1", Stage::Activate, &[Answer::Fails]);
+    stuck.run();
+    assert!(matches!(remembered(&stuck).1.lock, Lock::Held { .. }));
 }
 
 fn name(text: &str) -> HostName {

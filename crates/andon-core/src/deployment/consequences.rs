@@ -1,0 +1,80 @@
+//! What the end of a deployment means for its scope: judgements, the lock, and what should run from now on.
+
+use super::{Deployment, HostState, Kind, State};
+use crate::deployment::sentence::list_hosts;
+use crate::release::{Release, ReleaseStatus};
+use crate::scope::{Scope, ScopeFact};
+
+impl Deployment {
+    /// The facts that this deployment's end adds to its scope; none while it has not ended.
+    pub fn consequences(&self, scope: &Scope) -> Vec<ScopeFact> {
+        let deployment = self.id;
+        let mark = |release: &Release, status, because: String| ScopeFact::Marked {
+            release: release.clone(),
+            status,
+            deployment,
+            because,
+        };
+        let wanted = &self.request.release;
+        let mut facts = Vec::new();
+        match &self.state {
+            State::Succeeded => {
+                facts.extend(self.leaves_behind(scope));
+                facts.push(mark(wanted, ReleaseStatus::Good, format!("it served after {deployment}")));
+                facts.push(ScopeFact::Current { release: wanted.id.clone() });
+                facts.push(ScopeFact::LockReleased { deployment });
+            }
+            State::RolledBack { cause } => {
+                if cause.blames_the_release() {
+                    facts.push(mark(wanted, ReleaseStatus::Bad, cause.to_string()));
+                }
+                facts.push(ScopeFact::LockReleased { deployment });
+            }
+            State::RollbackFailed { cause, hosts } => {
+                if cause.blames_the_release() {
+                    facts.push(mark(wanted, ReleaseStatus::Bad, cause.to_string()));
+                }
+                let reason = format!("{} could not be put back", list_hosts(hosts));
+                facts.push(ScopeFact::LockHeld { deployment, reason });
+            }
+            State::Failed { cause } if self.request.kind == Kind::Rollback => {
+                facts.extend(self.leaves_behind(scope));
+                facts.push(ScopeFact::Current { release: wanted.id.clone() });
+                facts.push(ScopeFact::LockHeld { deployment, reason: cause.to_string() });
+            }
+            State::Failed { .. } | State::Aborted { .. } => {
+                facts.push(ScopeFact::LockReleased { deployment })
+            }
+            State::Cancelled { .. } => facts.push(ScopeFact::Unqueued { deployment }),
+            State::Pending { .. }
+            | State::Running { .. }
+            | State::Paused { .. }
+            | State::Baking { .. }
+            | State::Aborting { .. }
+            | State::RollingBack { .. } => {}
+        }
+        facts
+    }
+
+    /// A person who rolls back says that what ran is bad.
+    fn leaves_behind(&self, scope: &Scope) -> Option<ScopeFact> {
+        let left = scope.releases.get(scope.current.as_ref()?)?;
+        let other = left.release.id != self.request.release.id;
+        (self.request.kind == Kind::Rollback && other).then(|| ScopeFact::Marked {
+            release: left.release.clone(),
+            status: ReleaseStatus::Bad,
+            deployment: self.id,
+            because: match &self.request.why {
+                Some(why) => format!("{} rolled it back: {why}", self.request.by),
+                None => format!("{} rolled it back", self.request.by),
+            },
+        })
+    }
+
+    /// Whether every host of the plan runs one release now, as far as is known.
+    pub fn uniform(&self) -> bool {
+        let changed = |state: &HostState| *state == HostState::Succeeded;
+        let states = || self.hosts.values().map(|run| &run.state);
+        states().all(|state| changed(state) || *state == HostState::Skipped) || !states().any(changed)
+    }
+}

@@ -1,0 +1,402 @@
+//! The door of the server: everything that a person can ask for, as one call each.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use andon_core::deployment::{Ask, Deployment, DeploymentId, Fact, Kind, State};
+use andon_core::digest::Digest;
+use andon_core::host::Authority;
+use andon_core::line::{Host, OnConflict, Service};
+use andon_core::person::Person;
+use andon_core::plan::{self, Observations, Plan, Proposal, Refusal};
+use andon_core::release::Release;
+use andon_core::scope::{Admission, Lock, Scope, ScopeName};
+use andon_core::time::Time;
+use andon_store::{Holder, StoreError};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::artifacts::Artifacts;
+use crate::driver::{Driver, Progress};
+use crate::hosts::Hosts;
+use crate::records::{Records, RecordsError, Versioned, is_conflict};
+use crate::{clock, lease, preflight};
+
+mod queue;
+mod trial;
+
+pub use trial::Trial;
+
+/// What somebody wants done.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Where.
+    pub scope: ScopeName,
+    /// What for.
+    pub kind: Kind,
+    /// The release to move to.
+    pub release: Release,
+    /// The service as the line describes it.
+    pub service: Service,
+    /// The hosts of the environment, in the line's order.
+    pub hosts: Vec<Host>,
+    /// BLAKE3 of the line's files.
+    pub config: Digest,
+    /// Why, in the person's words.
+    pub why: Option<String>,
+    /// The deployment whose damage this repairs.
+    pub fixes: Option<DeploymentId>,
+    /// Why a bad release may pass once more.
+    pub allow_bad: Option<String>,
+    /// Hosts that belong to another ledger are taken over.
+    pub take_over: bool,
+}
+
+/// Why something could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The core refuses the plan.
+    #[error("{}", .0.what())]
+    Refused(Refusal),
+    /// The scope waits for a person.
+    #[error("{scope} is held since {by}: {reason}")]
+    Held {
+        /// Where.
+        scope: ScopeName,
+        /// The deployment after which it is held.
+        by: DeploymentId,
+        /// One sentence.
+        reason: String,
+    },
+    /// Another deployment is at work, and the line says not to wait.
+    #[error("{by} is at work in {scope}")]
+    Occupied {
+        /// Where.
+        scope: ScopeName,
+        /// The deployment at work.
+        by: DeploymentId,
+    },
+    /// Another deployment owns the scope, and nobody drives it.
+    #[error("{by} owns {scope}, and the process that drove it is gone")]
+    Orphaned {
+        /// Where.
+        scope: ScopeName,
+        /// The deployment.
+        by: DeploymentId,
+    },
+    /// Somebody else drives this deployment.
+    #[error("{id} is driven by {by}")]
+    Driven {
+        /// The deployment.
+        id: DeploymentId,
+        /// Who.
+        by: String,
+        /// When their lease ends unless they renew it.
+        until: Time,
+    },
+    /// Somebody else took this deployment over while it was driven here.
+    #[error("the deployment was taken over by {by}")]
+    TakenOver {
+        /// Who.
+        by: String,
+    },
+    /// The wish makes no sense in the present state.
+    #[error("{0}")]
+    NotNow(String),
+    /// The ledger could not be read or written.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+}
+
+impl Problem {
+    pub(crate) fn store(error: StoreError) -> Self {
+        Problem::Records(error.into())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Problem::Refused(refusal)
+    }
+}
+
+/// A deployment under way in this process.
+#[derive(Debug)]
+pub struct Going {
+    /// Its number.
+    pub id: DeploymentId,
+    /// How it stands; changes with every step.
+    pub progress: watch::Receiver<Progress>,
+    /// Its end.
+    pub end: JoinHandle<Result<Deployment, Problem>>,
+}
+
+/// Everything that this process can do for people.
+#[derive(Clone)]
+pub struct Controller {
+    records: Records,
+    ways: Arc<dyn Hosts>,
+    artifacts: Artifacts,
+    outputs: PathBuf,
+    me: Person,
+    holder: Holder,
+}
+
+/// A lost race for a number, a lock or a stream is run again so often.
+const RACES: usize = 20;
+
+impl Controller {
+    /// A controller over `records` that reaches hosts by `ways` and keeps its files below `data`.
+    pub fn new(records: Records, ways: Arc<dyn Hosts>, data: PathBuf, me: Person) -> Self {
+        let holder = lease::holder(&me);
+        let artifacts = Artifacts::new(data.join("releases"));
+        Self { records, ways, artifacts, outputs: data.join("output"), me, holder }
+    }
+
+    /// The ledger, typed.
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// The releases that can be sent.
+    pub fn artifacts(&self) -> &Artifacts {
+        &self.artifacts
+    }
+
+    /// What a host's steps printed in a deployment.
+    pub fn output_path(&self, id: DeploymentId, host: &andon_core::name::HostName) -> PathBuf {
+        self.outputs.join(id.0.to_string()).join(format!("{host}.log"))
+    }
+
+    /// Asks the hosts of a service what they run.
+    pub async fn observe(&self, service: &Service, hosts: &[&Host]) -> Observations {
+        preflight::observe(&self.ways, service, hosts).await
+    }
+
+    /// Everything that a deployment would do. Changes nothing.
+    pub async fn plan(&self, wish: &Wish) -> Result<Plan, Problem> {
+        let scope = self.records.scope(&wish.scope).await?;
+        self.plan_in(wish, &scope.value).await
+    }
+
+    async fn plan_in(&self, wish: &Wish, scope: &Scope) -> Result<Plan, Problem> {
+        let proposal = Proposal {
+            scope: &wish.scope,
+            kind: wish.kind,
+            release: &wish.release,
+            service: &wish.service,
+            hosts: wish.hosts.iter().collect(),
+            config: wish.config,
+            known: scope,
+            allow_bad: wish.allow_bad.is_some() || wish.kind == Kind::Rollback,
+            ledger: self.records.ledger().id(),
+            take_over: wish.take_over,
+        };
+        let observed = self.observe(&wish.service, &proposal.hosts).await;
+        Ok(plan::build(&proposal, &observed)?)
+    }
+
+    /// Begins a deployment, or queues it behind the one at work. A refused plan leaves no trace.
+    pub async fn deploy(&self, wish: Wish) -> Result<Going, Problem> {
+        for _ in 0..RACES {
+            let scope = self.records.scope(&wish.scope).await?;
+            let begun = match scope.value.admits(wish.kind, wish.fixes) {
+                Admission::Held { by, reason, .. } => {
+                    return Err(Problem::Held { scope: wish.scope, by, reason });
+                }
+                Admission::Occupied { by, since } => self.queue(&wish, scope, by, since).await,
+                Admission::Go => self.begin(&wish, scope, None).await,
+            };
+            match begun {
+                Err(Problem::Records(error)) if is_conflict(&error) => {}
+                other => return other,
+            }
+        }
+        Err(Problem::NotNow(format!("{} is too busy: others were faster {RACES} times", wish.scope)))
+    }
+
+    /// Plans, takes the lease and the lock, and starts to drive. `queued` is the deployment if it waited.
+    async fn begin(
+        &self,
+        wish: &Wish,
+        mut scope: Versioned<Scope>,
+        queued: Option<Versioned<Deployment>>,
+    ) -> Result<Going, Problem> {
+        let plan = self.plan_in(wish, &scope.value).await?;
+        let lease = self.lease_on(&wish.scope).await?;
+        let now = clock::now();
+        let mut facts = Vec::new();
+        let mut deployment = match queued {
+            Some(deployment) => deployment,
+            None => {
+                let (deployment, accepted) = self.accept(wish, now).await?;
+                facts.push(accepted);
+                deployment
+            }
+        };
+        facts.push(Fact::Planned { plan: Box::new(plan) });
+        facts.push(Fact::InCharge { fence: andon_core::host::Fence(lease.fence), by: self.me.clone() });
+        let taken = [andon_core::scope::ScopeFact::LockTaken { deployment: deployment.value.id }];
+        let stored = self
+            .records
+            .commit(now, &self.me.name, &mut deployment, &facts, Some((&mut scope, &taken)))
+            .await;
+        if let Err(error) = stored {
+            // Somebody was faster; the lease must not keep them waiting.
+            let _ = self.records.ledger().release(&lease).await;
+            return Err(error.into());
+        }
+        Ok(self.drive(deployment, lease, None))
+    }
+
+    async fn accept(&self, wish: &Wish, now: Time) -> Result<(Versioned<Deployment>, Fact), Problem> {
+        let id = self.records.next_id().await?;
+        let request = andon_core::deployment::Request {
+            scope: wish.scope.clone(),
+            kind: wish.kind,
+            release: wish.release.clone(),
+            by: self.me.clone(),
+            why: wish.why.clone(),
+            fixes: wish.fixes,
+            allow_bad: wish.allow_bad.clone(),
+            take_over: wish.take_over,
+        };
+        let deployment = Deployment::new(id, request.clone(), now);
+        Ok((Versioned { value: deployment, seq: 0 }, Fact::Accepted { request }))
+    }
+
+    async fn lease_on(&self, scope: &ScopeName) -> Result<andon_store::Lease, Problem> {
+        match lease::take(self.records.ledger().as_ref(), &scope.stream(), &self.holder).await {
+            Err(StoreError::Leased { by, .. }) => Err(Problem::NotNow(format!(
+                "{scope} is being changed by {} at this moment; try again",
+                by.description
+            ))),
+            other => other.map_err(Problem::store),
+        }
+    }
+
+    fn driver(&self, lease: andon_store::Lease, progress: watch::Sender<Progress>) -> Driver {
+        Driver {
+            records: self.records.clone(),
+            ways: Arc::clone(&self.ways),
+            artifacts: self.artifacts.clone(),
+            outputs: self.outputs.clone(),
+            me: self.me.clone(),
+            holder: self.holder.clone(),
+            lease,
+            progress,
+        }
+    }
+
+    fn drive(
+        &self,
+        deployment: Versioned<Deployment>,
+        lease: andon_store::Lease,
+        progress: Option<watch::Sender<Progress>>,
+    ) -> Going {
+        let id = deployment.value.id;
+        let snapshot = Progress { deployment: Arc::new(deployment.value.clone()), behind: None };
+        let progress = progress.unwrap_or_else(|| watch::channel(snapshot).0);
+        let watching = progress.subscribe();
+        let end = tokio::spawn(self.driver(lease, progress).drive(deployment));
+        Going { id, progress: watching, end }
+    }
+
+    /// Goes on with a deployment: resumes a paused one, or drives one whose process is gone. `None` when another
+    /// living process drives it and has been told.
+    pub async fn resume(&self, id: DeploymentId, take_over: bool) -> Result<Option<Going>, Problem> {
+        let deployment = self.records.deployment(id).await?;
+        if deployment.value.state.is_terminal() {
+            let state = deployment.value.state.name();
+            return Err(Problem::NotNow(format!("{id} has ended already: it is {state}")));
+        }
+        if deployment.value.plan.is_none() {
+            return Err(Problem::NotNow(format!("{id} has not begun: abort it, then deploy again")));
+        }
+        let paused = matches!(deployment.value.state, State::Paused { .. });
+        match self.take_charge(deployment, take_over).await {
+            Ok(going) => {
+                if paused {
+                    self.wish(id, Ask::Resume, None).await?;
+                }
+                Ok(Some(going))
+            }
+            Err(Problem::Driven { .. }) if paused => {
+                self.wish(id, Ask::Resume, None).await?;
+                Ok(None)
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Asks for something; when nobody lives who could answer, this process does. `None` when another process does.
+    pub async fn ask(
+        &self,
+        id: DeploymentId,
+        ask: Ask,
+        why: Option<String>,
+    ) -> Result<Option<Going>, Problem> {
+        self.wish(id, ask.clone(), why).await?;
+        let deployment = self.records.deployment(id).await?;
+        if deployment.value.state.is_terminal() || deployment.value.plan.is_none() {
+            return self.settle_pending(deployment).await.map(|()| None);
+        }
+        match self.take_charge(deployment, false).await {
+            Ok(going) => Ok(Some(going)),
+            Err(Problem::Driven { .. }) => Ok(None),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Records a wish, if it makes sense now.
+    async fn wish(&self, id: DeploymentId, ask: Ask, why: Option<String>) -> Result<(), Problem> {
+        for _ in 0..RACES {
+            let mut deployment = self.records.deployment(id).await?;
+            deployment.value.admits(&ask).map_err(Problem::NotNow)?;
+            let facts = [Fact::Asked { ask: ask.clone(), by: self.me.clone(), why: why.clone() }];
+            match self.records.commit(clock::now(), &self.me.name, &mut deployment, &facts, None).await {
+                Err(error) if is_conflict(&error) => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(Problem::NotNow(format!("{id} moves too fast: others were faster {RACES} times")))
+    }
+
+    async fn take_charge(
+        &self,
+        mut deployment: Versioned<Deployment>,
+        by_force: bool,
+    ) -> Result<Going, Problem> {
+        let id = deployment.value.id;
+        let name = deployment.value.request.scope.stream();
+        let ledger = self.records.ledger().as_ref();
+        let taken = match lease::take(ledger, &name, &self.holder).await {
+            Err(StoreError::Leased { by, until, .. }) if !by_force => {
+                return Err(Problem::Driven { id, by: by.description, until });
+            }
+            Err(StoreError::Leased { .. }) => lease::take_over(ledger, &name, &self.holder).await,
+            other => other,
+        };
+        let lease = taken.map_err(Problem::store)?;
+        let now = clock::now();
+        let facts = deployment.value.take_charge(now, andon_core::host::Fence(lease.fence), self.me.clone());
+        self.records.commit(now, &self.me.name, &mut deployment, &facts, None).await?;
+        Ok(self.drive(deployment, lease, None))
+    }
+
+    /// Who gives orders outside of a deployment, as a host knows them already.
+    fn visitor(&self) -> Authority {
+        Authority {
+            ledger: self.records.ledger().id().to_owned(),
+            fence: andon_core::host::Fence(0),
+            deployment: 0,
+            by: self.me.name.clone(),
+            at: self.me.at.clone(),
+            take_over: false,
+        }
+    }
+}
+
+/// How often a queued deployment looks whether its turn has come.
+const LOOK: Duration = Duration::from_millis(250);

@@ -1,0 +1,194 @@
+//! Waiting for the lock: one place in the queue, and the newest takes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use andon_core::deployment::{CancelReason, PendingReason};
+use andon_core::scope::ScopeFact;
+
+use super::{
+    Ask, Controller, Deployment, DeploymentId, Fact, Going, Kind, LOOK, Lock, OnConflict, Problem, Progress,
+    Scope, State, StoreError, Time, Versioned, Wish, clock, is_conflict, lease, watch,
+};
+
+/// How long a deployment waits for another one before it gives up.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+impl Controller {
+    /// Takes the place in the queue, or is refused.
+    pub(super) async fn queue(
+        &self,
+        wish: &Wish,
+        mut scope: Versioned<Scope>,
+        behind: DeploymentId,
+        since: Time,
+    ) -> Result<Going, Problem> {
+        self.refuse_orphaned(wish, behind).await?;
+        let policy = wish.service.rollout.on_conflict;
+        let preempts = wish.kind == Kind::Rollback || policy == OnConflict::Supersede;
+        if policy == OnConflict::Reject && !preempts {
+            return Err(Problem::Occupied { scope: wish.scope.clone(), by: behind });
+        }
+        let now = clock::now();
+        let (mut deployment, accepted) = self.accept(wish, now).await?;
+        let id = deployment.value.id;
+        let older = scope.value.waiting;
+        let pending = Fact::Entered { state: State::Pending { reason: PendingReason::Lock } };
+        let queued = [ScopeFact::Queued { deployment: id }];
+        self.records
+            .commit(now, &self.me.name, &mut deployment, &[accepted, pending], Some((&mut scope, &queued)))
+            .await?;
+        if let Some(older) = older {
+            self.give_way(older, id).await?;
+        }
+        if preempts {
+            match self.wish(behind, Ask::Supersede { by: id }, wish.why.clone()).await {
+                // It may have ended, or be ending, by itself.
+                Ok(()) | Err(Problem::NotNow(_)) => {}
+                Err(problem) => return Err(problem),
+            }
+        }
+        let snapshot =
+            Progress { deployment: Arc::new(deployment.value.clone()), behind: Some((behind, since)) };
+        let (progress, watching) = watch::channel(snapshot);
+        let (controller, wish) = (self.clone(), wish.clone());
+        let end = tokio::spawn(async move { controller.wait_then_drive(wish, deployment, progress).await });
+        Ok(Going { id, progress: watching, end })
+    }
+
+    /// A dead process's deployment would be waited for in vain.
+    async fn refuse_orphaned(&self, wish: &Wish, behind: DeploymentId) -> Result<(), Problem> {
+        let ledger = self.records.ledger().as_ref();
+        match lease::take(ledger, &wish.scope.stream(), &self.holder).await {
+            Ok(lease) => {
+                ledger.release(&lease).await.map_err(Problem::store)?;
+                Err(Problem::Orphaned { scope: wish.scope.clone(), by: behind })
+            }
+            Err(StoreError::Leased { .. }) => Ok(()),
+            Err(error) => Err(Problem::store(error)),
+        }
+    }
+
+    async fn give_way(&self, older: DeploymentId, newer: DeploymentId) -> Result<(), Problem> {
+        let reason = CancelReason::Superseded { by: newer };
+        let deployment = self.records.deployment(older).await?;
+        if deployment.value.plan.is_some() {
+            return Ok(());
+        }
+        self.cancel(deployment, reason).await
+    }
+
+    async fn wait_then_drive(
+        self,
+        wish: Wish,
+        mut deployment: Versioned<Deployment>,
+        progress: watch::Sender<Progress>,
+    ) -> Result<Deployment, Problem> {
+        let began = tokio::time::Instant::now();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            self.records.refresh(&mut deployment).await?;
+            if !deployment.value.decide(clock::now()).is_empty() {
+                self.settle_pending(deployment.clone()).await?;
+                self.records.refresh(&mut deployment).await?;
+            }
+            if deployment.value.state.is_terminal() {
+                let last = Progress { deployment: Arc::new(deployment.value.clone()), behind: None };
+                progress.send_replace(last);
+                return Ok(deployment.value);
+            }
+            let scope = self.records.scope(&wish.scope).await?;
+            if let Lock::Owned { deployment: owner, since } = &scope.value.lock {
+                let (owner, since) = (*owner, *since);
+                if began.elapsed() >= PATIENCE {
+                    let why = format!("it waited {} min for {owner}", PATIENCE.as_secs() / 60);
+                    self.cancel(deployment.clone(), CancelReason::Refused { why }).await?;
+                    continue;
+                }
+                let deployment = Arc::new(deployment.value.clone());
+                progress.send_replace(Progress { deployment, behind: Some((owner, since)) });
+                continue;
+            }
+            match self.begin(&wish, scope, Some(deployment.clone())).await {
+                Ok(going) => return self.follow(going, progress).await,
+                Err(Problem::Records(error)) if is_conflict(&error) => {}
+                Err(Problem::Refused(refusal)) => {
+                    let why = refusal.what();
+                    self.cancel(deployment.clone(), CancelReason::Refused { why }).await?;
+                    return Err(Problem::Refused(refusal));
+                }
+                Err(problem) => return Err(problem),
+            }
+        }
+    }
+
+    /// Passes the progress of a deployment that waited on to whoever has watched it wait.
+    async fn follow(
+        &self,
+        mut going: Going,
+        progress: watch::Sender<Progress>,
+    ) -> Result<Deployment, Problem> {
+        while going.progress.changed().await.is_ok() {
+            let now = going.progress.borrow_and_update().clone();
+            progress.send_replace(now);
+        }
+        going.end.await.map_err(|error| Problem::NotNow(format!("the driver stumbled: {error}")))?
+    }
+
+    /// Carries out what was asked of a deployment that has not begun.
+    pub(super) async fn settle_pending(&self, mut deployment: Versioned<Deployment>) -> Result<(), Problem> {
+        for _ in 0..super::RACES {
+            let now = clock::now();
+            let facts = deployment.value.decide(now);
+            if facts.is_empty() || deployment.value.state.is_terminal() {
+                return Ok(());
+            }
+            match self.end(&mut deployment, now, &facts).await {
+                Err(Problem::Records(error)) if is_conflict(&error) => {
+                    self.records.refresh(&mut deployment).await?;
+                }
+                other => return other,
+            }
+        }
+        Ok(())
+    }
+
+    async fn cancel(
+        &self,
+        mut deployment: Versioned<Deployment>,
+        reason: CancelReason,
+    ) -> Result<(), Problem> {
+        for _ in 0..super::RACES {
+            if deployment.value.state.is_terminal() {
+                return Ok(());
+            }
+            let facts = [Fact::Entered { state: State::Cancelled { reason: reason.clone() } }];
+            match self.end(&mut deployment, clock::now(), &facts).await {
+                Err(Problem::Records(error)) if is_conflict(&error) => {
+                    self.records.refresh(&mut deployment).await?;
+                }
+                other => return other,
+            }
+        }
+        Ok(())
+    }
+
+    /// Records facts that may end a deployment, with what that means for its scope.
+    async fn end(
+        &self,
+        deployment: &mut Versioned<Deployment>,
+        now: Time,
+        facts: &[Fact],
+    ) -> Result<(), Problem> {
+        let mut moved = deployment.value.clone();
+        for fact in facts {
+            moved.apply(now, fact);
+        }
+        let mut scope = self.records.scope(&moved.request.scope).await?;
+        let consequences = moved.consequences(&scope.value);
+        Ok(self
+            .records
+            .commit(now, &self.me.name, deployment, facts, Some((&mut scope, &consequences)))
+            .await?)
+    }
+}

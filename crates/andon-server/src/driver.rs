@@ -1,0 +1,299 @@
+//! One deployment's loop: decide in the core, store in one transaction, then act; news come back as input.
+//!
+//! Woken by news from hosts, by wishes of people in the ledger, and by the core's own deadlines. Orders are read off
+//! the stored state, so nothing is done that was not recorded as intended before.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use andon_core::deployment::{Deployment, DeploymentId, Fact, Input, OpenOrder};
+use andon_core::host::{Authority, Placement, Step, Token};
+use andon_core::line::Host;
+use andon_core::name::HostName;
+use andon_core::person::Person;
+use andon_core::time::Time;
+use andon_store::{Holder, Lease, StoreError};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+
+use crate::artifacts::Artifacts;
+use crate::clock;
+use crate::controller::Problem;
+use crate::hosts::{HostError, Hosts, Supplies};
+use crate::lease;
+use crate::records::{Records, Versioned, is_conflict};
+
+/// How often the ledger is asked for wishes of people.
+const LOOK: Duration = Duration::from_millis(250);
+/// The longest pause between two calls to a lost host.
+const MAX_BACKOFF: Duration = Duration::from_secs(15);
+
+/// A deployment as it stands, for whoever watches.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// The deployment.
+    pub deployment: Arc<Deployment>,
+    /// Another deployment that it waits for, and since when that one is at work.
+    pub behind: Option<(DeploymentId, Time)>,
+}
+
+/// What a driver needs.
+pub(crate) struct Driver {
+    pub(crate) records: Records,
+    pub(crate) ways: Arc<dyn Hosts>,
+    pub(crate) artifacts: Artifacts,
+    pub(crate) outputs: PathBuf,
+    pub(crate) me: Person,
+    pub(crate) holder: Holder,
+    pub(crate) lease: Lease,
+    pub(crate) progress: watch::Sender<Progress>,
+}
+
+/// The work that is under way, one task for each host.
+#[derive(Default)]
+struct AtWork {
+    tasks: JoinSet<Input>,
+    by_host: HashMap<HostName, Task>,
+    by_task: HashMap<Id, (HostName, Token)>,
+}
+
+struct Task {
+    token: Token,
+    asking: bool,
+    handle: AbortHandle,
+}
+
+impl Driver {
+    /// Drives `deployment` to its end, or until the lease is lost.
+    pub(crate) async fn drive(
+        mut self,
+        mut deployment: Versioned<Deployment>,
+    ) -> Result<Deployment, Problem> {
+        let mut work = AtWork::default();
+        let mut news = Vec::new();
+        let mut head = 0;
+        let mut renewed = tokio::time::Instant::now();
+        loop {
+            self.advance(&mut deployment, &news).await?;
+            news.clear();
+            self.publish(&deployment.value);
+            if deployment.value.state.is_terminal() {
+                break;
+            }
+            self.act(&deployment.value, &mut work);
+            let now = clock::now();
+            let patience = deployment.value.next_deadline(now).map_or(LOOK, |at| at.since(now).min(LOOK));
+            tokio::select! {
+                Some(ended) = work.tasks.join_next_with_id() => news.extend(work.heard(ended)),
+                () = tokio::time::sleep(patience.max(Duration::from_millis(5))) => {}
+            }
+            while let Some(ended) = work.tasks.try_join_next_with_id() {
+                news.extend(work.heard(ended));
+            }
+            if renewed.elapsed() >= lease::RENEWAL {
+                self.renew().await?;
+                renewed = tokio::time::Instant::now();
+            }
+            let newest = self.records.ledger().head().await.map_err(Problem::store)?;
+            if newest != head {
+                head = newest;
+                self.records.refresh(&mut deployment).await?;
+            }
+        }
+        work.tasks.abort_all();
+        // Others may act from now on; a lease that is gone already is as good.
+        let _ = self.records.ledger().release(&self.lease).await;
+        Ok(deployment.value)
+    }
+
+    /// Takes news in, decides until there is nothing left to decide, and records all of it in one transaction.
+    async fn advance(&self, deployment: &mut Versioned<Deployment>, news: &[Input]) -> Result<(), Problem> {
+        loop {
+            let now = clock::now();
+            let mut moved = deployment.value.clone();
+            let mut facts = Vec::new();
+            let mut add = |moved: &mut Deployment, new: Vec<Fact>| {
+                for fact in &new {
+                    moved.apply(now, fact);
+                }
+                facts.extend(new);
+            };
+            for input in news {
+                let new = moved.handle(now, input.clone());
+                add(&mut moved, new);
+            }
+            loop {
+                let new = moved.decide(now);
+                if new.is_empty() {
+                    break;
+                }
+                add(&mut moved, new);
+            }
+            if facts.is_empty() {
+                return Ok(());
+            }
+            let stored = if moved.state.is_terminal() {
+                let mut scope = self.records.scope(&moved.request.scope).await?;
+                let consequences = moved.consequences(&scope.value);
+                self.records
+                    .commit(now, &self.me.name, deployment, &facts, Some((&mut scope, &consequences)))
+                    .await
+            } else {
+                self.records.commit(now, &self.me.name, deployment, &facts, None).await
+            };
+            match stored {
+                Ok(()) => return Ok(()),
+                // A person was faster: take their wish in, then decide anew.
+                Err(error) if is_conflict(&error) => {
+                    self.records.refresh(deployment).await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn renew(&mut self) -> Result<(), Problem> {
+        let fence = self.lease.fence;
+        match lease::take(self.records.ledger().as_ref(), &self.lease.name, &self.holder).await {
+            Ok(lease) if lease.fence == fence => {
+                self.lease = lease;
+                Ok(())
+            }
+            // It lapsed: another controller may have acted in between. Whoever holds the newest fence goes on.
+            Ok(_) => Err(Problem::TakenOver { by: "nobody yet; its lease ran out".to_owned() }),
+            Err(StoreError::Leased { by, .. }) => Err(Problem::TakenOver { by: by.description }),
+            Err(error) => Err(Problem::store(error)),
+        }
+    }
+
+    fn publish(&self, deployment: &Deployment) {
+        self.progress.send_replace(Progress { deployment: Arc::new(deployment.clone()), behind: None });
+    }
+
+    /// Brings the tasks into line with the open orders.
+    fn act(&self, deployment: &Deployment, work: &mut AtWork) {
+        let Some(plan) = &deployment.plan else { return };
+        let orders: HashMap<HostName, OpenOrder> = deployment.orders().into_iter().collect();
+        work.by_host.retain(|host, task| {
+            let wanted = orders.get(host).is_some_and(|order| {
+                task.token == *order.token() && task.asking == matches!(order, OpenOrder::Ask { .. })
+            });
+            if !wanted {
+                task.handle.abort();
+                let given_up = orders.get(host).is_none_or(|order| task.token != *order.token());
+                if given_up && !task.asking {
+                    self.end_step(plan, host, &task.token);
+                }
+            }
+            wanted
+        });
+        for (name, order) in orders {
+            if work.by_host.contains_key(&name) {
+                continue;
+            }
+            let (Some(planned), Some(placement)) = (plan.hosts.get(&name), plan.placement(&name)) else {
+                continue;
+            };
+            let (token, asking) = (order.token().clone(), matches!(order, OpenOrder::Ask { .. }));
+            let host = planned.host.clone();
+            let handle = match order {
+                OpenOrder::Step { token, step, timeout } => {
+                    let order = andon_api::agent::Order {
+                        token,
+                        authority: self.authority(deployment),
+                        placement,
+                        step: *step,
+                        timeout,
+                    };
+                    let supplies = self.supplies(deployment, &name, &order.step);
+                    work.tasks.spawn(carry_out(Arc::clone(&self.ways), host, order, supplies))
+                }
+                OpenOrder::Ask { token } => {
+                    work.tasks.spawn(ask(Arc::clone(&self.ways), host, placement, token))
+                }
+            };
+            work.by_task.insert(handle.id(), (name.clone(), token.clone()));
+            work.by_host.insert(name, Task { token, asking, handle });
+        }
+    }
+
+    fn authority(&self, deployment: &Deployment) -> Authority {
+        Authority {
+            ledger: self.records.ledger().id().to_owned(),
+            fence: deployment.fence,
+            deployment: deployment.id.0,
+            by: deployment.request.by.name.clone(),
+            at: self.me.at.clone(),
+            take_over: deployment.request.take_over,
+        }
+    }
+
+    fn supplies(&self, deployment: &Deployment, host: &HostName, step: &Step) -> Supplies {
+        let artifact = match step {
+            Step::Prepare { release, .. } => Some(self.artifacts.path(release)),
+            Step::Activate { .. } | Step::Verify { .. } | Step::Observe { .. } => None,
+        };
+        let output = self.outputs.join(deployment.id.0.to_string()).join(format!("{host}.log"));
+        Supplies { artifact, output: Some(output) }
+    }
+
+    /// A step that nobody waits for any more is ended on its host, so that the next one finds it free.
+    fn end_step(&self, plan: &andon_core::plan::Plan, host: &HostName, token: &Token) {
+        let (Some(planned), Some(placement)) = (plan.hosts.get(host), plan.placement(host)) else { return };
+        let (ways, host, token) = (Arc::clone(&self.ways), planned.host.clone(), token.clone());
+        tokio::spawn(async move {
+            // A host that cannot be told is asked about the step before it gets another one.
+            let _ = ways.kill(&host, &placement, &token).await;
+        });
+    }
+}
+
+impl AtWork {
+    /// News of a task that ended. One that was given up has none; one that panicked has lost its host.
+    fn heard(&mut self, ended: Result<(Id, Input), JoinError>) -> Option<Input> {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let (host, token) = self.by_task.remove(&id)?;
+        if self.by_host.get(&host).is_some_and(|task| task.handle.id() == id) {
+            self.by_host.remove(&host);
+        }
+        match ended {
+            Ok((_, input)) => Some(input),
+            Err(error) if error.is_cancelled() => None,
+            Err(_) => {
+                Some(Input::Lost { host, token, why: "the controller stumbled over its answer".to_owned() })
+            }
+        }
+    }
+}
+
+async fn carry_out(
+    ways: Arc<dyn Hosts>,
+    host: Host,
+    order: andon_api::agent::Order,
+    supplies: Supplies,
+) -> Input {
+    let (name, token, stage) = (host.name.clone(), order.token.clone(), order.step.stage());
+    match ways.carry_out(&host, order, &supplies).await {
+        Ok(outcome) => Input::Ended { host: name, token, outcome },
+        Err(HostError::Unreachable(why) | HostError::Lost(why)) => Input::Lost { host: name, token, why },
+        Err(error @ (HostError::Refused(_) | HostError::Unable(_))) => {
+            let reason = format!("{name} could not {stage}: {error}");
+            let outcome = andon_core::host::Outcome::Failed { reason, tail: String::new() };
+            Input::Ended { host: name, token, outcome }
+        }
+    }
+}
+
+/// Calls a lost host until it answers; the core decides how long.
+async fn ask(ways: Arc<dyn Hosts>, host: Host, placement: Placement, token: Token) -> Input {
+    let mut pause = Duration::from_secs(1);
+    loop {
+        if let Ok(facts) = ways.probe(&host, &placement, std::slice::from_ref(&token)).await {
+            return Input::Found { host: host.name, token, facts: Box::new(facts) };
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(MAX_BACKOFF);
+    }
+}

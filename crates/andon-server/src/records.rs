@@ -1,0 +1,234 @@
+//! Typed facts in the ledger, and the views that are kept beside them.
+//!
+//! A deployment is the stream `deployment/N`, a scope the stream `scope/SERVICE/ENVIRONMENT`. Both are folds. Two
+//! views spare readers the fold: `deployment` has one [`Summary`] a row, `scope` the last folded scope.
+
+use std::sync::Arc;
+
+use andon_core::deployment::{Deployment, DeploymentId, Fact, Summary};
+use andon_core::scope::{Scope, ScopeFact, ScopeName};
+use andon_core::time::Time;
+use andon_store::{Batch, Ledger, Record, StoreError, StreamAppend, ViewQuery, ViewUpdate};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Facts that are read from the ledger at once.
+const PAGE: usize = 1000;
+const DEPLOYMENTS: &str = "deployment";
+const SCOPES: &str = "scope";
+
+/// Why records could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordsError {
+    /// The ledger says so.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record is there and cannot be understood: it was written by a newer version, or it is damaged.
+    #[error("record {position} of {stream} cannot be understood: {why}. Was it written by a newer andon?")]
+    Foreign {
+        /// The stream.
+        stream: String,
+        /// The record's place in the ledger.
+        position: u64,
+        /// What the decoder says.
+        why: String,
+    },
+    /// There is no such deployment.
+    #[error("there is no deployment {0}")]
+    NoDeployment(DeploymentId),
+}
+
+/// A folded value and the number of records that it was folded from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Versioned<T> {
+    /// The value.
+    pub value: T,
+    /// Records folded so far.
+    pub seq: u64,
+}
+
+/// One fact of a deployment with its circumstances, for `show`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Entry {
+    /// When.
+    pub at: Time,
+    /// Who.
+    pub by: String,
+    /// What.
+    pub fact: Fact,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ScopeView {
+    seq: u64,
+    name: ScopeName,
+    scope: Scope,
+}
+
+/// The ledger, typed.
+#[derive(Debug, Clone)]
+pub struct Records {
+    ledger: Arc<dyn Ledger>,
+}
+
+impl Records {
+    /// Records in `ledger`.
+    pub fn new(ledger: Arc<dyn Ledger>) -> Self {
+        Self { ledger }
+    }
+
+    /// The ledger below.
+    pub fn ledger(&self) -> &Arc<dyn Ledger> {
+        &self.ledger
+    }
+
+    /// The state of a scope; a scope that nothing happened to is free and knows nothing.
+    pub async fn scope(&self, name: &ScopeName) -> Result<Versioned<Scope>, RecordsError> {
+        let stream = name.stream();
+        let view = self.ledger.view(SCOPES, &stream).await?;
+        let mut scope = match view.map(serde_json::from_value::<ScopeView>) {
+            Some(Ok(view)) => Versioned { value: view.scope, seq: view.seq },
+            // A view that is gone or from another version is made again from the facts.
+            Some(Err(_)) | None => Versioned { value: Scope::default(), seq: 0 },
+        };
+        loop {
+            let records = self.ledger.read(&stream, scope.seq, PAGE).await?;
+            for record in &records {
+                let fact: ScopeFact = decode(record)?;
+                scope.value.apply(record.at, &fact);
+                scope.seq = record.seq;
+            }
+            if records.len() < PAGE {
+                return Ok(scope);
+            }
+        }
+    }
+
+    /// Every scope that something happened to.
+    pub async fn scopes(&self) -> Result<Vec<(ScopeName, Scope)>, RecordsError> {
+        let rows = self.ledger.views(SCOPES, ViewQuery::newest(PAGE)).await?;
+        let views = rows.into_iter().filter_map(|row| serde_json::from_value::<ScopeView>(row.body).ok());
+        let mut scopes: Vec<_> = views.map(|view| (view.name, view.scope)).collect();
+        scopes.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(scopes)
+    }
+
+    /// The facts of a deployment after `seq`.
+    pub async fn entries(&self, id: DeploymentId, after: u64) -> Result<Vec<Entry>, RecordsError> {
+        let mut entries = Vec::new();
+        let mut seq = after;
+        loop {
+            let records = self.ledger.read(&id.stream(), seq, PAGE).await?;
+            for record in &records {
+                entries.push(Entry { at: record.at, by: record.by.clone(), fact: decode(record)? });
+                seq = record.seq;
+            }
+            if records.len() < PAGE {
+                return Ok(entries);
+            }
+        }
+    }
+
+    /// A deployment.
+    pub async fn deployment(&self, id: DeploymentId) -> Result<Versioned<Deployment>, RecordsError> {
+        let entries = self.entries(id, 0).await?;
+        let seq = entries.len() as u64;
+        Deployment::fold(id, entries.iter().map(|entry| (entry.at, &entry.fact)))
+            .map(|value| Versioned { value, seq })
+            .ok_or(RecordsError::NoDeployment(id))
+    }
+
+    /// Adds what others recorded since; returns whether there was anything.
+    pub async fn refresh(&self, deployment: &mut Versioned<Deployment>) -> Result<bool, RecordsError> {
+        let entries = self.entries(deployment.value.id, deployment.seq).await?;
+        for entry in &entries {
+            deployment.value.apply(entry.at, &entry.fact);
+        }
+        deployment.seq += entries.len() as u64;
+        Ok(!entries.is_empty())
+    }
+
+    /// The number that the next deployment gets, unless somebody is faster.
+    pub async fn next_id(&self) -> Result<DeploymentId, RecordsError> {
+        let newest = self.ledger.views(DEPLOYMENTS, ViewQuery::newest(1)).await?;
+        let last = newest.first().and_then(|row| u64::try_from(row.rank).ok()).unwrap_or(0);
+        Ok(DeploymentId(last + 1))
+    }
+
+    /// Deployments, the newest first.
+    pub async fn history(
+        &self,
+        before: Option<DeploymentId>,
+        limit: usize,
+    ) -> Result<Vec<Summary>, RecordsError> {
+        let before = before.map(|id| i64::try_from(id.0).unwrap_or(i64::MAX));
+        let rows =
+            self.ledger.views(DEPLOYMENTS, ViewQuery { before, limit, ..ViewQuery::default() }).await?;
+        Ok(rows.into_iter().filter_map(|row| serde_json::from_value(row.body).ok()).collect())
+    }
+
+    /// One transaction: facts of a deployment, facts of its scope, and both views. On success both values have moved
+    /// on; on a conflict nothing has happened and nothing has changed.
+    pub async fn commit(
+        &self,
+        at: Time,
+        by: &str,
+        deployment: &mut Versioned<Deployment>,
+        facts: &[Fact],
+        scope: Option<(&mut Versioned<Scope>, &[ScopeFact])>,
+    ) -> Result<(), RecordsError> {
+        let mut moved = deployment.value.clone();
+        for fact in facts {
+            moved.apply(at, fact);
+        }
+        let mut appends = vec![append(moved.id.stream(), deployment.seq, facts)?];
+        let mut views = vec![ViewUpdate {
+            view: DEPLOYMENTS.to_owned(),
+            key: moved.id.0.to_string(),
+            rank: i64::try_from(moved.id.0).unwrap_or(i64::MAX),
+            body: encode(&moved.summary())?,
+        }];
+        let mut moved_scope = None;
+        if let Some((scope, scope_facts)) = &scope {
+            let name = &moved.request.scope;
+            let mut value = scope.value.clone();
+            for fact in *scope_facts {
+                value.apply(at, fact);
+            }
+            let seq = scope.seq + scope_facts.len() as u64;
+            appends.push(append(name.stream(), scope.seq, scope_facts)?);
+            let body = encode(&ScopeView { seq, name: name.clone(), scope: value.clone() })?;
+            views.push(ViewUpdate { view: SCOPES.to_owned(), key: name.stream(), rank: at.0, body });
+            moved_scope = Some(Versioned { value, seq });
+        }
+        self.ledger.append(Batch { at, by: by.to_owned(), appends, views }).await?;
+        deployment.value = moved;
+        deployment.seq += facts.len() as u64;
+        if let (Some((scope, _)), Some(moved)) = (scope, moved_scope) {
+            *scope = moved;
+        }
+        Ok(())
+    }
+}
+
+/// Whether somebody else was faster: read again, decide anew.
+pub(crate) fn is_conflict(error: &RecordsError) -> bool {
+    matches!(error, RecordsError::Store(StoreError::Conflict { .. }))
+}
+
+fn append<F: Serialize>(stream: String, expected: u64, facts: &[F]) -> Result<StreamAppend, RecordsError> {
+    let facts = facts.iter().map(encode).collect::<Result<_, _>>()?;
+    Ok(StreamAppend { stream, expected, facts })
+}
+
+fn encode<T: Serialize>(value: &T) -> Result<Value, RecordsError> {
+    serde_json::to_value(value).map_err(|error| StoreError::Invalid(error.to_string()).into())
+}
+
+fn decode<T: serde::de::DeserializeOwned>(record: &Record) -> Result<T, RecordsError> {
+    T::deserialize(&record.fact).map_err(|error| RecordsError::Foreign {
+        stream: record.stream.clone(),
+        position: record.position,
+        why: error.to_string(),
+    })
+}
