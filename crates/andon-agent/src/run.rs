@@ -8,16 +8,18 @@ use andon_core::host::{InstanceFacts, Placement};
 use andon_core::line::{Instance, Supervision};
 use andon_core::release::ReleaseId;
 
-pub mod child;
-pub mod order;
 pub mod process;
 pub mod supervisor;
 
+pub(crate) mod child;
 mod directory;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub(crate) mod order;
 mod own;
 mod systemd;
+
+pub use systemd::unit::UnitError;
 
 /// How the agent starts itself again: `program`, then `prefix`, then the words of the command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +67,7 @@ pub enum RunError {
     },
     /// The unit cannot be written.
     #[error("the systemd unit cannot be written: {0}")]
-    Unit(#[from] systemd::unit::UnitError),
+    Unit(#[from] UnitError),
     /// A unit's name that systemd would not take.
     #[error("{name:?} is not the name of a systemd unit")]
     BadUnitName {

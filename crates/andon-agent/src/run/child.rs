@@ -19,7 +19,7 @@ const MAX_REMAINDER: usize = 1 << 20;
 
 /// How a program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// By itself, with this exit code.
     Code(i32),
     /// By this signal.
@@ -30,25 +30,25 @@ pub enum Ended {
 
 /// A program that has ended.
 #[derive(Debug)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// How.
-    pub ended: Ended,
+    pub(crate) ended: Ended,
     /// The beginning of what it wrote to its standard output.
-    pub stdout: Vec<u8>,
+    pub(crate) stdout: Vec<u8>,
     /// The beginning of what it wrote to its standard error.
-    pub stderr: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
 }
 
 impl Finished {
     /// Whether it ended by itself with exit code 0.
-    pub fn succeeded(&self) -> bool {
+    pub(crate) fn succeeded(&self) -> bool {
         self.ended == Ended::Code(0)
     }
 }
 
 /// Runs `command` with an empty standard input for at most `timeout`. Of each output the first `limit` bytes are
 /// kept and the rest is thrown away. Fails only when the program cannot be started.
-pub fn run(command: &mut Command, timeout: Duration, limit: usize) -> io::Result<Finished> {
+pub(crate) fn run(command: &mut Command, timeout: Duration, limit: usize) -> io::Result<Finished> {
     let begun = Instant::now();
     let mut child = command
         .stdin(Stdio::null())
@@ -82,7 +82,7 @@ pub fn run(command: &mut Command, timeout: Duration, limit: usize) -> io::Result
 }
 
 /// How a reaped process ended.
-pub fn ended(status: ExitStatus) -> Ended {
+pub(crate) fn ended(status: ExitStatus) -> Ended {
     match status.code() {
         Some(code) => Ended::Code(code),
         None => Ended::Signal(status.signal().unwrap_or(0)),

@@ -22,49 +22,49 @@ const MAX_FILE: u64 = 4 << 20;
 
 /// What a supervisor says about itself and its instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
+pub(crate) struct Status {
     /// The run of the machine in which this was written. Numbers of processes mean nothing in another one.
-    pub boot_id: String,
+    pub(crate) boot_id: String,
     /// The supervisor.
-    pub supervisor: ProcessId,
+    pub(crate) supervisor: ProcessId,
     /// The instance's process, while there is one.
-    pub child: Option<ProcessId>,
+    pub(crate) child: Option<ProcessId>,
     /// What it was told to run.
-    pub release: ReleaseId,
+    pub(crate) release: ReleaseId,
     /// Times that the process was started again after an unexpected end.
-    pub restarts: u32,
+    pub(crate) restarts: u32,
     /// How the process ended last, as the end of a sentence: `ended with exit code 1`.
-    pub last_end: Option<String>,
+    pub(crate) last_end: Option<String>,
     /// Whether it ends again and again.
-    pub crash_looping: bool,
+    pub(crate) crash_looping: bool,
     /// Why the very first start failed. The supervisor has given up then.
-    pub failure: Option<String>,
+    pub(crate) failure: Option<String>,
 }
 
 impl Status {
     /// The instance's process, if it lives.
-    pub fn living_child(&self) -> Option<ProcessId> {
+    pub(crate) fn living_child(&self) -> Option<ProcessId> {
         self.child.filter(|child| child.is_alive())
     }
 }
 
 /// The directory of one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunDirectory(PathBuf);
+pub(crate) struct RunDirectory(PathBuf);
 
 impl RunDirectory {
     /// That of `instance`.
-    pub fn of(placement: &Placement, instance: &InstanceName) -> Self {
+    pub(crate) fn of(placement: &Placement, instance: &InstanceName) -> Self {
         Self(run_root(placement).join(instance.as_str()))
     }
 
     /// The one at `path`.
-    pub fn at(path: &Path) -> Self {
+    pub(crate) fn at(path: &Path) -> Self {
         Self(path.to_owned())
     }
 
     /// All that exist for `placement`, those of instances included that it no longer has.
-    pub fn existing(placement: &Placement) -> Vec<(InstanceName, Self)> {
+    pub(crate) fn existing(placement: &Placement) -> Vec<(InstanceName, Self)> {
         let Ok(entries) = fs::read_dir(run_root(placement)) else { return Vec::new() };
         let mut found: Vec<(InstanceName, Self)> = entries
             .flatten()
@@ -79,47 +79,47 @@ impl RunDirectory {
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
     /// The newest output of the instance.
-    pub fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.0.join("log")
     }
 
     /// Makes the directory, readable by its owner only: the environment of a process may hold secrets.
-    pub fn create(&self) -> io::Result<()> {
+    pub(crate) fn create(&self) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0)
     }
 
     /// What the supervisor is to run.
-    pub fn order(&self) -> Option<Order> {
+    pub(crate) fn order(&self) -> Option<Order> {
         read_json(&self.0.join("command.json"))
     }
 
     /// Writes what the supervisor is to run.
-    pub fn write_order(&self, order: &Order) -> io::Result<()> {
+    pub(crate) fn write_order(&self, order: &Order) -> io::Result<()> {
         durable::replace(&self.0.join("command.json"), &serde_json::to_vec(order)?)
     }
 
     /// Takes away what the supervisor was to run, so that it cannot be started again.
-    pub fn forget_order(&self) {
+    pub(crate) fn forget_order(&self) {
         let _ = fs::remove_file(self.0.join("command.json"));
     }
 
     /// What the last supervisor said, unless that was before a reboot.
-    pub fn status(&self) -> Option<Status> {
+    pub(crate) fn status(&self) -> Option<Status> {
         read_json::<Status>(&self.0.join("status.json")).filter(|status| status.boot_id == process::boot_id())
     }
 
     /// Says what is the case.
-    pub fn write_status(&self, status: &Status) -> io::Result<()> {
+    pub(crate) fn write_status(&self, status: &Status) -> io::Result<()> {
         durable::replace(&self.0.join("status.json"), &serde_json::to_vec(status)?)
     }
 
     /// Takes away what an earlier supervisor said.
-    pub fn forget_status(&self) -> io::Result<()> {
+    pub(crate) fn forget_status(&self) -> io::Result<()> {
         match fs::remove_file(self.0.join("status.json")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -127,7 +127,7 @@ impl RunDirectory {
     }
 
     /// Takes the lock that a supervisor holds for as long as it lives. `None` when another one holds it.
-    pub fn lock(&self) -> io::Result<Option<File>> {
+    pub(crate) fn lock(&self) -> io::Result<Option<File>> {
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -142,12 +142,12 @@ impl RunDirectory {
     }
 
     /// Whether a supervisor lives.
-    pub fn is_held(&self) -> bool {
+    pub(crate) fn is_held(&self) -> bool {
         self.0.join("lock").exists() && matches!(self.lock(), Ok(None))
     }
 
     /// The last `max` bytes of the instance's output, as they are.
-    pub fn log_tail(&self, max: u64) -> Vec<u8> {
+    pub(crate) fn log_tail(&self, max: u64) -> Vec<u8> {
         let mut tail = Vec::new();
         let Ok(mut file) = File::open(self.log()) else { return tail };
         let length = file.metadata().map_or(0, |metadata| metadata.len());

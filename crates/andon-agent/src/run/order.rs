@@ -17,24 +17,24 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// One instance, ready to be started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Order {
+pub(crate) struct Order {
     /// What the process is of.
-    pub release: ReleaseId,
+    pub(crate) release: ReleaseId,
     /// Program and arguments.
-    pub command: Vec<String>,
+    pub(crate) command: Vec<String>,
     /// Where it works.
-    pub directory: PathBuf,
+    pub(crate) directory: PathBuf,
     /// All of its environment.
-    pub environment: BTreeMap<String, String>,
+    pub(crate) environment: BTreeMap<String, String>,
     /// Time from `SIGTERM` until it is killed.
     #[serde(with = "andon_core::time::millis")]
-    pub stop_timeout: Duration,
+    pub(crate) stop_timeout: Duration,
 }
 
 impl Order {
     /// How `instance` is started on `release` by our own supervisor. The program is made absolute where it
     /// names a place inside of the release.
-    pub fn new(
+    pub(crate) fn new(
         placement: &Placement,
         instance: &Instance,
         release: &ReleaseId,
@@ -62,12 +62,12 @@ impl Order {
 }
 
 /// The directory of `release` itself, not `current`.
-pub fn release_directory(placement: &Placement, release: &ReleaseId) -> PathBuf {
+pub(crate) fn release_directory(placement: &Placement, release: &ReleaseId) -> PathBuf {
     placement.root.join("releases").join(release.as_str())
 }
 
 /// What every process of ours gets, and nothing else of the environment that the agent happens to have.
-pub fn base_environment() -> BTreeMap<String, String> {
+pub(crate) fn base_environment() -> BTreeMap<String, String> {
     let kept = |name: &str, otherwise: &str| env::var(name).unwrap_or_else(|_| otherwise.to_owned());
     BTreeMap::from([
         ("PATH".to_owned(), PATH.to_owned()),
@@ -78,7 +78,7 @@ pub fn base_environment() -> BTreeMap<String, String> {
 }
 
 /// What a process of a service is told about itself.
-pub fn service_environment(
+pub(crate) fn service_environment(
     placement: &Placement,
     instance: &Instance,
     release: &ReleaseId,
@@ -98,7 +98,7 @@ pub fn service_environment(
 
 /// The variables that the line declares, filled. `ANDON_RELEASE` is not the line's to set: the release that a
 /// process runs is read from it.
-pub fn declared_environment(
+pub(crate) fn declared_environment(
     placement: &Placement,
     instance: &Instance,
     release: &ReleaseId,
@@ -115,27 +115,27 @@ pub fn declared_environment(
 
 /// The values of the placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filling {
+pub(crate) struct Filling {
     /// `{release}`
-    pub release: String,
+    pub(crate) release: String,
     /// `{root}`
-    pub root: String,
+    pub(crate) root: String,
     /// `{port}`
-    pub port: String,
+    pub(crate) port: String,
     /// `{host}`
-    pub host: String,
+    pub(crate) host: String,
     /// `{instance}`
-    pub instance: String,
+    pub(crate) instance: String,
 }
 
 impl Filling {
     /// Everything as it is for this instance on this release.
-    pub fn real(placement: &Placement, instance: &Instance, release: &ReleaseId) -> Self {
+    pub(crate) fn real(placement: &Placement, instance: &Instance, release: &ReleaseId) -> Self {
         Self { release: text(&release_directory(placement, release)), ..Self::stable(placement, instance) }
     }
 
     /// As [`Filling::real`], but `{release}` goes through `current`, and so does not change with each release.
-    pub fn stable(placement: &Placement, instance: &Instance) -> Self {
+    pub(crate) fn stable(placement: &Placement, instance: &Instance) -> Self {
         Self {
             release: text(&placement.root.join("current")),
             root: text(&placement.root),
@@ -146,7 +146,7 @@ impl Filling {
     }
 
     /// `template` with every placeholder filled.
-    pub fn fill(&self, template: &Template) -> String {
+    pub(crate) fn fill(&self, template: &Template) -> String {
         template.fill(|name| {
             Some(match name {
                 "release" => self.release.clone(),

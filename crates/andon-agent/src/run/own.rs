@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(10);
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Stops everything of `placement`, that of former instances included, and starts every instance on `release`.
-pub fn restart(
+pub(crate) fn restart(
     placement: &Placement,
     command: &[Template],
     release: &ReleaseId,
@@ -120,7 +120,7 @@ fn await_start(
 }
 
 /// Stops everything that our own supervision runs for `placement`, also instances that it no longer has.
-pub fn stop(placement: &Placement, log: &mut dyn Write) -> Result<(), RunError> {
+pub(crate) fn stop(placement: &Placement, log: &mut dyn Write) -> Result<(), RunError> {
     let mut stopping: Vec<Stopping> = RunDirectory::existing(placement)
         .into_iter()
         .map(|(name, directory)| Stopping::new(name, directory))
@@ -236,7 +236,7 @@ impl Stopping {
 }
 
 /// What is known of `instance`.
-pub fn facts(placement: &Placement, instance: &Instance) -> InstanceFacts {
+pub(crate) fn facts(placement: &Placement, instance: &Instance) -> InstanceFacts {
     let directory = RunDirectory::of(placement, &instance.name);
     let status = directory.status();
     let child = status.as_ref().and_then(Status::living_child);
@@ -256,6 +256,6 @@ pub fn facts(placement: &Placement, instance: &Instance) -> InstanceFacts {
 }
 
 /// How the process of `instance` ended last, as the end of a sentence.
-pub fn last_end(placement: &Placement, instance: &Instance) -> Option<String> {
+pub(crate) fn last_end(placement: &Placement, instance: &Instance) -> Option<String> {
     RunDirectory::of(placement, &instance.name).status()?.last_end
 }

@@ -306,7 +306,7 @@ impl<'a> Supervisor<'a> {
 }
 
 /// The end of a sentence that says how a process ended.
-pub fn describe(how: Ended) -> String {
+pub(crate) fn describe(how: Ended) -> String {
     match how {
         Ended::Code(code) => format!("ended with exit code {code}"),
         Ended::Signal(signal) => format!("was ended by signal {signal}"),

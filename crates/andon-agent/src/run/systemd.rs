@@ -23,8 +23,8 @@ use super::{RunError, say};
 use crate::durable;
 use crate::probe::legible;
 
-pub mod state;
-pub mod unit;
+pub(crate) mod state;
+pub(crate) mod unit;
 
 const UNITS: &str = "/etc/systemd/system";
 const QUICK: Duration = Duration::from_secs(60);
@@ -47,7 +47,7 @@ struct Activated {
 }
 
 /// Starts every instance on `release`; instances that are no longer in the placement end.
-pub fn restart(
+pub(crate) fn restart(
     placement: &Placement,
     kind: &SystemdUnit,
     release: &ReleaseId,
@@ -79,7 +79,7 @@ pub fn restart(
 }
 
 /// Stops every instance and keeps those of a unit that we wrote from starting with the machine.
-pub fn stop(placement: &Placement, kind: &SystemdUnit, log: &mut dyn Write) -> Result<(), RunError> {
+pub(crate) fn stop(placement: &Placement, kind: &SystemdUnit, log: &mut dyn Write) -> Result<(), RunError> {
     let names = unit_names(placement, kind)?;
     let states = show(&names)?;
     let present: Vec<&str> = names
@@ -100,7 +100,7 @@ pub fn stop(placement: &Placement, kind: &SystemdUnit, log: &mut dyn Write) -> R
 }
 
 /// Ends and removes the units that an earlier description of the service had us write for this root.
-pub fn remove_all(placement: &Placement, log: &mut dyn Write) -> Result<(), RunError> {
+pub(crate) fn remove_all(placement: &Placement, log: &mut dyn Write) -> Result<(), RunError> {
     let (used, other) = unit::file_names(placement);
     for file in [used, other] {
         remove_unit(placement, &file, &BTreeSet::new(), log)?;
@@ -109,7 +109,7 @@ pub fn remove_all(placement: &Placement, log: &mut dyn Write) -> Result<(), RunE
 }
 
 /// What is known of every instance.
-pub fn facts(placement: &Placement, kind: &SystemdUnit) -> Vec<InstanceFacts> {
+pub(crate) fn facts(placement: &Placement, kind: &SystemdUnit) -> Vec<InstanceFacts> {
     let names = unit_names(placement, kind).unwrap_or_default();
     let states = show(&names).unwrap_or_default();
     let now = process::ticks_since_boot().unwrap_or(0).saturating_mul(MICROSECONDS_PER_TICK);
@@ -141,7 +141,7 @@ fn release_of(placement: &Placement, state: &UnitState) -> Option<ReleaseId> {
 }
 
 /// What will keep the units from working here.
-pub fn obstacles(placement: &Placement, kind: &SystemdUnit) -> Vec<String> {
+pub(crate) fn obstacles(placement: &Placement, kind: &SystemdUnit) -> Vec<String> {
     let mut found = Vec::new();
     if !Path::new("/run/systemd/system").is_dir() {
         found.push(
@@ -172,7 +172,7 @@ pub fn obstacles(placement: &Placement, kind: &SystemdUnit) -> Vec<String> {
 }
 
 /// The last lines that the unit of `instance` wrote to the journal, as they are.
-pub fn log_tail(placement: &Placement, kind: &SystemdUnit, instance: &Instance) -> Vec<u8> {
+pub(crate) fn log_tail(placement: &Placement, kind: &SystemdUnit, instance: &Instance) -> Vec<u8> {
     unit_name(placement, kind, instance).map(|name| journal(&name, 20)).unwrap_or_default()
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// The time in which [`CRASH_LOOP`] ends make a crash loop, and after which a living process counts as settled.
-pub const SETTLED: Duration = Duration::from_secs(60);
+pub(crate) const SETTLED: Duration = Duration::from_secs(60);
 
 /// So many ends within [`SETTLED`] make a crash loop.
 const CRASH_LOOP: usize = 3;
@@ -13,7 +13,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The unexpected ends of one instance's process.
 #[derive(Debug, Default)]
-pub struct Endings {
+pub(crate) struct Endings {
     recent: VecDeque<Duration>,
     in_a_row: u32,
     crash_looping: bool,
@@ -22,7 +22,7 @@ pub struct Endings {
 impl Endings {
     /// A process that was started at `started` ended at `now`, both measured from one moment. Answers how long
     /// to wait before it is started again: 1, 2, 4 … 30 s.
-    pub fn ended(&mut self, started: Duration, now: Duration) -> Duration {
+    pub(crate) fn ended(&mut self, started: Duration, now: Duration) -> Duration {
         if now.saturating_sub(started) >= SETTLED {
             self.settled();
         }
@@ -35,13 +35,13 @@ impl Endings {
     }
 
     /// The process has lived for [`SETTLED`].
-    pub fn settled(&mut self) {
+    pub(crate) fn settled(&mut self) {
         *self = Self::default();
     }
 
     /// Whether it ends again and again. Stays so until a process settles: the growing waits would otherwise hide
     /// it after a while.
-    pub fn crash_looping(&self) -> bool {
+    pub(crate) fn crash_looping(&self) -> bool {
         self.crash_looping
     }
 }

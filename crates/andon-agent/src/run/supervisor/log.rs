@@ -7,14 +7,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The size at which a new file begins: 10 MiB.
-pub const MAX_SIZE: u64 = 10 << 20;
+pub(crate) const MAX_SIZE: u64 = 10 << 20;
 
 /// `log`, `log.1` and `log.2`; the oldest is given up.
 const OLDEST: u32 = 2;
 
 /// An output that moves its file away when it has grown too large.
 #[derive(Debug)]
-pub struct RotatingLog {
+pub(crate) struct RotatingLog {
     path: PathBuf,
     max_size: u64,
     file: File,
@@ -23,7 +23,7 @@ pub struct RotatingLog {
 
 impl RotatingLog {
     /// Goes on at the end of the file at `path`.
-    pub fn open(path: &Path, max_size: u64) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path, max_size: u64) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
         let size = file.metadata()?.len();
         Ok(Self { path: path.to_owned(), max_size, file, size })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use andon_core::host::InstanceState;
 
 /// The properties that are asked for.
-pub const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,UnitFileState,ExecMainStartTimestampMonotonic";
+pub(crate) const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,UnitFileState,ExecMainStartTimestampMonotonic";
 
 /// So many restarts make a crash loop, while the last of them is recent.
 const CRASH_LOOP: u32 = 3;
@@ -15,28 +15,28 @@ const SETTLED: u64 = 60_000_000;
 
 /// One unit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct UnitState {
+pub(crate) struct UnitState {
     /// Whether systemd knows the unit.
-    pub loaded: bool,
+    pub(crate) loaded: bool,
     /// For example `active` or `failed`.
-    pub active: String,
+    pub(crate) active: String,
     /// For example `running` or `auto-restart`.
-    pub sub: String,
+    pub(crate) sub: String,
     /// Why it failed, for example `exit-code`.
-    pub result: String,
+    pub(crate) result: String,
     /// Its main process, while there is one.
-    pub main_pid: Option<i32>,
+    pub(crate) main_pid: Option<i32>,
     /// Times that systemd has started it again by itself since somebody started it.
-    pub restarts: u32,
+    pub(crate) restarts: u32,
     /// Whether it starts with the machine.
-    pub enabled: bool,
+    pub(crate) enabled: bool,
     /// When its main process started, in microseconds since boot.
-    pub started: u64,
+    pub(crate) started: u64,
 }
 
 impl UnitState {
     /// Reads the answer for one unit: lines of `Name=value`.
-    pub fn parse(block: &str) -> Self {
+    pub(crate) fn parse(block: &str) -> Self {
         let values: BTreeMap<&str, &str> = block.lines().filter_map(|line| line.split_once('=')).collect();
         let text = |name: &str| (*values.get(name).unwrap_or(&"")).to_owned();
         Self {
@@ -52,7 +52,7 @@ impl UnitState {
     }
 
     /// What it means for the instance; `now` is in microseconds since boot.
-    pub fn instance_state(&self, now: u64) -> InstanceState {
+    pub(crate) fn instance_state(&self, now: u64) -> InstanceState {
         let young = self.main_pid.is_none() || now.saturating_sub(self.started) < SETTLED;
         let given_up = self.active == "failed" && self.result == "start-limit-hit";
         if given_up || (self.restarts >= CRASH_LOOP && young && self.active != "inactive") {
@@ -67,7 +67,7 @@ impl UnitState {
 }
 
 /// Reads the answer for several units: blocks with an empty line between, each with its name.
-pub fn parse_all(text: &str) -> BTreeMap<String, UnitState> {
+pub(crate) fn parse_all(text: &str) -> BTreeMap<String, UnitState> {
     text.split("\n\n")
         .filter_map(|block| {
             let id = block.lines().find_map(|line| line.strip_prefix("Id="))?;

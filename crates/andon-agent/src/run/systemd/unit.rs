@@ -43,16 +43,16 @@ pub enum UnitError {
 }
 
 /// What Andon's unit files start with, so that nobody else's is ever overwritten.
-pub const HEADER: &str = "# Written by Andon";
+pub(crate) const HEADER: &str = "# Written by Andon";
 
 /// The second line of a unit file: whose it is.
-pub fn owner_line(root: &Path) -> String {
+pub(crate) fn owner_line(root: &Path) -> String {
     format!("# root: {}", root.display())
 }
 
 /// The whole unit of `placement`. Does not change from release to release: the release is reached through
 /// `current` and the environment files.
-pub fn text(
+pub(crate) fn text(
     placement: &Placement,
     command: &[Template],
     user: Option<&str>,
@@ -183,7 +183,7 @@ fn checked_extra(line: &str) -> Result<&str, UnitError> {
 }
 
 /// The text of an environment file with these variables.
-pub fn environment_file(variables: &BTreeMap<String, String>) -> Result<String, UnitError> {
+pub(crate) fn environment_file(variables: &BTreeMap<String, String>) -> Result<String, UnitError> {
     let mut text = String::new();
     for (name, value) in variables {
         let what = || format!("the environment variable {name:?}");
@@ -207,7 +207,7 @@ pub fn environment_file(variables: &BTreeMap<String, String>) -> Result<String, 
 }
 
 /// The name of the unit that runs `instance`.
-pub fn name(placement: &Placement, instance: &Instance) -> String {
+pub(crate) fn name(placement: &Placement, instance: &Instance) -> String {
     if placement.run.ports.is_empty() {
         format!("{}.service", placement.service)
     } else {
@@ -216,7 +216,7 @@ pub fn name(placement: &Placement, instance: &Instance) -> String {
 }
 
 /// The names of the file that holds the unit, and of the file that would hold it if the service had (no) ports.
-pub fn file_names(placement: &Placement) -> (String, String) {
+pub(crate) fn file_names(placement: &Placement) -> (String, String) {
     let plain = format!("{}.service", placement.service);
     let template = format!("{}@.service", placement.service);
     if placement.run.ports.is_empty() { (plain, template) } else { (template, plain) }
