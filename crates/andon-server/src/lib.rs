@@ -4,6 +4,7 @@
 //! - `driver`: one deployment's loop: load, decide, store, act.
 //! - [`hosts`]: the ways to a host, behind one trait.
 //! - `records`: typed facts in the ledger.
+//! - [`push`]: one command on many hosts over plain ssh.
 //! - [`artifacts`]: the releases that this controller can send.
 
 pub mod artifacts;
@@ -14,6 +15,7 @@ pub mod hosts;
 mod lease;
 mod output;
 mod preflight;
+pub mod push;
 mod records;
 pub mod revision;
 pub mod ssh;
