@@ -18,6 +18,8 @@ use crate::step;
 
 pub(crate) use record::Record;
 
+#[cfg(test)]
+pub(crate) mod fixture;
 mod record;
 
 /// Finished steps whose records stay. A deployment asks for far fewer of one service on one host.

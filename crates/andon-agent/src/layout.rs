@@ -153,26 +153,11 @@ fn make(path: &Path, mode: u32) -> Result<(), LayoutError> {
 
 #[cfg(test)]
 mod tests {
-    use andon_core::name::{HostName, ServiceName};
-
     use super::*;
+    use crate::journal::fixture;
 
     fn placement(root: &str) -> Placement {
-        use andon_core::line::{Run, Supervision};
-        Placement {
-            service: ServiceName::new("www").unwrap(),
-            host: HostName::new("web1").unwrap(),
-            root: root.into(),
-            run: Run {
-                by: Supervision::Own { command: vec![] },
-                ports: vec![],
-                environment: Default::default(),
-                stop_timeout: Default::default(),
-            },
-            instances: vec![],
-            health: None,
-            tests: vec![],
-        }
+        Placement { root: root.into(), ..fixture::order().placement }
     }
 
     #[test]

@@ -141,8 +141,10 @@ pub(crate) fn tail(directory: &Path) -> String {
         bytes.extend(piece.shown());
     }
     let text = String::from_utf8_lossy(&bytes);
-    // Only whole lines, unless there is but a part of one; replacement characters may have made it longer.
-    let whole = if from > 0 { text.split_once('\n').map_or(&*text, |(_, rest)| rest) } else { &*text };
+    // Only whole lines, unless there is but a part of one.
+    let rest = text.split_once('\n').map(|(_, rest)| rest).filter(|rest| from > 0 && !rest.is_empty());
+    let whole = rest.unwrap_or(&text);
+    // Replacement characters may have made it longer.
     let mut cut = whole.len().saturating_sub(TAIL as usize);
     while !whole.is_char_boundary(cut) {
         cut += 1;

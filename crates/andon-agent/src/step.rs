@@ -192,3 +192,47 @@ fn without_word(status: ExitStatus) -> Outcome {
     };
     Outcome::Failed { reason, tail: String::new() }
 }
+
+#[cfg(test)]
+mod tests {
+    use andon_core::host::TokenStatus;
+
+    use super::*;
+    use crate::journal::fixture;
+
+    /// What becomes of a step whose worker is a shell script. No worker of ours leaves word.
+    fn follow(directory: &Path, script: &str, timeout: Duration) -> Outcome {
+        let mut order = fixture::order();
+        order.timeout = timeout;
+        let record = Record::at(directory.join("record"));
+        let _held = record.create(&directory.join("fresh"), &order, "boot").unwrap();
+        assert_eq!(record.status().unwrap(), TokenStatus::Running);
+        let (from_worker, to_keeper) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).current_dir(directory).stdin(Stdio::null()).stdout(to_keeper);
+        Worker::spawn(command, from_worker, &record).unwrap().follow(&order).unwrap()
+    }
+
+    #[test]
+    fn two_gigabytes_of_output_leave_sixteen_mebibytes_and_their_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = "head -c 2000000000 /dev/zero; echo the end; exit 3";
+        let outcome = follow(dir.path(), script, Duration::from_secs(600));
+        assert!(matches!(outcome, Outcome::Failed { reason, .. } if reason.contains("exit status: 3")));
+        let record = dir.path().join("record");
+        assert_eq!(output::length(&record).unwrap(), 2_000_000_008);
+        assert!(output::tail(&record).ends_with("the end\n"));
+        let sizes = std::fs::read_dir(&record).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+        assert!(sizes.sum::<u64>() < 17 << 20);
+    }
+
+    #[test]
+    fn a_child_that_keeps_talking_does_not_keep_the_step() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = "(while [ -e . ] && [ ! -e stop ]; do echo still here; done) & echo begun; exit 0";
+        let outcome = follow(dir.path(), script, Duration::from_secs(600));
+        std::fs::write(dir.path().join("stop"), "").unwrap();
+        assert!(matches!(outcome, Outcome::Failed { .. }));
+        assert!(output::length(&dir.path().join("record")).unwrap() >= 6);
+    }
+}

@@ -77,3 +77,79 @@ impl<'a> Listener<'a> {
         self.outbox.send(&FromHost::Output { token: self.token.clone(), offset, bytes: piece.shown() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use andon_api::frame::{self, HEADER};
+    use andon_core::host::Outcome;
+
+    use super::*;
+    use crate::journal::fixture;
+    use crate::output::Output;
+
+    /// A controller's end of the connection.
+    #[derive(Clone, Default)]
+    struct Wire(Arc<Mutex<Vec<u8>>>);
+
+    impl Wire {
+        fn messages(&self) -> Vec<FromHost> {
+            let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let (mut rest, mut messages) = (&bytes[..], Vec::new());
+            while let Some((header, body)) = rest.split_first_chunk::<HEADER>() {
+                let (body, after) = body.split_at(frame::body_length(*header).unwrap());
+                messages.push(frame::decode(body).unwrap());
+                rest = after;
+            }
+            messages
+        }
+    }
+
+    impl Write for Wire {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_follower_of_endless_output_is_sent_a_bounded_part_with_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let (order, wire) = (fixture::order(), Wire::default());
+        let record = Record::at(dir.path().join("record"));
+        let held = record.create(&dir.path().join("fresh"), &order, "boot").unwrap();
+        let mut output = Output::create(record.path()).unwrap();
+        let outbox = Outbox::new(wire.clone());
+        let follower = std::thread::spawn({
+            let (record, token, outbox) = (record.clone(), order.token.clone(), outbox.clone());
+            move || follow(&record, &token, Some(0), &outbox)
+        });
+        for _ in 0..60 << 4 {
+            output.write_all(&[b'.'; 1 << 16]).unwrap();
+        }
+        output.write_all(b"the end").unwrap();
+        record.finish(&Outcome::Succeeded).unwrap();
+        drop(held);
+        follower.join().unwrap().unwrap();
+        outbox.flush();
+
+        let messages = wire.messages();
+        let (FromHost::Ended { status, .. }, told) = messages.split_last().unwrap() else { panic!() };
+        assert_eq!(*status, TokenStatus::Finished(Outcome::Succeeded));
+        let pieces = told.iter().map(|message| match message {
+            FromHost::Output { offset, bytes, .. } => (*offset, bytes),
+            other => panic!("{other:?}"),
+        });
+        let pieces: Vec<_> = pieces.collect();
+        assert!(pieces.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() < 17 << 20);
+        assert!(pieces.is_sorted_by_key(|(offset, _)| *offset));
+        let (offset, last) = pieces.last().unwrap();
+        assert!(last.ends_with(b"the end"));
+        assert_eq!(offset + last.len() as u64, (60 << 20) + 7);
+        assert!(pieces.iter().any(|(_, bytes)| String::from_utf8_lossy(bytes).contains("left out")));
+    }
+}

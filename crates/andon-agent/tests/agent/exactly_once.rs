@@ -1,0 +1,307 @@
+//! Steps that happen once, whatever happens to connections, to the agent, or to the machine.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use andon_api::agent::{FromHost, Order, Refusal, ToHost};
+use andon_core::host::{Fence, Outcome, TokenStatus};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::driver::{Session, until};
+use super::service::{Site, authority, token};
+
+const SUCCEEDED: TokenStatus = TokenStatus::Finished(Outcome::Succeeded);
+
+/// A step that leaves a trace when it begins, and ends when the trace `go` appears.
+const GATED: &str =
+    "echo x >> $ROOT/begun; while [ ! -e $ROOT/go ]; do sleep 0.02; done; echo x >> $ROOT/ended";
+
+fn kill(site: &Site, session: &mut Session, order: &Order) {
+    session.send(&ToHost::Kill { placement: Box::new(site.placement.clone()), token: order.token.clone() });
+}
+
+/// The process that is one half of the step recorded in `record`: `step` is the keeper, `work` the worker.
+fn half(record: &Path, subcommand: &str) -> Option<Pid> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let mut numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let found = numbers.find(|pid| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+        words.contains(&subcommand.as_bytes()) && words.contains(&record.as_os_str().as_encoded_bytes())
+    });
+    found.and_then(Pid::from_raw)
+}
+
+#[test]
+fn a_step_goes_on_when_its_connection_is_cut_and_the_next_one_finds_its_result() {
+    let mut site = Site::new();
+    let mut session = Session::open();
+    let release = site.run(&mut session, "1");
+    let order = site.scripted(&release, GATED);
+    session.start(&order);
+    session.accepted(&order.token).unwrap();
+    until("the step begins", || site.lines("begun") == 1);
+    drop(session);
+
+    let mut session = Session::open();
+    let facts = session.probe(&site.placement, &[&order.token, &token("d1.f1.other.verify.1")]);
+    assert_eq!(facts.tokens[&order.token], TokenStatus::Running);
+    assert_eq!(facts.tokens[&token("d1.f1.other.verify.1")], TokenStatus::NeverStarted);
+    session.start(&order);
+    session.accepted(&order.token).unwrap();
+    fs::write(site.trace("go"), "").unwrap();
+    assert_eq!(session.end_of(&order.token).status, SUCCEEDED);
+    assert_eq!((site.lines("begun"), site.lines("ended")), (1, 1));
+    assert_eq!(session.carry_out(&order).unwrap().status, SUCCEEDED);
+    assert_eq!((site.lines("begun"), site.lines("ended")), (1, 1));
+}
+
+#[test]
+fn the_same_order_from_many_sessions_at_once_happens_once() {
+    let mut site = Site::new();
+    let release = site.run(&mut Session::open(), "1");
+    for round in 1..=3 {
+        let order = site.scripted(&release, "echo x >> $ROOT/begun; sleep 0.1");
+        let mut sessions: Vec<Session> = (0..4).map(|_| Session::open()).collect();
+        for session in &mut sessions {
+            session.start(&order);
+            session.start(&order);
+        }
+        for session in &mut sessions {
+            let (mut accepted, mut ended) = (0, 0);
+            while accepted < 2 || ended < 2 {
+                match session.next() {
+                    Some(FromHost::Accepted { .. }) => accepted += 1,
+                    Some(FromHost::Ended { status, .. }) => {
+                        assert_eq!(status, SUCCEEDED);
+                        ended += 1;
+                    }
+                    Some(FromHost::Output { .. }) => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        assert_eq!(site.lines("begun"), round);
+    }
+}
+
+#[test]
+fn a_step_whose_keeper_is_killed_is_interrupted_and_so_is_its_worker() {
+    let mut site = Site::new();
+    let mut session = Session::open();
+    let release = site.run(&mut session, "1");
+    let order = site.scripted(&release, GATED);
+    session.start(&order);
+    session.accepted(&order.token).unwrap();
+    until("the step begins", || site.lines("begun") == 1);
+    let record = site.record(&order.token);
+    assert!(half(&record, "work").is_some());
+    kill_process(half(&record, "step").unwrap(), Signal::KILL).unwrap();
+    assert_eq!(session.end_of(&order.token).status, TokenStatus::Interrupted);
+    until("the worker ends", || half(&record, "work").is_none());
+    fs::write(site.trace("go"), "").unwrap();
+
+    // Asked again it is still interrupted, and does not run; another attempt does.
+    assert_eq!(session.carry_out(&order).unwrap().status, TokenStatus::Interrupted);
+    assert_eq!(site.lines("begun"), 1);
+    let again = site.scripted(&release, GATED);
+    assert_eq!(session.carry_out(&again).unwrap().status, SUCCEEDED);
+    assert_eq!(site.lines("begun"), 2);
+}
+
+#[test]
+fn a_step_whose_worker_is_killed_has_failed() {
+    let mut site = Site::new();
+    let mut session = Session::open();
+    let release = site.run(&mut session, "1");
+    let order = site.scripted(&release, GATED);
+    session.start(&order);
+    session.accepted(&order.token).unwrap();
+    until("the step begins", || site.lines("begun") == 1);
+    kill_process(half(&site.record(&order.token), "work").unwrap(), Signal::KILL).unwrap();
+    match session.end_of(&order.token).status {
+        TokenStatus::Finished(Outcome::Failed { reason, .. }) => {
+            assert!(reason.contains("SIGKILL"), "{reason}")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_step_of_an_earlier_boot_without_a_result_is_interrupted() {
+    let site = Site::new();
+    let mut session = Session::open();
+    let release = site.bring(&mut session, "1");
+    let done = site.prepare(&release);
+    session.carry_out(&done).unwrap();
+    // What a power cut leaves: the order and its acceptance in a boot that is over.
+    let order = site.prepare(&release);
+    let record = site.record(&order.token);
+    fs::create_dir(&record).unwrap();
+    for name in ["order", "lock"] {
+        fs::copy(site.record(&done.token).join(name), record.join(name)).unwrap();
+    }
+    fs::write(record.join("accepted"), r#"{"boot_id":"00000000-0000-0000-0000-000000000000"}"#).unwrap();
+    let facts = session.probe(&site.placement, &[&order.token, &done.token]);
+    assert_eq!(facts.tokens[&order.token], TokenStatus::Interrupted);
+    assert_eq!(facts.tokens[&done.token], SUCCEEDED);
+    assert_eq!(session.carry_out(&order).unwrap().status, TokenStatus::Interrupted);
+    // It blocks nobody.
+    assert_eq!(session.carry_out(&site.prepare(&release)).unwrap().status, SUCCEEDED);
+}
+
+#[test]
+fn a_journal_that_cannot_be_read_is_never_taken_for_a_step_that_did_not_start() {
+    let site = Site::new();
+    let mut session = Session::open();
+    let release = site.bring(&mut session, "1");
+    let order = site.prepare(&release);
+    session.carry_out(&order).unwrap();
+    fs::write(site.record(&order.token).join("result"), "{").unwrap();
+    session.start(&order);
+    assert!(matches!(session.accepted(&order.token), Err(Refusal::Storage(_))));
+}
+
+#[test]
+fn a_lower_fence_is_refused_with_the_holder() {
+    let site = Site::new();
+    let mut session = Session::open();
+    let release = site.bring(&mut session, "1");
+    let mut high = site.prepare(&release);
+    high.authority = authority(9);
+    high.authority.by = "grace".to_owned();
+    session.carry_out(&high).unwrap();
+    let mut low = site.prepare(&release);
+    low.authority.fence = Fence(8);
+    match session.carry_out(&low) {
+        Err(Refusal::Fenced(holder)) => assert_eq!((holder.by.as_str(), holder.fence), ("grace", Fence(9))),
+        other => panic!("{other:?}"),
+    }
+    assert!(!site.record(&low.token).exists());
+    assert_eq!(session.probe(&site.placement, &[]).authority.map(|it| it.by), Some("grace".to_owned()));
+}
+
+#[test]
+fn another_ledger_is_refused_until_it_takes_over() {
+    let site = Site::new();
+    let mut session = Session::open();
+    let release = site.bring(&mut session, "1");
+    let mut theirs = site.prepare(&release);
+    theirs.authority = authority(99);
+    theirs.authority.ledger = "theirs".to_owned();
+    assert!(matches!(session.carry_out(&theirs), Err(Refusal::Fenced(holder)) if holder.ledger == "ours"));
+    theirs.authority.take_over = true;
+    theirs.authority.fence = Fence(0);
+    assert_eq!(session.carry_out(&theirs).unwrap().status, SUCCEEDED);
+    let ours = site.prepare(&release);
+    assert!(matches!(session.carry_out(&ours), Err(Refusal::Fenced(holder)) if holder.ledger == "theirs"));
+}
+
+#[test]
+fn a_second_step_waits_for_nobody_and_is_told_who_is_at_work() {
+    let mut site = Site::new();
+    let mut session = Session::open();
+    let release = site.run(&mut session, "1");
+    let first = site.scripted(&release, GATED);
+    session.start(&first);
+    session.accepted(&first.token).unwrap();
+    let mut other = Session::open();
+    assert_eq!(other.carry_out(&site.prepare(&release)).unwrap_err(), Refusal::Busy(first.token.clone()));
+    fs::write(site.trace("go"), "").unwrap();
+    assert_eq!(session.end_of(&first.token).status, SUCCEEDED);
+    assert_eq!(other.carry_out(&site.prepare(&release)).unwrap().status, SUCCEEDED);
+}
+
+#[test]
+fn a_step_that_takes_too_long_is_ended_with_all_that_it_started() {
+    let mut site = Site::new();
+    let mut session = Session::open();
+    let release = site.run(&mut session, "1");
+    let script = "echo still here; (echo $$ > $ROOT/pid; exec sleep 600) & echo $! > $ROOT/child; sleep 600";
+    let mut order = site.scripted(&release, script);
+    order.timeout = Duration::from_millis(1500);
+    match session.carry_out(&order).unwrap().status {
+        TokenStatus::Finished(Outcome::TimedOut { after, .. }) => assert_eq!(after, order.timeout),
+        other => panic!("{other:?}"),
+    }
+    let child: i32 = fs::read_to_string(site.trace("child")).unwrap().trim().parse().unwrap();
+    until("the child of the script ends", || !is_alive(child));
+    assert!(session.probe(&site.placement, &[]).serves(), "the service itself goes on");
+}
+
+#[test]
+fn a_step_is_killed_on_request_also_by_another_session() {
+    let mut site = Site::new();
+    let mut session = Session::open();
+    let release = site.run(&mut session, "1");
+    let order = site.scripted(&release, GATED);
+    session.start(&order);
+    session.accepted(&order.token).unwrap();
+    until("the step begins", || site.lines("begun") == 1);
+    let mut other = Session::open();
+    kill(&site, &mut other, &order);
+    assert_eq!(other.end_of(&order.token).status, TokenStatus::Finished(Outcome::Killed));
+    assert_eq!(session.end_of(&order.token).status, TokenStatus::Finished(Outcome::Killed));
+    assert!(session.probe(&site.placement, &[]).serves(), "the service itself goes on");
+    assert_eq!(site.lines("ended"), 0);
+
+    let never = site.prepare(&release);
+    kill(&site, &mut session, &never);
+    assert_eq!(session.end_of(&never.token).status, TokenStatus::NeverStarted);
+    assert_eq!(session.carry_out(&never).unwrap().status, SUCCEEDED);
+}
+
+#[test]
+fn a_child_that_keeps_the_output_open_does_not_keep_the_step() {
+    let mut site = Site::new();
+    let mut session = Session::open();
+    let release = site.run(&mut session, "1");
+    let order = site
+        .scripted(&release, "sleep 600 & echo $! > $ROOT/child; setsid sleep 600 & echo $! > $ROOT/daemon");
+    assert_eq!(session.carry_out(&order).unwrap().status, SUCCEEDED);
+    for name in ["child", "daemon"] {
+        let pid: i32 = fs::read_to_string(site.trace(name)).unwrap().trim().parse().unwrap();
+        if let Some(pid) = Pid::from_raw(pid) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+#[test]
+fn a_token_as_long_as_tokens_may_be_works() {
+    let site = Site::new();
+    let mut session = Session::open();
+    let release = site.bring(&mut session, "1");
+    let mut order = site.prepare(&release);
+    order.token = token(&"h".repeat(300));
+    assert_eq!(session.carry_out(&order).unwrap().status, SUCCEEDED);
+    assert_eq!(session.probe(&site.placement, &[&order.token]).tokens[&order.token], SUCCEEDED);
+}
+
+#[test]
+fn old_records_are_removed_and_unfinished_ones_stay() {
+    let site = Site::new();
+    let mut session = Session::open();
+    let release = site.bring(&mut session, "1");
+    let unfinished = site.prepare(&release);
+    session.carry_out(&unfinished).unwrap();
+    until("the keeper ends", || half(&site.record(&unfinished.token), "step").is_none());
+    fs::remove_file(site.record(&unfinished.token).join("result")).unwrap();
+    let mut last = None;
+    for _ in 0..55 {
+        let order = site.prepare(&release);
+        assert_eq!(session.carry_out(&order).unwrap().status, SUCCEEDED);
+        last = Some(order.token);
+    }
+    let left = fs::read_dir(site.path(".andon/steps")).unwrap().count();
+    assert!((50..=53).contains(&left), "{left}");
+    let tokens = session.probe(&site.placement, &[&unfinished.token, last.as_ref().unwrap()]).tokens;
+    assert_eq!(tokens[&unfinished.token], TokenStatus::Interrupted);
+    assert_eq!(tokens[last.as_ref().unwrap()], SUCCEEDED);
+}
+
+fn is_alive(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, fields)| !fields.trim_start().starts_with(['Z', 'X']))
+}
