@@ -4,8 +4,11 @@
 //! Three limits of the evaluator (ticks, heap, call depth) catch what grows step by step. They are only
 //! looked at between steps, so whatever can grow a lot within one is replaced: operators, `range`, `str`, `repr`.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
+use std::num::NonZeroI32;
+use std::rc::Rc;
 
 use allocative::Allocative;
 use starlark::codemap::FileSpanRef;
@@ -15,6 +18,7 @@ use starlark::starlark_simple_value;
 use starlark::syntax::AstModule;
 use starlark::values::dict::DictRef;
 use starlark::values::list::ListRef;
+use starlark::values::range::Range;
 use starlark::values::tuple::TupleRef;
 use starlark::values::{
     Heap, NoSerialize, ProvidesStaticType, StarlarkPagablePanic, StarlarkValue, UnpackValue, Value,
@@ -22,12 +26,15 @@ use starlark::values::{
 };
 
 use crate::notebook::Notebook;
+use crate::source::Place;
 use crate::value::Placeholder;
 
-/// Calls and turns of loops that a line may take. A line of 1,000 hosts takes a few thousand.
-pub(crate) const MAX_TICKS: u64 = 1_000_000;
-/// The memory of the values of a line, in bytes.
-pub(crate) const MAX_HEAP: usize = 128 << 20;
+/// Calls and turns of loops that a line may take. A line of 1,000 hosts takes less than ten thousand.
+pub(crate) const MAX_TICKS: u64 = 400_000;
+/// The memory of the values of a line, in bytes. It bounds the depth of values, too, which are walked recursively.
+pub(crate) const MAX_HEAP: usize = 32 << 20;
+/// The memory of a file that another one loads. What is loaded is walked recursively, so that this bounds its depth.
+pub(crate) const MAX_LOADED_HEAP: usize = 8 << 20;
 /// Functions that may have called each other.
 pub(crate) const MAX_CALL_DEPTH: usize = 200;
 /// The largest `range`, and the longest list that an operator makes.
@@ -44,7 +51,7 @@ pub(crate) enum BudgetError {
     Text,
     #[error("this would make a very large number")]
     Number,
-    #[error("the values of this line take more than 128 MiB of memory")]
+    #[error("the values of this line take more than 32 MiB of memory")]
     Heap,
     #[error("this line describes too much: its texts, lists and scripts make more than 64 MiB")]
     Weight,
@@ -93,16 +100,23 @@ pub(crate) fn check_operators(module: &mut AstModule) {
 }
 
 /// Looks at the memory before each statement: `x += x` doubles it, and takes no tick.
-pub(crate) struct HeapWatch;
+/// Remembers the statement, because the evaluator does not know where it stopped.
+pub(crate) struct Watch(pub(crate) Rc<Cell<Option<Place>>>);
 
-impl<'e> BeforeStmtFuncDyn<'e> for HeapWatch {
+impl<'e> BeforeStmtFuncDyn<'e> for Watch {
     fn call<'v>(
         &mut self,
-        _span: FileSpanRef<'_>,
+        span: FileSpanRef<'_>,
         _continued: bool,
         eval: &mut Evaluator<'v, '_, 'e>,
     ) -> starlark::Result<()> {
-        if eval.heap().allocated_bytes() > MAX_HEAP { Err(BudgetError::Heap.into()) } else { Ok(()) }
+        if eval.heap().allocated_bytes() > MAX_HEAP {
+            return Err(BudgetError::Heap.into());
+        }
+        let source = span.filename().parse().unwrap_or(0);
+        let (begin, end) = (span.span.begin().get() as usize, span.span.end().get() as usize);
+        self.0.set(Some(Place { source, begin, end }));
+        Ok(())
     }
 }
 
@@ -151,7 +165,7 @@ impl<'v> StarlarkValue<'v> for Checked {
         }?;
         let notebook = Notebook::of(eval);
         if let Some(notebook) = notebook {
-            notebook.charge(if self.0 == Operation::Range { 0 } else { size(result) });
+            notebook.charge(size(result));
             if notebook.is_overweight() {
                 return Err(BudgetError::Weight.into());
             }
@@ -183,8 +197,10 @@ fn add<'v>(left: Value<'v>, right: Value<'v>, heap: Heap<'v>) -> starlark::Resul
 }
 
 fn multiply<'v>(left: Value<'v>, right: Value<'v>, heap: Heap<'v>) -> starlark::Result<Value<'v>> {
-    let times =
-        |value: Value<'v>| i64::unpack_value(value).ok().flatten().map_or(usize::MAX, |n| n.max(0) as usize);
+    let times = |value: Value<'v>| match i64::unpack_value(value).ok().flatten() {
+        Some(number) => usize::try_from(number.max(0)).unwrap_or(usize::MAX),
+        None => usize::MAX,
+    };
     match (length(left), length(right)) {
         (Some(length), None) => within(left, length.saturating_mul(times(right)))?,
         (None, Some(length)) => within(right, length.saturating_mul(times(left)))?,
@@ -210,21 +226,14 @@ fn shift_left<'v>(left: Value<'v>, right: Value<'v>, heap: Heap<'v>) -> starlark
 }
 
 fn range<'v>(start: i64, end: i64, step: i64, heap: Heap<'v>) -> starlark::Result<Value<'v>> {
-    if step == 0 {
-        return Err(wrong("the step of a range cannot be 0"));
-    }
     let distance = if step > 0 { end.saturating_sub(start) } else { start.saturating_sub(end) };
-    let count = distance.max(0).unsigned_abs().div_ceil(step.unsigned_abs());
-    if count > MAX_ELEMENTS as u64 {
+    let small = |number: i64| i32::try_from(number).map_err(|_| BudgetError::Number);
+    let (first, last, step) = (small(start)?, small(end)?, small(step)?);
+    let Some(step) = NonZeroI32::new(step) else { return Err(wrong("the step of a range cannot be 0")) };
+    if distance.max(0).unsigned_abs().div_ceil(step.unsigned_abs().get().into()) > MAX_ELEMENTS as u64 {
         return Err(BudgetError::Elements.into());
     }
-    let mut elements = Vec::new();
-    let mut next = start;
-    for _ in 0..count {
-        elements.push(next);
-        next = next.saturating_add(step);
-    }
-    Ok(heap.alloc(elements))
+    Ok(heap.alloc(Range::new(first, last, step)))
 }
 
 /// Numbers that fit into 64 bits cannot become large by one operation.

@@ -1,8 +1,9 @@
 //! Runs the program that a line is: parses, loads other files, evaluates within the budget, and turns
 //! what goes wrong into diagnostics. Knows nothing of hosts and services.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,7 +14,7 @@ use starlark::environment::{FrozenModule, Globals, GlobalsBuilder, Module};
 use starlark::eval::{BeforeStmtFunc, Evaluator, FileLoader};
 use starlark::syntax::{AstModule, Dialect};
 
-use crate::budget::{self, HeapWatch, MAX_CALL_DEPTH, MAX_HEAP, MAX_TICKS};
+use crate::budget::{self, MAX_CALL_DEPTH, MAX_HEAP, MAX_LOADED_HEAP, MAX_TICKS, Watch};
 use crate::diagnostic::Diagnostic;
 use crate::nesting;
 use crate::notebook::Notebook;
@@ -33,7 +34,15 @@ fn dialect() -> Dialect {
 pub(crate) struct Evaluation<'a> {
     notebook: &'a Notebook,
     cancelled: &'a Arc<AtomicBool>,
-    loaded: RefCell<BTreeMap<String, FrozenModule>>,
+    loaded: RefCell<BTreeMap<String, File>>,
+}
+
+/// A file that was loaded, or was tried to.
+struct File {
+    /// What the evaluator gets to see: with stand-ins for whatever is asked for and missing.
+    module: FrozenModule,
+    /// The names that the file defines; `None` if it has mistakes, so that nobody knows.
+    names: Option<BTreeSet<String>>,
 }
 
 impl<'a> Evaluation<'a> {
@@ -79,14 +88,11 @@ impl<'a> Evaluation<'a> {
             symbols.extend(load.symbols.values());
         }
         for (id, (place, symbols)) in wanted {
-            if self.loaded.borrow().contains_key(id) {
-                self.check_symbols(id, place, &symbols);
-                continue;
-            }
-            let module = self.load(id, place, path);
-            if let Some(module) = module.or_else(|| stand_in(&symbols)) {
-                self.loaded.borrow_mut().insert(id.to_owned(), module);
-                self.check_symbols(id, place, &symbols);
+            let known = self.loaded.borrow_mut().remove(id);
+            let Some(file) = known.or_else(|| File::of(self.load(id, place, path))) else { continue };
+            self.check_symbols(&file, id, place, &symbols);
+            if let Some(file) = file.with_stand_ins(&symbols) {
+                self.loaded.borrow_mut().insert(id.to_owned(), file);
             }
         }
     }
@@ -116,17 +122,23 @@ impl<'a> Evaluation<'a> {
         self.load_all(&module, index, path);
         path.pop();
         Module::with_temp_heap(|environment| {
-            self.evaluate(module, index, &environment).then(|| environment.freeze().ok()).flatten()
+            if !self.evaluate(module, index, &environment) {
+                return None;
+            }
+            if environment.heap().allocated_bytes() > MAX_LOADED_HEAP {
+                self.notebook.error(place, format!("the values of {id} take more than 8 MiB of memory"));
+                return None;
+            }
+            environment.freeze().ok()
         })
     }
 
-    /// Symbols that a file lacks are reported where they are asked for, and stand for anything from then on.
-    fn check_symbols(&self, id: &str, place: Place, symbols: &BTreeSet<&str>) {
-        let Some(module) = self.loaded.borrow().get(id).cloned() else { return };
-        let names: Vec<String> = module.names().map(|name| name.as_str().to_owned()).collect();
-        for symbol in symbols.iter().filter(|symbol| !names.iter().any(|name| name == **symbol)) {
+    /// Symbols that a file lacks are reported where they are asked for.
+    fn check_symbols(&self, file: &File, id: &str, place: Place, symbols: &BTreeSet<&str>) {
+        let Some(names) = &file.names else { return };
+        for symbol in symbols.iter().filter(|symbol| !names.contains(**symbol)) {
             let error = self.notebook.error_at(place, format!("{id} has no `{symbol}`"));
-            self.notebook.record(error.suggest(suggest::nearest(symbol, names.iter().map(String::as_str))));
+            self.notebook.record(error.suggest(nearest(symbol, names.iter().map(String::as_str))));
         }
     }
 
@@ -143,14 +155,16 @@ impl<'a> Evaluation<'a> {
             .set_max_callstack_size(MAX_CALL_DEPTH)
             .and_then(|()| eval.set_max_heap_size(MAX_HEAP))
             .and_then(|()| eval.set_max_tick_count(MAX_TICKS));
-        eval.before_stmt_for_dap(BeforeStmtFunc::from_dyn(Box::new(HeapWatch)));
+        let statement = Rc::new(Cell::new(None));
+        let watch = Watch(Rc::clone(&statement));
+        eval.before_stmt_for_dap(BeforeStmtFunc::from_dyn(Box::new(watch)));
         let cancelled = Arc::clone(self.cancelled);
         eval.set_check_cancelled(Box::new(move || cancelled.load(Ordering::Relaxed)));
         let result = limits.map_err(starlark::Error::from).and_then(|()| eval.eval_module(module, &globals));
         match result {
             Ok(_) => true,
             Err(error) => {
-                self.record_runtime(&error, &eval, index);
+                self.record_runtime(&error, &eval, statement.get(), index);
                 false
             }
         }
@@ -180,27 +194,33 @@ impl<'a> Evaluation<'a> {
             };
             let name = &lint.original;
             let mut error = self.notebook.error_at(place, format!("there is no `{name}`"));
-            error = error.suggest(suggest::nearest(name, candidates.iter().map(String::as_str)));
+            error = error.suggest(nearest(name, candidates.iter().map(String::as_str)));
             self.notebook.record(error);
             builder.set(name, Placeholder);
         }
         builder.build()
     }
 
-    fn record_runtime(&self, error: &starlark::Error, eval: &Evaluator<'_, '_, '_>, index: usize) {
-        let place = self.place(error, index);
-        let advice = "a line is a description: make lists with a few short loops";
-        let over = |count: u64| count > MAX_TICKS;
-        let message = match error.kind() {
-            _ if over(eval.get_total_tick_count()) => {
-                format!("this line takes more than {MAX_TICKS} steps; does it loop for very long?")
-            }
-            _ if eval.heap().allocated_bytes() > MAX_HEAP => budget::BudgetError::Heap.to_string(),
-            ErrorKind::StackOverflow(_) => "functions call each other too deeply here".to_owned(),
-            _ => return self.record(error, index),
+    /// Records why an evaluation stopped. Limits are noticed late: the statement says more than the error.
+    fn record_runtime(
+        &self,
+        error: &starlark::Error,
+        eval: &Evaluator<'_, '_, '_>,
+        statement: Option<Place>,
+        index: usize,
+    ) {
+        let statement = statement.unwrap_or_else(|| self.place(error, index));
+        let (place, message) = if eval.get_total_tick_count() > MAX_TICKS {
+            (statement, format!("this line takes more than {MAX_TICKS} steps; does it loop for very long?"))
+        } else if eval.heap().allocated_bytes() > MAX_HEAP {
+            (statement, budget::BudgetError::Heap.to_string())
+        } else if let ErrorKind::StackOverflow(_) = error.kind() {
+            (self.place(error, index), "functions call each other too deeply here".to_owned())
+        } else {
+            return self.record(error, index);
         };
-        let diagnostic = self.notebook.error_at(place, message).help(advice);
-        self.notebook.record(diagnostic);
+        let advice = "a line is a description: make lists with a few short loops";
+        self.notebook.record(self.notebook.error_at(place, message).help(advice));
     }
 
     fn record(&self, error: &starlark::Error, index: usize) {
@@ -230,7 +250,7 @@ impl<'a> Evaluation<'a> {
 
 impl FileLoader for Evaluation<'_> {
     fn load(&self, path: &str) -> starlark::Result<FrozenModule> {
-        let module = self.loaded.borrow().get(path).cloned();
+        let module = self.loaded.borrow().get(path).map(|file| file.module.clone());
         module.ok_or_else(|| starlark::Error::new_other(NotLoaded(path.to_owned())))
     }
 }
@@ -240,14 +260,41 @@ impl FileLoader for Evaluation<'_> {
 #[error("{0} could not be loaded")]
 struct NotLoaded(String);
 
-/// A module in which the given names stand for anything.
-fn stand_in(symbols: &BTreeSet<&str>) -> Option<FrozenModule> {
-    Module::with_temp_heap(|environment| {
-        for symbol in symbols {
-            environment.set(symbol, environment.heap().alloc(Placeholder));
+impl File {
+    /// What loading a file came to; `None` only if not even an empty module can be made.
+    fn of(loaded: Option<FrozenModule>) -> Option<Self> {
+        match loaded {
+            Some(module) => {
+                let names = module.names().map(|name| name.as_str().to_owned()).collect();
+                Some(Self { module, names: Some(names) })
+            }
+            None => {
+                let module = Module::with_temp_heap(|environment| environment.freeze().ok())?;
+                Some(Self { module, names: None })
+            }
         }
-        environment.freeze().ok()
-    })
+    }
+
+    /// Lets the symbols that are missing stand for anything.
+    fn with_stand_ins(self, symbols: &BTreeSet<&str>) -> Option<Self> {
+        let missing: Vec<&&str> = symbols.iter().filter(|symbol| self.module.get(symbol).is_err()).collect();
+        if missing.is_empty() {
+            return Some(self);
+        }
+        let module = Module::with_temp_heap(|environment| {
+            environment.import_public_symbols(&self.module);
+            for symbol in missing {
+                environment.set(symbol, environment.heap().alloc(Placeholder));
+            }
+            environment.freeze().ok()
+        })?;
+        Some(Self { module, ..self })
+    }
+}
+
+/// Between names of one letter everything is near.
+fn nearest<'n>(wrong: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    if wrong.len() > 1 { suggest::nearest(wrong, candidates) } else { None }
 }
 
 /// The names that the statements of a module define at its top level.

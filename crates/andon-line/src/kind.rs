@@ -90,12 +90,23 @@ impl Kind {
                 let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 quoted.join(" or ")
             }
-            Kind::List(inner) => format!("a list, each element {}", inner.expected()),
-            Kind::Map(inner) => format!("a dictionary from names to {}", inner.expected()),
-            Kind::Made(sorts) => {
-                sorts.iter().map(|sort| sort.with_article()).collect::<Vec<_>>().join(" or ")
+            Kind::List(inner) => format!("a list (each element {})", inner.expected()),
+            Kind::Map(inner) => format!("a dictionary (each value {})", inner.expected()),
+            Kind::Made(_) | Kind::Either(_) => {
+                let mut words = self.alternatives();
+                match (words.pop(), words.is_empty()) {
+                    (Some(only), true) => only,
+                    (last, _) => format!("{} or {}", words.join(", "), last.unwrap_or_default()),
+                }
             }
-            Kind::Either(kinds) => kinds.iter().map(Kind::expected).collect::<Vec<_>>().join(", or "),
+        }
+    }
+
+    fn alternatives(&self) -> Vec<String> {
+        match self {
+            Kind::Made(sorts) => sorts.iter().map(|sort| sort.with_article().to_owned()).collect(),
+            Kind::Either(kinds) => kinds.iter().flat_map(Kind::alternatives).collect(),
+            other => vec![other.expected()],
         }
     }
 

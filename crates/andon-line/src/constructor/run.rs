@@ -151,7 +151,7 @@ fn run(call: &Call<'_>, by: Supervision) -> Option<Thing> {
     };
     let names = |placeholder| words.iter().chain(environment.values()).any(|text| text.names(placeholder));
     let exec = call.place_of("exec");
-    if names("port") && ports.is_empty() && !call.is_broken("ports") {
+    if names("port") && call.list("ports").is_empty() && !call.is_broken("ports") {
         let error = call.error_at(exec, "this names {port}, but the service has no ports");
         call.notebook.record(error.help("add `ports = [8080]`, one port for each instance"));
     }
