@@ -70,8 +70,15 @@ pub(crate) fn restart(
         systemctl(&["enable", "--quiet"], &disabled, QUICK)?;
     }
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
-    systemctl(&["restart"], &all, START_TIME.saturating_add(placement.run.stop_timeout))
-        .map_err(|error| error.with_journal(&names))?;
+    let time = START_TIME.saturating_add(placement.run.stop_timeout);
+    if let Err(error) = systemctl(&["restart"], &all, time) {
+        let states = show(&names)?;
+        // To start is one thing, to be healthy another: that is for `verify` to wait for.
+        if !names.iter().all(|name| states.get(name).is_some_and(UnitState::comes_back)) {
+            return Err(error.with_journal(&states));
+        }
+        say(log, &format!("{}.", error.with_journal(&states)));
+    }
     for name in &names {
         say(log, &format!("{name}: restarted on {release}."));
     }
@@ -378,11 +385,10 @@ fn systemctl(order: &[&str], units: &[&str], time: Duration) -> Result<Vec<u8>, 
 
 impl RunError {
     /// Adds what the units that do not run have written to the journal.
-    fn with_journal(self, names: &[String]) -> Self {
+    fn with_journal(self, states: &BTreeMap<String, UnitState>) -> Self {
         match self {
             Self::Systemctl { order, units, reason, .. } => {
                 let now = process::ticks_since_boot().unwrap_or(0).saturating_mul(MICROSECONDS_PER_TICK);
-                let states = show(names).unwrap_or_default();
                 let broken =
                     states.iter().filter(|(_, state)| state.instance_state(now) != InstanceState::Running);
                 let tails = broken.take(3).map(|(name, state)| {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use andon_core::host::InstanceState;
 
 /// The properties that are asked for.
-pub(crate) const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,UnitFileState,ExecMainStartTimestampMonotonic";
+pub(crate) const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,UnitFileState,ExecMainStatus,\
+    ExecMainStartTimestampMonotonic";
 
 /// So many restarts make a crash loop, while the last of them is recent.
 const CRASH_LOOP: u32 = 3;
@@ -30,6 +31,8 @@ pub(crate) struct UnitState {
     pub(crate) restarts: u32,
     /// Whether it starts with the machine.
     pub(crate) enabled: bool,
+    /// The exit code or the signal of its last main process.
+    pub(crate) status: i32,
     /// When its main process started, in microseconds since boot.
     pub(crate) started: u64,
 }
@@ -47,8 +50,15 @@ impl UnitState {
             main_pid: text("MainPID").parse().ok().filter(|pid| *pid > 0),
             restarts: text("NRestarts").parse().unwrap_or(0),
             enabled: text("UnitFileState") == "enabled",
+            status: text("ExecMainStatus").parse().unwrap_or(0),
             started: text("ExecMainStartTimestampMonotonic").parse().unwrap_or(0),
         }
+    }
+
+    /// Whether its program was started, ended at once, and will be started again. Exit codes from 200 on are
+    /// systemd's own: the program, its user or its directory could not be had.
+    pub(crate) fn comes_back(&self) -> bool {
+        self.active == "active" || (self.sub == "auto-restart" && self.status < 200)
     }
 
     /// What it means for the instance; `now` is in microseconds since boot.
@@ -103,6 +113,15 @@ mod tests {
         unit.restarts = 9;
         assert_eq!(unit.instance_state(6_000_000), InstanceState::CrashLooping);
         assert_eq!(unit.instance_state(66_000_000), InstanceState::Running);
+    }
+
+    #[test]
+    fn a_program_that_ends_at_once_comes_back_and_one_that_is_missing_does_not() {
+        let ended = UnitState::parse("ActiveState=activating\nSubState=auto-restart\nExecMainStatus=3\n");
+        assert!(ended.comes_back());
+        let missing = UnitState::parse("ActiveState=activating\nSubState=auto-restart\nExecMainStatus=203\n");
+        assert!(!missing.comes_back());
+        assert!(!UnitState::parse("ActiveState=failed\nSubState=failed\nExecMainStatus=1\n").comes_back());
     }
 
     #[test]
