@@ -20,7 +20,7 @@ const SEGMENT: u64 = 5 << 20;
 const SEGMENTS: usize = 3;
 
 /// The longest tail in a result, in bytes.
-const TAIL: u64 = 4096;
+const TAIL: usize = 4096;
 
 /// Writes a step's output.
 #[derive(Debug)]
@@ -133,10 +133,10 @@ pub(crate) fn length(directory: &Path) -> io::Result<u64> {
 
 /// The last lines, as text.
 pub(crate) fn tail(directory: &Path) -> String {
-    let from = length(directory).unwrap_or(0).saturating_sub(TAIL);
+    let from = length(directory).unwrap_or(0).saturating_sub(TAIL as u64);
     let mut bytes = Vec::new();
     let mut position = from;
-    while let Ok(Some(piece)) = read(directory, position, TAIL as usize) {
+    while let Ok(Some(piece)) = read(directory, position, TAIL) {
         position += piece.length();
         bytes.extend(piece.shown());
     }
@@ -145,7 +145,7 @@ pub(crate) fn tail(directory: &Path) -> String {
     let rest = text.split_once('\n').map(|(_, rest)| rest).filter(|rest| from > 0 && !rest.is_empty());
     let whole = rest.unwrap_or(&text);
     // Replacement characters may have made it longer.
-    let mut cut = whole.len().saturating_sub(TAIL as usize);
+    let mut cut = whole.len().saturating_sub(TAIL);
     while !whole.is_char_boundary(cut) {
         cut += 1;
     }

@@ -12,7 +12,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use andon_api::agent::Order;
-use andon_core::host::Outcome;
+use andon_core::host::{Outcome, TokenStatus};
 use rustix::event::{PollFd, PollFlags};
 
 use crate::journal::Record;
@@ -42,24 +42,26 @@ pub(crate) fn launch(exe: &SelfExe, directory: &Path, held: File) -> io::Result<
         command.env_remove(name);
     }
     let mut child = command.spawn()?;
-    // Somebody must take its exit code while this process lives; the step does not depend on it.
-    std::thread::Builder::new().name("reaper".to_owned()).spawn(move || child.wait())?;
+    // Somebody should take its exit code while this process lives; the step does not depend on it.
+    let _ = std::thread::Builder::new().name("reaper".to_owned()).spawn(move || child.wait());
     Ok(())
 }
 
 /// The keeper: carries out the step in `directory`, whose lock it has as standard input.
 pub(crate) fn keep(directory: &Path, exe: &SelfExe) -> ExitCode {
-    // Fails only for the leader of a process group, which this process is when a person starts it by hand.
-    let _ = rustix::process::setsid();
     let record = Record::at(directory.to_owned());
-    let mut outcome = match carry_out(&record, exe) {
-        Ok(outcome) => outcome,
-        Err(error) => Outcome::Failed {
-            reason: format!("the agent could not carry out the step: {error}"),
-            tail: String::new(),
-        },
-    };
-    if let Outcome::Failed { tail, .. } | Outcome::TimedOut { tail, .. } = &mut outcome {
+    // Started by hand, without the lock, it would carry out a step for the second time.
+    if !matches!(record.status(), Ok(TokenStatus::Running)) || rustix::process::setsid().is_err() {
+        return ExitCode::FAILURE;
+    }
+    let mut outcome = carry_out(&record, exe).unwrap_or_else(|error| {
+        session_members::kill_all_but_self();
+        let reason = format!("the agent could not carry out the step: {error}");
+        Outcome::Failed { reason, tail: String::new() }
+    });
+    if let Outcome::Failed { tail, .. } | Outcome::TimedOut { tail, .. } = &mut outcome
+        && tail.is_empty()
+    {
         *tail = output::tail(directory);
     }
     match record.finish(&outcome) {
@@ -195,8 +197,6 @@ fn without_word(status: ExitStatus) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use andon_core::host::TokenStatus;
-
     use super::*;
     use crate::journal::fixture;
 

@@ -125,7 +125,7 @@ mod tests {
         let mut output = Output::create(record.path()).unwrap();
         let outbox = Outbox::new(wire.clone());
         let follower = std::thread::spawn({
-            let (record, token, outbox) = (record.clone(), order.token.clone(), outbox.clone());
+            let (record, token, outbox) = (record.clone(), order.token, outbox.clone());
             move || follow(&record, &token, Some(0), &outbox)
         });
         for _ in 0..60 << 4 {

@@ -5,8 +5,10 @@ use std::process::{Command, Stdio};
 
 use andon_api::agent::{FromHost, PROTOCOL, Refusal, Subject, ToHost};
 use andon_api::frame;
+use andon_core::digest::Digest;
+use andon_core::host::{Outcome, TokenStatus};
 
-use super::driver::{Session, until};
+use super::driver::{PROGRAM, Session, until};
 use super::service::{Site, token};
 
 #[test]
@@ -118,7 +120,7 @@ fn a_token_or_digest_that_is_a_path_is_not_understood() {
 #[test]
 fn a_controller_that_asks_and_never_reads_does_not_keep_the_agent_when_it_is_gone() {
     let site = Site::new();
-    let mut agent = Command::new(env!("CARGO_BIN_EXE_andon-agent"));
+    let mut agent = Command::new(PROGRAM);
     let mut agent = agent.arg("stdio").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let hello = ToHost::Hello { protocol: PROTOCOL, version: "test".to_owned() };
     let ask = |id| ToHost::Probe { id, placement: Box::new(site.placement.clone()), tokens: vec![] };
@@ -131,4 +133,28 @@ fn a_controller_that_asks_and_never_reads_does_not_keep_the_agent_when_it_is_gon
     drop(output);
     until("the agent ends", || agent.try_wait().unwrap().is_some());
     assert!(writer.join().unwrap().is_err());
+}
+
+#[test]
+fn an_agent_whose_file_is_gone_still_carries_out_steps() {
+    let site = Site::new();
+    site.bring(&mut Session::open(), "1");
+    let (_, release) = site.release("1");
+    let copy = site.trace("agent-copy");
+    std::fs::copy(PROGRAM, &copy).unwrap();
+    let mut session = Session::of(&copy).greeted();
+    std::fs::remove_file(&copy).unwrap();
+    let seen = session.carry_out(&site.prepare(&release)).unwrap();
+    assert_eq!(seen.status, TokenStatus::Finished(Outcome::Succeeded));
+}
+
+#[test]
+fn an_agent_knows_its_own_digest() {
+    let verify = |digest: &str| Command::new(PROGRAM).args(["verify-self", digest]).output().unwrap();
+    let digest = Digest::of(&std::fs::read(PROGRAM).unwrap()).to_string();
+    assert!(verify(&digest).status.success());
+    let other = verify(&Digest::of(b"another").to_string());
+    assert!(!other.status.success());
+    assert!(String::from_utf8_lossy(&other.stderr).contains(&digest));
+    assert!(!verify("not a digest").status.success());
 }

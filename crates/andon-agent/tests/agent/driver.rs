@@ -1,6 +1,7 @@
 //! The controller's side of a conversation, for tests.
 
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -9,6 +10,9 @@ use andon_api::agent::{ArtifactState, CHUNK, FromHost, Order, PROTOCOL, Refusal,
 use andon_api::frame;
 use andon_core::digest::Digest;
 use andon_core::host::{Authority, HostFacts, Placement, Token, TokenStatus};
+
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_andon-agent");
 
 /// Long enough for a busy machine; no test waits for it unless it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,7 +35,12 @@ pub(crate) struct Seen {
 impl Session {
     /// Starts an agent and greets it.
     pub(crate) fn open() -> Self {
-        let mut session = Self::silent();
+        Self::silent().greeted()
+    }
+
+    /// The session after both sides said hello.
+    pub(crate) fn greeted(self) -> Self {
+        let mut session = self;
         session.send(&ToHost::Hello { protocol: PROTOCOL, version: "test".to_owned() });
         assert!(matches!(session.next(), Some(FromHost::Hello { protocol: PROTOCOL, .. })));
         session
@@ -39,12 +48,13 @@ impl Session {
 
     /// Starts an agent and says nothing.
     pub(crate) fn silent() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_andon-agent"))
-            .arg("stdio")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::of(Path::new(PROGRAM))
+    }
+
+    /// Starts a certain executable as an agent and says nothing.
+    pub(crate) fn of(program: &Path) -> Self {
+        let mut child =
+            Command::new(program).arg("stdio").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut output = child.stdout.take().unwrap();
         let (sender, messages) = channel();
         std::thread::spawn(move || {

@@ -1,5 +1,7 @@
 //! The agent's program as a controller meets it: over pipes, with real services, cut and killed at will.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests: also the parts that several tests share")]
+
 mod conversation;
 mod driver;
 mod exactly_once;

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::Command;
+use std::path::Path;
+use std::process::{Child, Command};
 
 use andon_api::agent::{ArtifactState, Refusal};
 use andon_core::host::{Outcome, Step, TokenStatus};
+use andon_core::line::{Supervision, Template};
 use andon_core::quantity::ByteSize;
 use andon_core::release::{Packing, Release};
 
@@ -47,6 +49,20 @@ fn a_release_is_prepared_activated_and_verified() {
     let facts = session.probe(&site.placement, &[]);
     assert_eq!(facts.uniform_release(), Some(&next.id));
     assert_eq!(facts.current, Some(next.id));
+}
+
+#[test]
+fn an_activation_that_fails_is_marked_as_incomplete() {
+    let mut site = Site::new();
+    let mut session = Session::open();
+    let release = site.bring(&mut session, "1");
+    let missing = Template::new("{release}/missing").unwrap();
+    site.placement.run.by = Supervision::Own { command: vec![missing] };
+    let seen = session.carry_out(&site.activate(&release)).unwrap();
+    assert!(String::from_utf8_lossy(&seen.output).contains(&format!("current -> releases/{}", release.id)));
+    assert!(!reason(&seen).is_empty());
+    let marker = session.probe(&site.placement, &[]).marker.unwrap();
+    assert_eq!((marker.release, marker.complete), (release.id, false));
 }
 
 #[test]
@@ -168,6 +184,22 @@ fn preparing_twice_is_the_same_as_once() {
     assert_eq!(session.probe(&site.placement, &[]).releases, [release.id]);
 }
 
+/// A process that works in a directory.
+struct Sitter(Child);
+
+impl Sitter {
+    fn new(place: &Path) -> Self {
+        Self(Command::new("sleep").arg("600").current_dir(place).spawn().unwrap())
+    }
+}
+
+impl Drop for Sitter {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn only_what_nobody_needs_is_removed() {
     let site = Site::new();
@@ -177,25 +209,22 @@ fn only_what_nobody_needs_is_removed() {
     fs::create_dir(site.path("releases/20240131-by-hand")).unwrap();
     fs::create_dir(site.path("releases/r-0123456789ab")).unwrap();
     fs::create_dir_all(site.path("releases/.andon-new-r-ba9876543210/half")).unwrap();
-    // A process that sits in a release which is not current.
-    let used = site.bring(&mut session, "used");
     let keep = vec![old.id.clone()];
-    let (bytes, kept_only) = site.release("kept");
-    session.upload(&site.placement, &authority(1), &bytes).unwrap();
-    let order = site.order(Step::Prepare { release: kept_only.clone(), keep: keep.clone() });
-    let mut sitter = Command::new("sleep")
-        .arg("600")
-        .current_dir(site.path("releases").join(used.id.as_str()))
-        .spawn()
-        .unwrap();
-    let seen = session.carry_out(&order).unwrap();
-    assert_eq!(seen.status, TokenStatus::Finished(Outcome::Succeeded));
+    let mut bring = |version: &str| {
+        let (bytes, release) = site.release(version);
+        session.upload(&site.placement, &authority(1), &bytes).unwrap();
+        let order = site.order(Step::Prepare { release: release.clone(), keep: keep.clone() });
+        assert_eq!(session.carry_out(&order).unwrap().status, TokenStatus::Finished(Outcome::Succeeded));
+        release
+    };
+    let used = bring("used");
+    let sitter = Sitter::new(&site.path("releases").join(used.id.as_str()));
+    let kept_only = bring("kept");
     let mut expected = vec![running.id.clone(), old.id.clone(), used.id.clone(), kept_only.id.clone()];
     expected.sort();
     assert_eq!(session.probe(&site.placement, &[]).releases, expected);
 
-    sitter.kill().unwrap();
-    sitter.wait().unwrap();
+    drop(sitter);
     let order = site.order(Step::Prepare { release: kept_only.clone(), keep: vec![] });
     session.carry_out(&order).unwrap();
     let mut expected = vec![running.id, kept_only.id];
