@@ -163,7 +163,13 @@ pub(crate) fn obstacles(placement: &Placement, kind: &SystemdUnit) -> Vec<String
     match kind {
         SystemdUnit::Written { command, user, extra } => {
             let (file, _) = unit::file_names(placement);
-            match unit::text(placement, command, user.as_deref(), extra) {
+            let declared = placement
+                .run
+                .environment
+                .iter()
+                .map(|(name, value)| (name.clone(), value.as_str().to_owned()));
+            let text = unit::text(placement, command, user.as_deref(), extra);
+            match text.and_then(|_| unit::environment_file(&declared.collect())) {
                 Ok(_) => found.extend(check_owner(placement, &file).err().map(|error| error.to_string())),
                 Err(error) => found.push(format!("The systemd unit cannot be written: {error}.")),
             }

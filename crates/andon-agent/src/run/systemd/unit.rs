@@ -29,6 +29,9 @@ pub enum UnitError {
         /// Where it stands.
         what: String,
     },
+    /// Not a variable's name.
+    #[error("{0:?} is not the name of an environment variable; use letters, digits and _")]
+    Variable(String),
     /// A directory that cannot stand in a unit.
     #[error(
         "the directory {0:?} holds a character that has a meaning of its own in systemd (one of * ? [ ] \\ or a blank at an end); choose another `root`"
@@ -186,12 +189,14 @@ fn checked_extra(line: &str) -> Result<&str, UnitError> {
 pub(crate) fn environment_file(variables: &BTreeMap<String, String>) -> Result<String, UnitError> {
     let mut text = String::new();
     for (name, value) in variables {
-        let what = || format!("the environment variable {name:?}");
         let named = !name.is_empty()
             && !name.starts_with(|c: char| c.is_ascii_digit())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !named || value.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
-            return Err(UnitError::Control { what: what() });
+        if !named {
+            return Err(UnitError::Variable(name.clone()));
+        }
+        if value.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
+            return Err(UnitError::Control { what: format!("the environment variable {name}") });
         }
         let _ = write!(text, "{name}=\"");
         for character in value.chars() {
