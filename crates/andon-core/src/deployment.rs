@@ -21,6 +21,7 @@ use crate::person::Person;
 use crate::plan::{Before, Plan};
 use crate::time::Time;
 
+pub use ending::Ending;
 pub use fact::{Ask, Fact, Kind, Request};
 pub use handle::Input;
 pub use host_run::{Doing, Failure, HostRun, HostState, Way};
@@ -30,6 +31,7 @@ pub use summary::{HostCounts, Summary};
 
 mod consequences;
 mod decide;
+mod ending;
 mod fact;
 mod handle;
 mod host_run;

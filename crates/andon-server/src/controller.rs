@@ -349,8 +349,8 @@ impl Controller {
         }
     }
 
-    /// Records a wish, if it makes sense now.
-    async fn wish(&self, id: DeploymentId, ask: Ask, why: Option<String>) -> Result<(), Problem> {
+    /// Records a wish, if it makes sense now. Whoever drives the deployment answers it.
+    pub async fn wish(&self, id: DeploymentId, ask: Ask, why: Option<String>) -> Result<(), Problem> {
         for _ in 0..RACES {
             let mut deployment = self.records.deployment(id).await?;
             deployment.value.admits(&ask).map_err(Problem::NotNow)?;

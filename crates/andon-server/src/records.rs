@@ -98,7 +98,8 @@ impl Records {
                 scope.value.apply(record.at, &fact);
                 scope.seq = record.seq;
             }
-            if records.len() < PAGE {
+            // A page may be cut by its size; only an empty one is the end.
+            if records.is_empty() {
                 return Ok(scope);
             }
         }
@@ -123,7 +124,7 @@ impl Records {
                 entries.push(Entry { at: record.at, by: record.by.clone(), fact: decode(record)? });
                 seq = record.seq;
             }
-            if records.len() < PAGE {
+            if records.is_empty() {
                 return Ok(entries);
             }
         }

@@ -1,1 +1,23 @@
-fn main() {}
+//! The command line of Andon. Words in, sentences out; everything that happens is `andon-server`'s.
+
+use std::process::ExitCode;
+
+mod args;
+mod commands;
+mod context;
+mod exit;
+mod failure;
+mod follow;
+mod json;
+mod paint;
+mod screen;
+mod when;
+
+fn main() -> ExitCode {
+    // The agent is synchronous and must not drag a runtime along; it is asked for first.
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == "agent") {
+        return andon_agent::main(&["agent"], words);
+    }
+    args::run()
+}

@@ -1,0 +1,103 @@
+//! How a deployment ended, in words: what happened, the state of the world, what to do next.
+
+use super::sentence::{hosts, list_hosts};
+use super::{AfterAbort, Deployment, HostState, Kind, State};
+use crate::quantity::format_duration;
+
+/// The end of a deployment, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Whether it ended as it was meant to.
+    pub good: bool,
+    /// What happened.
+    pub headline: String,
+    /// The state of the world.
+    pub detail: String,
+    /// Commands that a person may want now.
+    pub next: Vec<String>,
+}
+
+impl Deployment {
+    /// How it ended; `None` while it has not.
+    pub fn ending(&self) -> Option<Ending> {
+        let (id, n) = (self.id, self.id.0);
+        let release = &self.request.release.id;
+        let took = self.ended.map(|end| end.since(self.started.unwrap_or(self.accepted)));
+        let after = format_duration(std::time::Duration::from_secs(took.unwrap_or_default().as_secs()));
+        let deploy = format!("andon deploy {} {}", self.request.scope.service, self.request.scope.environment);
+        let show = format!("andon show {n}");
+        let (good, headline, next) = match &self.state {
+            State::Succeeded => {
+                let verb = match self.request.kind {
+                    Kind::Deploy => "succeeded",
+                    Kind::Rollback => "rolled back as asked",
+                };
+                (true, format!("{id} {verb} after {after}: {release} serves"), self.next_after_success(&show))
+            }
+            State::RolledBack { cause } => {
+                let next = vec![show, format!("fix, then: {deploy} --fixes {n}")];
+                (false, format!("{id} was rolled back after {after}: {cause}"), next)
+            }
+            State::RollbackFailed { cause, hosts } => {
+                let who = list_hosts(hosts);
+                let next = vec![show, format!("mend {who}, then: {deploy} --fixes {n}")];
+                (false, format!("{id} could not be put back on {who} after {after}: {cause}"), next)
+            }
+            State::Failed { cause } => {
+                let next = vec![show, format!("fix, then: {deploy}")];
+                (false, format!("{id} failed after {after}: {cause}"), next)
+            }
+            State::Aborted { superseded_by: Some(newer) } => {
+                (false, format!("{id} gave way to {newer} after {after}"), vec![format!("andon show {}", newer.0)])
+            }
+            State::Aborted { superseded_by: None } => {
+                let scope = &self.request.scope;
+                let back = format!("andon rollback {} {}", scope.service, scope.environment);
+                (false, format!("{id} was aborted after {after}"), vec![format!("go on: {deploy}"), back])
+            }
+            State::Cancelled { .. } => {
+                let why = self.reason().unwrap_or_default();
+                (false, format!("{id} was cancelled: {why}"), vec![deploy])
+            }
+            State::Pending { .. }
+            | State::Running { .. }
+            | State::Paused { .. }
+            | State::Baking { .. }
+            | State::Aborting { then: AfterAbort::Leave { .. } | AfterAbort::RollBack { .. } | AfterAbort::Fail { .. } }
+            | State::RollingBack { .. } => return None,
+        };
+        Some(Ending { good, headline, detail: self.state_of_the_world(), next })
+    }
+
+    fn next_after_success(&self, show: &str) -> Vec<String> {
+        if self.set_aside().next().is_some() { vec![show.to_owned()] } else { Vec::new() }
+    }
+
+    /// Final numbers: every host is in exactly one of them.
+    fn state_of_the_world(&self) -> String {
+        let counts = self.host_counts();
+        let mut parts = Vec::new();
+        let mut add = |n: u32, what: &str| {
+            if n > 0 {
+                parts.push(format!("{} {what}", hosts(n)));
+            }
+        };
+        add(counts.succeeded, "on the new release");
+        add(counts.restored, "restored");
+        add(counts.skipped, "there already");
+        add(counts.failed, "failed and out of service");
+        add(counts.unreachable, "out of reach");
+        let untouched = self.hosts.values().filter(|run| {
+            matches!(run.state, HostState::Cancelled | HostState::Pending | HostState::Prepared) && !run.touched
+        });
+        add(super::count(untouched), "never touched");
+        let mut text = if parts.is_empty() { "Nothing has been changed".to_owned() } else { parts.join(", ") };
+        if let State::RolledBack { cause } | State::RollbackFailed { cause, .. } = &self.state
+            && cause.blames_the_release()
+        {
+            text.push_str(&format!(". {} is marked bad", self.request.release.id));
+        }
+        text.push('.');
+        text
+    }
+}

@@ -1,0 +1,283 @@
+//! The words that people type.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use andon_core::deployment::DeploymentId;
+use andon_core::name::{EnvironmentName, HostName, ServiceName};
+use andon_core::release::ReleaseId;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::commands;
+use crate::failure::Failure;
+use crate::paint::Paint;
+
+/// Continuous deployment for teams that run software on their own Linux servers.
+///
+/// A line.star describes where a service runs and how a release spreads. `andon deploy` takes a release to every
+/// host, a few at a time, tests each, and puts everything back when it fails.
+#[derive(Debug, Parser)]
+#[command(name = "andon", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(
+    after_help = "Examples:\n  andon init www && andon check\n  andon plan www production\n  andon deploy www production\n  andon run web -- uptime\n\nExit codes: 0 well; 1 ran and did not end well; 2 wrong words or line.star; 3 refused, nothing changed;\n4 something Andon needs failed; 130 left by Ctrl-C."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// The line [default: line.star here or in a directory above]
+    #[arg(long, global = true, value_name = "FILE", env = "ANDON_LINE")]
+    pub(crate) line: Option<PathBuf>,
+    /// Where the ledger and the releases are kept [default: .andon beside the line]
+    #[arg(long, global = true, value_name = "DIR", env = "ANDON_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// Read this instead of ~/.ssh/config, as ssh -F does
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ssh_config: Option<PathBuf>,
+    /// Write JSON for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// A service in an environment.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ScopeArgs {
+    /// The service
+    pub(crate) service: ServiceName,
+    /// The environment [default: the only one]
+    pub(crate) environment: Option<EnvironmentName>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a commented line.star that works
+    #[command(after_help = "Example:\n  andon init www && $EDITOR line.star && andon check")]
+    Init {
+        /// The first service
+        #[arg(default_value = "www")]
+        service: ServiceName,
+    },
+    /// Read line.star and show every mistake at once
+    #[command(after_help = "Example:\n  andon check --json | jq .errors")]
+    Check,
+    /// Show everything that a deployment would do, in numbers; changes nothing
+    #[command(after_help = "Example:\n  andon plan www production")]
+    Plan {
+        #[command(flatten)]
+        scope: ScopeArgs,
+        #[command(flatten)]
+        exceptions: Exceptions,
+    },
+    /// Take the line's release to every host, a few at a time
+    ///
+    /// No option changes what the line says. Ctrl-C asks for an orderly abort; a second one leaves at once, and
+    /// `andon resume` goes on.
+    #[command(
+        after_help = "Examples:\n  andon deploy www production\n  andon deploy www production --fixes 128 --why \"retry was missing\""
+    )]
+    Deploy {
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Why, for the ledger
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+        #[command(flatten)]
+        exceptions: Exceptions,
+    },
+    /// Put an earlier good release back on every host, as fast as the floor allows
+    #[command(
+        after_help = "Examples:\n  andon rollback www production --why \"orders stopped\"\n  andon rollback www production --to r-51bc07e2a944"
+    )]
+    Rollback {
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// A good release [default: the newest good one that does not run now]
+        #[arg(long, value_name = "RELEASE")]
+        to: Option<ReleaseId>,
+        /// Why, for the ledger
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+        /// Take hosts over that belong to another ledger
+        #[arg(long)]
+        take_over: bool,
+    },
+    /// What runs where: the ledger's view, or, for one service, what its hosts say
+    #[command(after_help = "Examples:\n  andon status\n  andon status www production")]
+    Status {
+        /// Ask the hosts of this service
+        service: Option<ServiceName>,
+        /// The environment [default: all]
+        environment: Option<EnvironmentName>,
+    },
+    /// Deployments, the newest first
+    #[command(after_help = "Example:\n  andon history www production -n 50 --json")]
+    History {
+        /// Only this service
+        service: Option<ServiceName>,
+        /// Only this environment
+        environment: Option<EnvironmentName>,
+        /// At most so many
+        #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT")]
+        limit: usize,
+    },
+    /// One deployment: who, what, when, why, which hosts, how long, how it ended
+    #[command(after_help = "Examples:\n  andon show 128\n  andon show 128 --log web1")]
+    Show {
+        /// Its number [default: the newest]
+        #[arg(value_parser = deployment_id)]
+        deployment: Option<DeploymentId>,
+        /// What this host's steps printed
+        #[arg(long, value_name = "HOST")]
+        log: Option<HostName>,
+    },
+    /// Start no further host; hosts in their cycle finish it
+    #[command(after_help = "Example:\n  andon pause 128 --why \"looking at the error log\"")]
+    Pause(WishArgs),
+    /// Go on with a paused deployment, or with one whose process is gone
+    #[command(after_help = "Example:\n  andon resume 128")]
+    Resume {
+        /// Its number [default: the one under way]
+        #[arg(value_parser = deployment_id)]
+        deployment: Option<DeploymentId>,
+        /// Take it from the process that drives it, on another machine that is known to be dead
+        #[arg(long)]
+        take_over: bool,
+    },
+    /// Bring hosts in their cycle to a safe point, then stop
+    #[command(after_help = "Examples:\n  andon abort 128\n  andon abort 128 --rollback")]
+    Abort {
+        #[command(flatten)]
+        wish: WishArgs,
+        /// Put back what was changed
+        #[arg(long)]
+        rollback: bool,
+    },
+    /// Run a command on many hosts at once
+    ///
+    /// Works with a group or host of the line, or with any names that ssh knows: no line is needed.
+    #[command(
+        after_help = "Examples:\n  andon run web -- uname -r\n  andon run web1,web2 --batch 1 --timeout 30s -- 'systemctl is-active www || journalctl -n5 -u www'"
+    )]
+    Run(commands::run::RunArgs),
+    /// Run the health checks and production tests now; changes nothing
+    #[command(after_help = "Example:\n  andon test www production --host web3")]
+    Test {
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Only these hosts
+        #[arg(long, value_name = "HOST", value_delimiter = ',')]
+        host: Vec<HostName>,
+    },
+    /// A fleet of six local hosts that shows what Andon does; needs no root and no network
+    #[command(after_help = "Example:\n  andon demo --once")]
+    Demo {
+        /// End after the last act, with one JSON object as the last line
+        #[arg(long)]
+        once: bool,
+    },
+    /// Look after the ledger
+    #[command(after_help = "Example:\n  andon ledger verify", arg_required_else_help = true)]
+    Ledger {
+        #[command(subcommand)]
+        what: LedgerCommand,
+    },
+    /// Where a value of the line was written
+    #[command(after_help = "Examples:\n  andon explain www.rollout\n  andon explain \"host web1\"")]
+    Explain {
+        /// For example `www.rollout` or `host web1`
+        key: String,
+    },
+    /// Explain a command, or a word of line.star
+    #[command(after_help = "Examples:\n  andon help deploy\n  andon help rollout")]
+    Help {
+        /// A command, or a constructor of line.star
+        topic: Option<String>,
+    },
+    /// Write the completion script of a shell
+    #[command(after_help = "Example:\n  andon completion bash > /etc/bash_completion.d/andon")]
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// What runs on hosts; started by a controller
+    #[command(hide = true)]
+    Agent,
+    /// The web service of the demo
+    #[command(hide = true)]
+    DemoService(commands::demo::ServiceArgs),
+}
+
+/// The recorded exceptions: they never change what the line says, only that it may pass now.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Exceptions {
+    /// This repairs the damage of that deployment: passes a scope that is held after it
+    #[arg(long, value_name = "DEPLOYMENT", value_parser = deployment_id)]
+    pub(crate) fixes: Option<DeploymentId>,
+    /// Deploy a release that was put back before, for this reason
+    #[arg(long, value_name = "REASON")]
+    pub(crate) allow_bad: Option<String>,
+    /// Take hosts over that belong to another ledger
+    #[arg(long)]
+    pub(crate) take_over: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WishArgs {
+    /// Its number [default: the one under way]
+    #[arg(value_parser = deployment_id)]
+    pub(crate) deployment: Option<DeploymentId>,
+    /// Why, for the ledger
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Walk over the whole chain and name the first record that was changed
+    Verify,
+}
+
+fn deployment_id(text: &str) -> Result<DeploymentId, String> {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    digits.parse().map(DeploymentId).map_err(|_| "a deployment is a number, for example 128".to_owned())
+}
+
+/// Reads the words and does what they say.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.common.json;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => {
+            let done = runtime.block_on(commands::dispatch(cli));
+            // Steps on hosts do not depend on this process: nothing is waited for.
+            runtime.shutdown_background();
+            done
+        }
+        Err(error) => Err(Failure::broken(format!("the runtime cannot be started: {error}"))),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            speak(&failure.render(Paint::stderr(), json), json);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Errors go to standard error, except as JSON, where a program reads one stream.
+#[allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks")]
+fn speak(text: &str, json: bool) {
+    if json { println!("{text}") } else { eprintln!("{text}") }
+}
+
+/// The command tree, for help and completion.
+pub(crate) fn command() -> clap::Command {
+    Cli::command()
+}

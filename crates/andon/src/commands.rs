@@ -1,0 +1,59 @@
+//! One module for each command: what it asks the server, and the sentences that it makes of the answers.
+
+use crate::args::{Cli, Command, LedgerCommand};
+use crate::failure::Failure;
+
+pub(crate) mod check;
+pub(crate) mod demo;
+pub(crate) mod deploy;
+pub(crate) mod explain;
+pub(crate) mod help;
+pub(crate) mod history;
+pub(crate) mod init;
+pub(crate) mod ledger;
+pub(crate) mod plan;
+pub(crate) mod run;
+pub(crate) mod show;
+pub(crate) mod status;
+pub(crate) mod test;
+pub(crate) mod wish;
+
+/// An exit code, or why there is none.
+pub(crate) type Done = Result<u8, Failure>;
+
+/// Does what the words say.
+pub(crate) async fn dispatch(cli: Cli) -> Done {
+    let common = &cli.common;
+    match cli.command {
+        Command::Init { service } => init::init(common, &service),
+        Command::Check => check::check(common),
+        Command::Plan { scope, exceptions } => plan::plan(common, &scope, exceptions).await,
+        Command::Deploy { scope, why, exceptions } => deploy::deploy(common, &scope, why, exceptions).await,
+        Command::Rollback { scope, to, why, take_over } => {
+            deploy::rollback(common, &scope, to, why, take_over).await
+        }
+        Command::Status { service, environment } => status::status(common, service, environment).await,
+        Command::History { service, environment, limit } => {
+            history::history(common, service.as_ref(), environment.as_ref(), limit).await
+        }
+        Command::Show { deployment, log } => show::show(common, deployment, log).await,
+        Command::Pause(args) => wish::pause(common, args).await,
+        Command::Resume { deployment, take_over } => wish::resume(common, deployment, take_over).await,
+        Command::Abort { wish, rollback } => wish::abort(common, wish, rollback).await,
+        Command::Run(args) => run::run(common, args).await,
+        Command::Test { scope, host } => test::test(common, &scope, &host).await,
+        Command::Demo { once } => demo::demo(common, once).await,
+        Command::Ledger { what: LedgerCommand::Verify } => ledger::verify(common).await,
+        Command::Explain { key } => explain::explain(common, &key),
+        Command::Help { topic } => help::help(topic.as_deref()),
+        Command::Completion { shell } => Ok(help::completion(shell)),
+        Command::Agent => Err(Failure::usage("the agent is started by a controller")),
+        Command::DemoService(args) => demo::serve(&args),
+    }
+}
+
+/// Says something on standard output. A reader that has gone away is no reason to complain.
+pub(crate) fn say(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

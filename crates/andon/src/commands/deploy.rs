@@ -1,0 +1,103 @@
+//! `andon deploy` and `andon rollback`: a wish, made of the line and the few words that people may add.
+
+use andon_core::deployment::Kind;
+use andon_core::release::{Release, ReleaseId};
+use andon_core::scope::Scope;
+use andon_server::{Wish, revision};
+
+use super::Done;
+use crate::args::{Common, Exceptions, ScopeArgs};
+use crate::context::{Context, unknown};
+use crate::failure::Failure;
+use crate::follow;
+
+pub(crate) async fn deploy(
+    common: &Common,
+    scope: &ScopeArgs,
+    why: Option<String>,
+    exceptions: Exceptions,
+) -> Done {
+    let context = Context::open(common).await?;
+    let wish = wish(&context, scope, why, exceptions).await?;
+    let going = context.controller.deploy(wish).await?;
+    follow::follow(&context.controller, going, common.json).await
+}
+
+pub(crate) async fn rollback(
+    common: &Common,
+    scope: &ScopeArgs,
+    to: Option<ReleaseId>,
+    why: Option<String>,
+    take_over: bool,
+) -> Done {
+    let context = Context::open(common).await?;
+    let (name, service, hosts) = context.scope(scope)?;
+    let known = context.controller.records().scope(&name).await?.value;
+    let release = match to {
+        Some(id) => chosen(&known, &id)?,
+        None => {
+            let current = known.current.clone();
+            let target = known.good().into_iter().find(|good| Some(&good.release.id) != current.as_ref());
+            let target = target.ok_or_else(|| {
+                Failure::refused(format!("{name} has no earlier good release to go back to"))
+                    .why("a release is good once it was deployed to the end; nothing has been changed")
+                    .next("andon history")
+            })?;
+            target.release.clone()
+        }
+    };
+    let wish = Wish {
+        scope: name,
+        kind: Kind::Rollback,
+        release,
+        service: service.clone(),
+        hosts: hosts.into_iter().cloned().collect(),
+        config: context.loaded.digest,
+        why,
+        fixes: None,
+        allow_bad: None,
+        take_over,
+    };
+    let going = context.controller.deploy(wish).await?;
+    follow::follow(&context.controller, going, common.json).await
+}
+
+fn chosen(known: &Scope, id: &ReleaseId) -> Result<Release, Failure> {
+    let ids = known.releases.keys().map(ReleaseId::as_str);
+    let found = known.releases.get(id).ok_or_else(|| unknown("release", id.as_str(), ids))?;
+    Ok(found.release.clone())
+}
+
+/// What `deploy` and `plan` want: the line's release, made ready to be sent.
+pub(crate) async fn wish(
+    context: &Context,
+    scope: &ScopeArgs,
+    why: Option<String>,
+    exceptions: Exceptions,
+) -> Result<Wish, Failure> {
+    let (name, service, hosts) = context.scope(scope)?;
+    let revision = revision::head(&context.dir).await;
+    let (artifacts, source, dir) =
+        (context.controller.artifacts().clone(), service.release.clone(), context.dir.clone());
+    // Reading and packing a large release would hold the runtime up.
+    let kept = tokio::task::spawn_blocking(move || artifacts.keep(&source, &dir, revision)).await;
+    let release = kept
+        .map_err(|error| Failure::broken(format!("the release could not be read: {error}")))?
+        .map_err(|error| {
+        Failure::refused(error.to_string())
+            .why("a release is checked before the first host is touched; nothing has been changed")
+            .next("build it again, then: andon plan")
+    })?;
+    Ok(Wish {
+        scope: name,
+        kind: Kind::Deploy,
+        release,
+        service: service.clone(),
+        hosts: hosts.into_iter().cloned().collect(),
+        config: context.loaded.digest,
+        why,
+        fixes: exceptions.fixes,
+        allow_bad: exceptions.allow_bad,
+        take_over: exceptions.take_over,
+    })
+}

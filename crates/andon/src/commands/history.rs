@@ -1,0 +1,89 @@
+//! `andon history`: deployments, the newest first.
+
+use andon_core::deployment::{Kind, Summary};
+use andon_core::name::{EnvironmentName, ServiceName};
+use andon_core::time::Time;
+use andon_server::clock;
+
+use super::{Done, say};
+use crate::args::Common;
+use crate::context::open_ledger;
+use crate::paint::Paint;
+use crate::{exit, json, when};
+
+/// Rows that are read at once while looking for those that are wanted.
+const PAGE: usize = 500;
+/// The most rows that are shown.
+const MOST: usize = 10_000;
+
+pub(crate) async fn history(
+    common: &Common,
+    service: Option<&ServiceName>,
+    environment: Option<&EnvironmentName>,
+    limit: usize,
+) -> Done {
+    let controller = open_ledger(common).await?;
+    let wanted = |row: &Summary| {
+        service.is_none_or(|name| row.scope.service == *name)
+            && environment.is_none_or(|name| row.scope.environment == *name)
+    };
+    let limit = limit.min(MOST);
+    let mut rows = Vec::new();
+    let mut before = None;
+    while rows.len() < limit {
+        let page = controller.records().history(before, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        before = Some(last.id);
+        rows.extend(page.into_iter().filter(wanted).take(limit - rows.len()));
+    }
+    let now = clock::now();
+    if common.json {
+        let rows: Vec<_> = rows.iter().map(json::summary).collect();
+        say(&serde_json::Value::Array(rows).to_string());
+    } else if rows.is_empty() {
+        say(
+            "No deployment yet.\n  next  andon plan SERVICE ENVIRONMENT, then: andon deploy SERVICE ENVIRONMENT",
+        );
+    } else {
+        for row in &rows {
+            say(&line(row, now, Paint::stdout()));
+        }
+    }
+    Ok(exit::OK)
+}
+
+/// One deployment in one line.
+pub(crate) fn line(row: &Summary, now: Time, paint: Paint) -> String {
+    let sign = sign(&row.state, paint);
+    let took = match (row.started, row.ended) {
+        (Some(start), Some(end)) => format!(" in {}", when::span(end.since(start))),
+        _ => String::new(),
+    };
+    let what = match row.kind {
+        Kind::Deploy => "",
+        Kind::Rollback => "back to ",
+    };
+    let (changed, total) = (row.hosts.changed, row.hosts.total);
+    let (state, scope, release, by) = (row.state.replace('_', " "), &row.scope, &row.release, &row.by);
+    let ago = when::ago(row.accepted, now);
+    let mut text = format!(
+        "{sign} {:<5} {scope}  {what}{release}  {state}{took}, {changed} of {total} hosts changed, by {by} {ago}",
+        row.id.to_string()
+    );
+    let remark = row.reason.as_ref().or(row.why.as_ref());
+    if let Some(remark) = remark {
+        text.push_str(&format!("\n        {}", paint.dim(remark)));
+    }
+    text
+}
+
+/// The sign of a deployment's state.
+pub(crate) fn sign(state: &str, paint: Paint) -> String {
+    match state {
+        "succeeded" => paint.tick(),
+        "failed" | "rolled_back" | "rollback_failed" => paint.cross(),
+        "aborted" | "cancelled" | "pending" => paint.dot(),
+        "paused" => paint.question(),
+        _ => paint.half(),
+    }
+}

@@ -1,0 +1,197 @@
+//! `andon plan`: everything that a deployment would do, in final numbers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use andon_core::deployment::Kind;
+use andon_core::deployment::sentence::{hosts, list_hosts};
+use andon_core::name::HostName;
+use andon_core::plan::{Before, OnFailure, Plan};
+use andon_core::release::{Release, ReleaseId};
+use serde_json::json;
+
+use super::{Done, say};
+use crate::args::{Common, Exceptions, ScopeArgs};
+use crate::commands::deploy::wish;
+use crate::context::Context;
+use crate::paint::Paint;
+use crate::{exit, when};
+
+pub(crate) async fn plan(common: &Common, scope: &ScopeArgs, exceptions: Exceptions) -> Done {
+    let context = Context::open(common).await?;
+    let wish = wish(&context, scope, None, exceptions).await?;
+    let plan = context.controller.plan(&wish).await?;
+    if common.json {
+        say(&to_json(&plan).to_string());
+    } else {
+        say(&to_text(&plan, Paint::stdout()));
+    }
+    Ok(exit::OK)
+}
+
+/// The first line of a plan and of a deployment: where, and from what to what.
+pub(crate) fn headline(plan: &Plan, paint: Paint) -> String {
+    let from = current(plan).map_or_else(|| "nothing".to_owned(), ToString::to_string);
+    let mut text =
+        format!("{}    {from} {} {}", paint.strong(&plan.scope.to_string()), paint.arrow(), plan.release.id);
+    if let Some(commit) = commit(&plan.release) {
+        text.push_str(&format!("    {commit}"));
+    }
+    text
+}
+
+fn commit(release: &Release) -> Option<String> {
+    let revision = release.revision.as_ref()?;
+    let ago = when::ago(revision.at, andon_server::clock::now());
+    Some(format!("{} \"{}\" ({}, {ago})", revision.commit, revision.subject, revision.author))
+}
+
+/// What most hosts run now.
+fn current(plan: &Plan) -> Option<&ReleaseId> {
+    running(plan).into_iter().max_by_key(|(_, hosts)| hosts.len()).and_then(|(release, _)| release)
+}
+
+/// The hosts that answered, by what they run.
+fn running(plan: &Plan) -> BTreeMap<Option<&ReleaseId>, Vec<&HostName>> {
+    let mut by_release: BTreeMap<Option<&ReleaseId>, Vec<&HostName>> = BTreeMap::new();
+    for (name, planned) in &plan.hosts {
+        if let Before::Reached { release, .. } = &planned.before {
+            by_release.entry(release.as_ref()).or_default().push(name);
+        }
+    }
+    by_release
+}
+
+fn now(plan: &Plan) -> String {
+    let mut parts: Vec<String> = running(plan)
+        .into_iter()
+        .map(|(release, names)| {
+            let what = release.map_or_else(|| "nothing of it".to_owned(), ToString::to_string);
+            match names.as_slice() {
+                [one] => format!("{one} runs {what}"),
+                many => format!("{} hosts run {what}", many.len()),
+            }
+        })
+        .collect();
+    let lost: Vec<&HostName> = plan
+        .hosts
+        .iter()
+        .filter(|(_, planned)| matches!(planned.before, Before::Unreachable { .. }))
+        .map(|(name, _)| name)
+        .collect();
+    if !lost.is_empty() {
+        parts.push(format!("{} cannot be reached", list_hosts(lost)));
+    }
+    let sick = plan.hosts.iter().filter(|(_, planned)| {
+        matches!(&planned.before, Before::Reached { serves: false, release: Some(_), .. })
+    });
+    let sick: Vec<&HostName> = sick.map(|(name, _)| name).collect();
+    if !sick.is_empty() {
+        parts.push(format!("{} does not serve and goes first", list_hosts(sick)));
+    }
+    parts.join("; ")
+}
+
+fn back(plan: &Plan) -> String {
+    let Some(target) = &plan.back_to else {
+        return match plan.kind {
+            Kind::Rollback => "this is the way back: nothing undoes it by itself".to_owned(),
+            Kind::Deploy => {
+                "to nothing: no good release is known here yet; a failure stops and leaves things".to_owned()
+            }
+        };
+    };
+    let lacking = plan
+        .hosts
+        .values()
+        .filter(|planned| matches!(planned.before, Before::Reached { has_back_to: false, .. }));
+    let who = match lacking.count() {
+        0 => "which every host still has".to_owned(),
+        n => format!("which {} must fetch again", hosts(u32::try_from(n).unwrap_or(u32::MAX))),
+    };
+    let how = match plan.on_failure {
+        OnFailure::RollBack => "by itself",
+        OnFailure::Stop | OnFailure::GoOn => "by a person: the line says auto_rollback = False",
+    };
+    format!("to {}, {who}; {how}", target.id)
+}
+
+/// The time for which hosts are watched, which no hardware makes shorter.
+fn least_time(plan: &Plan) -> Duration {
+    let each = plan.service.rollout.min_healthy_time;
+    let rounds: usize =
+        plan.waves.iter().map(|wave| wave.len().div_ceil(plan.max_parallel.max(1) as usize)).sum();
+    each * u32::try_from(rounds).unwrap_or(u32::MAX) + plan.bake
+}
+
+fn to_text(plan: &Plan, paint: Paint) -> String {
+    let total = plan.hosts.len();
+    let sizes: Vec<String> = plan.waves.iter().map(|wave| wave.len().to_string()).collect();
+    let at_once = match plan.max_parallel {
+        1 => "one at a time".to_owned(),
+        n => format!("at most {n} at a time"),
+    };
+    let first: Vec<&HostName> = plan.waves.first().into_iter().flatten().collect();
+    let packed = plan.release.packed;
+    let sending = plan
+        .hosts
+        .values()
+        .filter(|planned| {
+            matches!(planned.before, Before::Reached { has_release: false, already: false, .. })
+        })
+        .count();
+    let send = match sending {
+        0 => "nothing: every host has it".to_owned(),
+        n => format!("{packed} to {}", hosts(u32::try_from(n).unwrap_or(u32::MAX))),
+    };
+    let rows = [
+        ("now", now(plan)),
+        ("send", send),
+        (
+            "waves",
+            format!(
+                "{} of {}, {at_once}; first {}",
+                sizes.join(if paint.unicode { " → " } else { " -> " }),
+                hosts(u32::try_from(total).unwrap_or(u32::MAX)),
+                list_hosts(first)
+            ),
+        ),
+        ("floor", format!("at least {} of {total} in service at every moment", plan.floor)),
+        (
+            "budget",
+            format!(
+                "first wave: 0 failures; whole run: {} failed, {} unreachable; {} failing alike are a bad release",
+                plan.max_failed, plan.max_unreachable, plan.correlated_failures
+            ),
+        ),
+        ("back", back(plan)),
+        ("takes", format!("at least {}, for watching alone", when::span(least_time(plan)))),
+    ];
+    let mut text = headline(plan, paint);
+    for (label, line) in rows {
+        text.push_str(&format!("\n{} {line}", paint.dim(&format!("{label:<7}"))));
+    }
+    text.push_str("\nNothing has been changed.");
+    text
+}
+
+fn to_json(plan: &Plan) -> serde_json::Value {
+    let hosts: BTreeMap<_, _> = plan.hosts.iter().map(|(name, planned)| (name, &planned.before)).collect();
+    json!({
+        "service": plan.scope.service,
+        "environment": plan.scope.environment,
+        "kind": plan.kind,
+        "release": plan.release,
+        "back_to": plan.back_to.as_ref().map(|release| &release.id),
+        "waves": plan.waves,
+        "max_parallel": plan.max_parallel,
+        "floor": plan.floor,
+        "max_failed": plan.max_failed,
+        "max_unreachable": plan.max_unreachable,
+        "correlated_failures": plan.correlated_failures,
+        "on_failure": plan.on_failure,
+        "bake_seconds": when::seconds(plan.bake),
+        "at_least_seconds": when::seconds(least_time(plan)),
+        "hosts": hosts,
+    })
+}

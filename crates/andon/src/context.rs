@@ -1,0 +1,197 @@
+//! What most commands need: the line, the ledger, and the ways to hosts.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use andon_core::line::{Host, Service};
+use andon_core::name::{EnvironmentName, ServiceName};
+use andon_core::person::Person;
+use andon_core::scope::ScopeName;
+use andon_core::suggest::nearest;
+use andon_line::Loaded;
+use andon_server::hosts::{AgentHosts, Agents, LocalAgent};
+use andon_server::ssh::SshOptions;
+use andon_server::{Controller, Records};
+use andon_store::SqliteLedger;
+
+use crate::args::{Common, ScopeArgs};
+use crate::exit;
+use crate::failure::Failure;
+use crate::paint::Paint;
+
+/// The name of a line's file.
+pub(crate) const LINE: &str = "line.star";
+
+/// Where the line lies, found the way `git` finds a repository.
+pub(crate) fn find_line(common: &Common) -> Result<PathBuf, Failure> {
+    if let Some(line) = &common.line {
+        return Ok(line.clone());
+    }
+    let here = std::env::current_dir().map_err(|error| Failure::broken(format!("where am I? {error}")))?;
+    here.ancestors().map(|dir| dir.join(LINE)).find(|path| path.is_file()).ok_or_else(|| {
+        Failure::usage(format!("there is no {LINE} here or in a directory above"))
+            .why(format!("looked from {} upwards", here.display()))
+            .next("andon init SERVICE writes one; or say where it is: --line FILE")
+    })
+}
+
+/// Reads the line, or shows all of its mistakes.
+pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
+    andon_line::load(path).map_err(|diagnostics| {
+        let paint = Paint::stderr();
+        let rendered = diagnostics.render(paint.live, width());
+        let count = diagnostics.errors();
+        Failure {
+            what: format!(
+                "{} has {count} mistake{}\n{rendered}",
+                path.display(),
+                if count == 1 { "" } else { "s" }
+            ),
+            why: None,
+            next: Some("mend it, then: andon check".to_owned()),
+            code: exit::USAGE,
+        }
+    })
+}
+
+/// The terminal's width, within reason.
+pub(crate) fn width() -> usize {
+    usize::from(console::Term::stdout().size().1).clamp(40, 120)
+}
+
+/// A line, read, and the controller that acts on it.
+pub(crate) struct Context {
+    /// The line.
+    pub(crate) loaded: Loaded,
+    /// Its directory: relative paths begin here.
+    pub(crate) dir: PathBuf,
+    /// Who does all that.
+    pub(crate) controller: Controller,
+}
+
+impl Context {
+    /// Reads the line and opens its ledger.
+    pub(crate) async fn open(common: &Common) -> Result<Self, Failure> {
+        let path = find_line(common)?;
+        let loaded = load(&path)?;
+        let dir = directory(&path);
+        let controller = controller(common, &data_dir(common, &dir)).await?;
+        Ok(Self { loaded, dir, controller })
+    }
+
+    /// A service, by name.
+    pub(crate) fn service(&self, name: &ServiceName) -> Result<&Service, Failure> {
+        let services = &self.loaded.line.services;
+        services
+            .get(name)
+            .ok_or_else(|| unknown("service", name.as_str(), services.keys().map(ServiceName::as_str)))
+    }
+
+    /// The scope that the words mean, its service and its hosts in the line's order.
+    pub(crate) fn scope(&self, args: &ScopeArgs) -> Result<(ScopeName, &Service, Vec<&Host>), Failure> {
+        let service = self.service(&args.service)?;
+        let environments = || service.environments.keys().map(EnvironmentName::as_str);
+        let environment = match &args.environment {
+            Some(name) => name,
+            None => {
+                let mut all = service.environments.keys();
+                match (all.next(), all.next()) {
+                    (Some(only), None) => only,
+                    _ => {
+                        let all: Vec<&str> = environments().collect();
+                        let what = format!("{} has several environments: {}", service.name, all.join(", "));
+                        return Err(Failure::usage(what).next("say which one"));
+                    }
+                }
+            }
+        };
+        let names = service
+            .environments
+            .get(environment)
+            .ok_or_else(|| unknown("environment", environment.as_str(), environments()))?;
+        let hosts = names.iter().filter_map(|name| self.loaded.line.hosts.get(name)).collect();
+        let scope = ScopeName { service: service.name.clone(), environment: environment.clone() };
+        Ok((scope, service, hosts))
+    }
+}
+
+/// An unknown name, with the one that was probably meant.
+pub(crate) fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Failure {
+    let failure = Failure::usage(format!("there is no {kind} {name:?} in the line"));
+    let all: Vec<&str> = known.clone().take(12).collect();
+    let failure = if all.is_empty() { failure } else { failure.why(format!("known are {}", all.join(", "))) };
+    match nearest(name, known) {
+        Some(near) => failure.next(format!("did you mean {near}?")),
+        None => failure,
+    }
+}
+
+/// The ledger of a line, without the line.
+pub(crate) async fn open_ledger(common: &Common) -> Result<Controller, Failure> {
+    let dir = match (&common.data, find_line(common)) {
+        (Some(data), _) => data.clone(),
+        (None, Ok(line)) => data_dir(common, &directory(&line)),
+        (None, Err(failure)) => return Err(failure),
+    };
+    controller(common, &dir).await
+}
+
+fn directory(line: &Path) -> PathBuf {
+    match line.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn data_dir(common: &Common, line_dir: &Path) -> PathBuf {
+    common.data.clone().unwrap_or_else(|| line_dir.join(".andon"))
+}
+
+/// How `ssh` shall behave.
+pub(crate) fn ssh_options(common: &Common) -> Result<SshOptions, Failure> {
+    let mut options = SshOptions::new(SshOptions::default_control_dir());
+    options.config.clone_from(&common.ssh_config);
+    if let Some(config) = common.ssh_config.as_ref().filter(|config| !config.is_file()) {
+        return Err(Failure::usage(format!("{} is not a file", config.display())).next("check --ssh-config"));
+    }
+    options.prepare().map_err(|error| Failure::broken(error.to_string()))?;
+    Ok(options)
+}
+
+async fn controller(common: &Common, data: &Path) -> Result<Controller, Failure> {
+    private_dir(data)?;
+    let ledger = SqliteLedger::open(data.join("ledger.db")).await.map_err(|error| {
+        Failure::broken(error.to_string()).why("without the ledger nothing is done; nothing has been changed")
+    })?;
+    let exe = std::env::current_exe().map_err(|error| Failure::broken(format!("who am I? {error}")))?;
+    let beside = exe.parent().map(Path::to_owned).unwrap_or_default();
+    let local = LocalAgent { program: exe, prefix: vec!["agent".into()] };
+    let agents = Agents::find(&[beside, PathBuf::from("/usr/lib/andon")]);
+    let ways = AgentHosts::new(data.to_owned(), local, ssh_options(common)?, agents);
+    Ok(Controller::new(Records::new(Arc::new(ledger)), Arc::new(ways), data.to_owned(), me()))
+}
+
+/// Plans and outputs may hold what is not for everybody on this machine.
+fn private_dir(dir: &Path) -> Result<(), Failure> {
+    match std::fs::DirBuilder::new().mode(0o700).create(dir) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+        Err(error) => Err(Failure::broken(format!("{} cannot be made: {error}", dir.display()))
+            .next("choose another place for the ledger: --data DIR")),
+    }
+}
+
+/// Who sits here.
+pub(crate) fn me() -> Person {
+    let named = ["ANDON_USER", "SUDO_USER", "USER", "LOGNAME"];
+    let name =
+        named.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()));
+    let uname = rustix::system::uname();
+    let clean = |text: String| text.chars().filter(|c| !c.is_control()).take(64).collect();
+    Person {
+        name: clean(name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))),
+        at: clean(uname.nodename().to_string_lossy().into_owned()),
+    }
+}

@@ -1,0 +1,117 @@
+//! What people read when something went wrong: what, why, next; and the exit code.
+
+use andon_core::quantity::format_duration;
+use andon_server::Problem;
+use serde::Serialize;
+
+use crate::exit;
+use crate::paint::Paint;
+
+/// An error for people.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Failure {
+    /// One sentence, without a full stop.
+    pub(crate) what: String,
+    /// Why, and what state the world is in.
+    pub(crate) why: Option<String>,
+    /// A command or a deed.
+    pub(crate) next: Option<String>,
+    /// See [`exit`].
+    #[serde(skip)]
+    pub(crate) code: u8,
+}
+
+impl Failure {
+    /// Words that make no sense.
+    pub(crate) fn usage(what: impl Into<String>) -> Self {
+        Self { what: what.into(), why: None, next: None, code: exit::USAGE }
+    }
+
+    /// A refusal; nothing has been changed.
+    pub(crate) fn refused(what: impl Into<String>) -> Self {
+        Self { what: what.into(), why: None, next: None, code: exit::REFUSED }
+    }
+
+    /// Something that Andon needs failed.
+    pub(crate) fn broken(what: impl Into<String>) -> Self {
+        Self { what: what.into(), why: None, next: None, code: exit::BROKEN }
+    }
+
+    pub(crate) fn why(mut self, why: impl Into<String>) -> Self {
+        self.why = Some(why.into());
+        self
+    }
+
+    pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+
+    /// Three lines at most, or one JSON object.
+    pub(crate) fn render(&self, paint: Paint, json: bool) -> String {
+        if json {
+            return serde_json::json!({ "error": self }).to_string();
+        }
+        let mut text = format!("{} {}", paint.bad("error:"), self.what);
+        for (label, line) in [("why", &self.why), ("next", &self.next)] {
+            if let Some(line) = line {
+                text.push_str(&format!("\n  {} {line}", paint.dim(&format!("{label:<5}"))));
+            }
+        }
+        text
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        let what = problem.to_string();
+        match problem {
+            Problem::Refused(refusal) => {
+                Failure::refused(refusal.what()).why(refusal.why()).next(refusal.next())
+            }
+            Problem::Held { by, scope, .. } => Failure::refused(what)
+                .why("only a rollback or the declared fix passes; nothing has been changed")
+                .next(format!(
+                    "andon show {n}; then: andon deploy {} {} --fixes {n}",
+                    scope.service,
+                    scope.environment,
+                    n = by.0
+                )),
+            Problem::Occupied { by, .. } => Failure::refused(what)
+                .why("the line says on_conflict = \"reject\"; nothing has been changed")
+                .next(format!("wait for it: andon show {}", by.0)),
+            Problem::Orphaned { by, .. } => Failure::refused(what)
+                .why("its hosts may be in the middle of something; nothing has been changed")
+                .next(format!("andon resume {n}, or: andon abort {n} --rollback", n = by.0)),
+            Problem::Driven { id, until, .. } => {
+                let left = format_duration(until.since(andon_server::clock::now()));
+                Failure::refused(what)
+                    .why(format!(
+                        "one process drives a deployment; that one has to show a sign of life within {left}"
+                    ))
+                    .next(format!(
+                        "watch it: andon show {n}; if it is dead: andon resume {n} --take-over",
+                        n = id.0
+                    ))
+            }
+            Problem::TakenOver { .. } => Failure::broken(what)
+                .why("this process stopped giving orders; its hosts obey the other one")
+                .next("andon history"),
+            Problem::NotNow(_) => Failure::refused(what),
+            Problem::Records(_) => Failure::broken(what)
+                .why("what is recorded is safe, and steps that hosts have begun end by themselves")
+                .next("mend that, then: andon history"),
+        }
+    }
+}
+
+impl From<andon_server::RecordsError> for Failure {
+    fn from(error: andon_server::RecordsError) -> Self {
+        match error {
+            andon_server::RecordsError::NoDeployment(_) => {
+                Failure::refused(error.to_string()).next("andon history")
+            }
+            other => Problem::Records(other).into(),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Watching a deployment until it ends: a live picture on a terminal, plain lines elsewhere, one object for programs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use andon_core::deployment::{Ask, Deployment, PauseReason, State};
+use andon_server::{Controller, Going, Problem, Progress, clock};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::commands::{Done, say};
+use crate::context::width;
+use crate::failure::Failure;
+use crate::paint::Paint;
+use crate::{exit, json, screen};
+
+/// How often the live picture is drawn anew although nothing happened: its clocks move.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Watches to the end. Ctrl-C asks for an orderly abort; a second one leaves at once.
+pub(crate) async fn follow(controller: &Controller, going: Going, as_json: bool) -> Done {
+    let paint = Paint::stdout();
+    let mut view = View::new(paint, as_json);
+    view.begin(&going.progress.borrow());
+    let watched = watch(controller, going, &mut view).await?;
+    view.end();
+    let ended = match watched {
+        Watched::Left(id) => {
+            let next = format!("it goes on with: andon resume {id}");
+            say(&format!("left at once; hosts finish their step and wait. {next}"));
+            return Ok(exit::LEFT);
+        }
+        Watched::Ended(deployment) => deployment,
+    };
+    if as_json {
+        say(&json::deployment(&ended, clock::now()).to_string());
+    } else {
+        say(&ending(&ended, paint));
+    }
+    Ok(if ended.state == State::Succeeded { exit::OK } else { exit::NOT_WELL })
+}
+
+enum Watched {
+    Ended(Box<Deployment>),
+    Left(u64),
+}
+
+async fn watch(controller: &Controller, going: Going, view: &mut View) -> Result<Watched, Failure> {
+    let Going { id, mut progress, mut end } = going;
+    let mut interrupts = 0;
+    loop {
+        view.draw(&progress.borrow_and_update().clone());
+        tokio::select! {
+            ended = &mut end => {
+                let last = progress.borrow().clone();
+                view.draw(&last);
+                let ended = ended.map_err(|error| Failure::broken(format!("the driver stumbled: {error}")))?;
+                return Ok(Watched::Ended(Box::new(ended?)));
+            }
+            changed = progress.changed() => {
+                if changed.is_err() {
+                    // The last picture was sent; only the end itself is missing.
+                    let ended = end.await.map_err(|error| Failure::broken(format!("the driver stumbled: {error}")))?;
+                    return Ok(Watched::Ended(Box::new(ended?)));
+                }
+            }
+            () = tokio::time::sleep(TICK) => {}
+            signal = tokio::signal::ctrl_c() => {
+                interrupts += 1;
+                if signal.is_err() || interrupts > 1 {
+                    view.end();
+                    return Ok(Watched::Left(id.0));
+                }
+                view.note("stopping: hosts in their cycle finish it. Ctrl-C again leaves at once");
+                match controller.wish(id, Ask::Abort { rollback: false }, Some("Ctrl-C".to_owned())).await {
+                    Ok(()) => {}
+                    Err(Problem::NotNow(why)) => view.note(&why),
+                    Err(problem) => return Err(problem.into()),
+                }
+            }
+        }
+    }
+}
+
+/// What a deployment came to, in three lines.
+pub(crate) fn ending(deployment: &Deployment, paint: Paint) -> String {
+    let Some(ending) = deployment.ending() else { return String::new() };
+    let sign = if ending.good { paint.tick() } else { paint.cross() };
+    let mut text = format!("{sign} {}\n  {}", screen::legible(&ending.headline), ending.detail);
+    let set_aside = deployment.set_aside().filter(|_| ending.good);
+    for (host, state) in set_aside {
+        let why = deployment.hosts.get(host).and_then(|run| run.failure.as_ref());
+        let why = why.map(|failure| format!(": {}", screen::legible(&failure.reason))).unwrap_or_default();
+        text.push_str(&format!("\n  {} {host} {}{why}", paint.question(), state.name().replace('_', " ")));
+    }
+    if !ending.next.is_empty() {
+        text.push_str(&format!("\n  {}  {}", paint.dim("next"), ending.next.join(" · ")));
+    }
+    text
+}
+
+/// Where pictures go.
+struct View {
+    paint: Paint,
+    silent: bool,
+    live: Option<ProgressBar>,
+    last: Option<Arc<Deployment>>,
+    told_of_pause: bool,
+}
+
+impl View {
+    fn new(paint: Paint, silent: bool) -> Self {
+        let live = (paint.live && !silent).then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+            // Without a template that can fail there is nothing to draw; plain text always parses.
+            if let Ok(style) = ProgressStyle::with_template("{msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Self { paint, silent, live, last: None, told_of_pause: false }
+    }
+
+    fn begin(&self, progress: &Progress) {
+        if self.silent {
+            return;
+        }
+        let deployment = &progress.deployment;
+        let id = self.paint.strong(&deployment.id.to_string());
+        let what = match &deployment.plan {
+            Some(plan) => crate::commands::plan::headline(plan, self.paint),
+            None => format!("{}    {}", deployment.request.scope, deployment.request.release.id),
+        };
+        say(&format!("{id} {what}  by {}", deployment.request.by));
+    }
+
+    fn draw(&mut self, progress: &Progress) {
+        let now = clock::now();
+        if self.silent {
+            return;
+        }
+        if let Some(live) = &self.live {
+            live.set_message(screen::picture(progress, now, self.paint, width()).join("\n"));
+            live.tick();
+        } else {
+            for line in screen::changes(self.last.as_deref(), &progress.deployment, now) {
+                say(&line);
+            }
+        }
+        let deployment = &progress.deployment;
+        let paused =
+            matches!(&deployment.state, State::Paused { reason, .. } if *reason != PauseReason::Manual);
+        if paused && !self.told_of_pause && self.live.is_none() {
+            let sentence = deployment.waiting(now).unwrap_or_default();
+            self.note(&sentence);
+        }
+        self.told_of_pause = paused;
+        self.last = Some(Arc::clone(deployment));
+    }
+
+    /// A line that stays above the picture.
+    fn note(&self, text: &str) {
+        match &self.live {
+            _ if self.silent => {}
+            Some(live) => live.suspend(|| say(text)),
+            None => say(text),
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(live) = self.live.take() {
+            live.finish_and_clear();
+        }
+    }
+}

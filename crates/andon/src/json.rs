@@ -1,0 +1,63 @@
+//! What programs read: small, stable objects with times in ISO 8601 and spans in seconds.
+
+use andon_core::deployment::{Deployment, HostState, Summary};
+use andon_core::time::Time;
+use serde_json::{Value, json};
+
+use crate::when;
+
+/// One row of `history`.
+pub(crate) fn summary(summary: &Summary) -> Value {
+    json!({
+        "deployment": summary.id.0,
+        "service": summary.scope.service,
+        "environment": summary.scope.environment,
+        "kind": summary.kind,
+        "release": summary.release,
+        "from": summary.from,
+        "revision": summary.revision,
+        "by": summary.by,
+        "why": summary.why,
+        "state": summary.state,
+        "reason": summary.reason,
+        "accepted": when::iso(summary.accepted),
+        "started": summary.started.map(when::iso),
+        "ended": summary.ended.map(when::iso),
+        "seconds": seconds(summary),
+        "hosts": summary.hosts,
+    })
+}
+
+fn seconds(summary: &Summary) -> Option<f64> {
+    Some(when::seconds(summary.ended?.since(summary.started.unwrap_or(summary.accepted))))
+}
+
+/// One deployment with its hosts.
+pub(crate) fn deployment(deployment: &Deployment, now: Time) -> Value {
+    let hosts: Vec<Value> = deployment
+        .hosts
+        .iter()
+        .map(|(name, run)| {
+            let why = match &run.state {
+                HostState::Unknown { why, .. } | HostState::Unreachable { why, .. } => Some(why.clone()),
+                _ => run.failure.as_ref().map(|failure| failure.reason.clone()),
+            };
+            json!({
+                "host": name,
+                "state": run.state.name(),
+                "since": when::iso(run.since),
+                "wave": deployment.wave_of(name).map(|wave| wave + 1),
+                "changed": run.touched,
+                "serving": run.serving,
+                "why": why,
+            })
+        })
+        .collect();
+    let mut value = summary(&deployment.summary());
+    if let Value::Object(fields) = &mut value {
+        fields.insert("host_runs".to_owned(), Value::Array(hosts));
+        fields.insert("waiting_for".to_owned(), json!(deployment.waiting(now)));
+        fields.insert("ending".to_owned(), json!(deployment.ending().map(|ending| ending.headline)));
+    }
+    value
+}

@@ -1,0 +1,188 @@
+//! The live picture of a deployment: a few lines that say where it is, host by host and cause by cause.
+//!
+//! Pure: a deployment and a moment in, lines out.
+
+use std::collections::BTreeMap;
+
+use andon_core::deployment::sentence::doing;
+use andon_core::deployment::{Deployment, HostRun, HostState, Way};
+use andon_core::name::HostName;
+use andon_core::plan::Plan;
+use andon_core::time::Time;
+use andon_server::Progress;
+
+use crate::paint::Paint;
+use crate::when;
+
+/// Names of one kind that are shown before they are counted only.
+const SHOWN: usize = 8;
+/// Cells of the bar.
+const BAR: usize = 20;
+
+/// Text from hosts, harmless to a terminal: control characters become visible.
+pub(crate) fn legible(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => c,
+            '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('?'),
+            '\u{7f}' => '\u{2421}',
+            '\u{80}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+            other => other,
+        })
+        .collect()
+}
+
+/// The lines of the live picture, each within `width` columns.
+pub(crate) fn picture(progress: &Progress, now: Time, paint: Paint, width: usize) -> Vec<String> {
+    let deployment = &progress.deployment;
+    let mut lines = Vec::new();
+    match (&deployment.plan, progress.behind) {
+        (_, Some((owner, since))) => {
+            let since = when::clock(since);
+            lines.push(format!("  waiting for {owner}, at work since {since}; Ctrl-C leaves the queue"));
+        }
+        (Some(plan), None) => {
+            lines.push(bar(deployment, plan, now, paint));
+            lines.extend(hosts(deployment, plan, paint));
+            let sentence = deployment.waiting(deployment.clamp(now));
+            lines.extend(sentence.map(|sentence| format!("  {}", legible(&sentence))));
+        }
+        (None, None) => lines.push("  about to start".to_owned()),
+    }
+    lines.iter().map(|line| console::truncate_str(line, width, "…").into_owned()).collect()
+}
+
+fn bar(deployment: &Deployment, plan: &Plan, now: Time, paint: Paint) -> String {
+    let total = plan.changing();
+    let done = deployment.hosts.values().filter(|run| is_done(&run.state)).count();
+    let filled = if total == 0 { BAR } else { (done * BAR / total).min(BAR) };
+    let (full, empty) = if paint.unicode { ("█", "░") } else { ("#", ".") };
+    let began = deployment.started.unwrap_or(deployment.accepted);
+    format!(
+        "{}  {}{}  {done} of {total} hosts   {}",
+        deployment.phase_title(),
+        full.repeat(filled),
+        paint.dim(&empty.repeat(BAR - filled)),
+        when::span(deployment.clamp(now).since(began)),
+    )
+}
+
+fn is_done(state: &HostState) -> bool {
+    matches!(
+        state,
+        HostState::Succeeded
+            | HostState::Failed(_)
+            | HostState::Unreachable { .. }
+            | HostState::Reverted
+            | HostState::RevertFailed(_)
+            | HostState::Cancelled
+    )
+}
+
+/// Hosts by cause: what is done, what is at work, what went wrong, what waits. Nothing untouched is red.
+fn hosts(deployment: &Deployment, plan: &Plan, paint: Paint) -> Vec<String> {
+    // The order of the plan: sick hosts first, then wave by wave.
+    let mut groups: BTreeMap<(u8, String), Vec<&HostName>> = BTreeMap::new();
+    for (wave, host) in
+        plan.waves.iter().enumerate().flat_map(|(wave, hosts)| hosts.iter().map(move |h| (wave, h)))
+    {
+        if let Some(run) = deployment.hosts.get(host) {
+            groups.entry(cause(deployment, run, wave)).or_default().push(host);
+        }
+    }
+    let lost = deployment
+        .hosts
+        .iter()
+        .filter(|(_, run)| matches!(&run.state, HostState::Unreachable { doing: None, .. }));
+    for (host, _) in lost {
+        groups.entry((4, "unreachable from the start".to_owned())).or_default().push(host);
+    }
+    groups
+        .into_iter()
+        .map(|((rank, cause), hosts)| {
+            let sign = match rank {
+                0 => paint.tick(),
+                1 => paint.half(),
+                2 => paint.cross(),
+                3 | 4 => paint.question(),
+                _ => paint.dot(),
+            };
+            let names: Vec<&str> = hosts.iter().take(SHOWN).map(|host| host.as_str()).collect();
+            let more = match hosts.len().saturating_sub(SHOWN) {
+                0 => String::new(),
+                n => format!(" and {n} more"),
+            };
+            format!("  {sign} {}{more}  {}", names.join(" "), paint.dim(&cause))
+        })
+        .collect()
+}
+
+/// The rank of a host's line, and its cause in words.
+fn cause(deployment: &Deployment, run: &HostRun, wave: usize) -> (u8, String) {
+    use andon_core::deployment::{Phase, State};
+    match &run.state {
+        HostState::Succeeded => (0, "on the new release".to_owned()),
+        HostState::Skipped => (0, "there already".to_owned()),
+        HostState::Doing(step) if step.way == Way::Back => (1, doing(step).to_owned()),
+        HostState::Doing(step) => (1, doing(step).to_owned()),
+        HostState::Failed(failure) => {
+            (2, format!("failed to {}: {}", failure.stage, first_line(&failure.reason)))
+        }
+        HostState::RevertFailed(failure) => (2, format!("not restored: {}", first_line(&failure.reason))),
+        HostState::Unknown { why, .. } => (3, format!("unknown, being called: {}", first_line(why))),
+        HostState::Unreachable { why, .. } => (4, format!("unreachable: {}", first_line(why))),
+        HostState::Reverted => (5, "put back".to_owned()),
+        HostState::Cancelled => (6, "never touched".to_owned()),
+        HostState::Pending => (7, "waiting for the release".to_owned()),
+        HostState::Prepared => match &deployment.state {
+            State::Running { phase: Phase::Wave(current) } if *current == wave => {
+                (7, "next in this wave".to_owned())
+            }
+            _ => (8, "later".to_owned()),
+        },
+    }
+}
+
+fn first_line(text: &str) -> String {
+    legible(text.lines().next().unwrap_or_default())
+}
+
+/// What changed between two pictures, as plain lines for logs and pipes.
+pub(crate) fn changes(before: Option<&Deployment>, after: &Deployment, now: Time) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut add = |text: String| lines.push(format!("{}  {text}", when::clock(now)));
+    if before.is_none_or(|before| before.state != after.state) && !after.state.is_terminal() {
+        let reason = after.reason().map(|reason| format!(": {}", legible(&reason))).unwrap_or_default();
+        add(format!("{} {}{reason}", after.id, after.phase_title()));
+    }
+    for (host, run) in &after.hosts {
+        let was = before.and_then(|before| before.hosts.get(host)).map(|run| &run.state);
+        if was == Some(&run.state) || (was.is_none() && run.state == HostState::Pending) {
+            continue;
+        }
+        let text = match &run.state {
+            HostState::Doing(step) => doing(step).to_owned(),
+            HostState::Failed(failure) => {
+                format!("failed to {}: {}", failure.stage, first_line(&failure.reason))
+            }
+            HostState::RevertFailed(failure) => format!("not restored: {}", first_line(&failure.reason)),
+            HostState::Unknown { why, .. } | HostState::Unreachable { why, .. } => {
+                format!("{}: {}", run.state.name(), first_line(why))
+            }
+            other => other.name().to_owned(),
+        };
+        add(format!("{host} {text}"));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hosts_say_cannot_move_the_cursor() {
+        assert_eq!(legible("ok\u{1b}[2Jgone\u{9b}x\u{7f}"), "ok␛[2Jgone\u{fffd}x␡");
+        assert_eq!(legible("two\nlines\tkept"), "two\nlines\tkept");
+    }
+}
