@@ -18,14 +18,11 @@ pub(super) struct Reach<'a> {
     pub(super) known_hosts: &'a Path,
     /// The names of the hosts.
     pub(super) hosts: Vec<&'a str>,
-    /// The options that make `ssh` share connections, for those who are measured with warm ones.
-    pub(super) sharing: Option<String>,
 }
 
 impl Reach<'_> {
     fn options(&self) -> String {
-        let config = format!("-F {}", self.config.display());
-        self.sharing.as_ref().map_or(config.clone(), |sharing| format!("{sharing} {config}"))
+        format!("-F {}", self.config.display())
     }
 
     fn width(&self) -> String {
@@ -134,7 +131,7 @@ pub(super) fn ansible(reach: &Reach<'_>, name: &'static str, module: &str) -> Co
             "true".to_owned(),
         ],
     );
-    // Ansible's own default shares connections; here it does only where everybody does.
+    // Ansible's own default shares connections; here the configuration decides, as for everybody.
     contestant.environment.push(("ANSIBLE_SSH_ARGS", reach.options()));
     contestant.environment.push(("ANSIBLE_PYTHON_INTERPRETER", "/usr/bin/python3".to_owned()));
     contestant

@@ -2,6 +2,8 @@
 //!
 //! Cold: no connection is open before a run. Warm: those who can share connections find them open.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use andon_testbed::deadline::wait_until;
@@ -39,16 +41,12 @@ pub(super) fn measure() -> Result<Vec<Row>, Failure> {
         end_clients(&format!("{MARK}={}", home.path().display()));
     };
     let (config, known_hosts) = (sshd.ssh_config(), sshd.known_hosts());
-    let reach = |sharing| Reach {
-        config: &config,
-        known_hosts: &known_hosts,
-        hosts: sshd.hosts().iter().map(SshdHost::name).collect(),
-        sharing,
-    };
-    let cold = contest::hold(&cold_contestants(&reach(None)), &environment, &log, sever)?;
-    let sharing =
-        format!("-o ControlMaster=auto -o ControlPersist=60s -o ControlPath={}/%C", home.path().display());
-    let warm = contest::hold(&warm_contestants(&reach(Some(sharing))), &environment, &log, || {})?;
+    let shared = share_connections(&config, home.path())?;
+    let hosts: Vec<&str> = sshd.hosts().iter().map(SshdHost::name).collect();
+    let alone = Reach { config: &config, known_hosts: &known_hosts, hosts: hosts.clone() };
+    let together = Reach { config: &shared, known_hosts: &known_hosts, hosts };
+    let cold = contest::hold(&cold_contestants(&alone), &environment, &log, sever)?;
+    let warm = contest::hold(&warm_contestants(&alone, &together), &environment, &log, || {})?;
     sever();
     let mut rows = rows("run, cold", &cold);
     rows.extend(self::rows("run, warm", &warm));
@@ -67,15 +65,27 @@ fn cold_contestants(reach: &Reach<'_>) -> Vec<Contestant> {
     ]
 }
 
-fn warm_contestants(reach: &Reach<'_>) -> Vec<Contestant> {
+/// Andon shares connections by itself; the others find it in `reach`.
+fn warm_contestants(alone: &Reach<'_>, reach: &Reach<'_>) -> Vec<Contestant> {
     vec![
-        peers::andon(reach),
+        peers::andon(alone),
         peers::xargs(reach, "xargs ssh, shared"),
         peers::clush(reach),
         peers::pssh(reach),
         peers::ansible(reach, "ansible raw", "raw"),
         peers::ansible(reach, "ansible command", "command"),
     ]
+}
+
+/// A copy of the client configuration `config` in `home` that keeps connections open for the next command.
+fn share_connections(config: &Path, home: &Path) -> Result<PathBuf, Failure> {
+    let alone = fs::read_to_string(config).map_err(Failure::io("read", config))?;
+    let shared = home.join("ssh_config");
+    // The first value that ssh finds is the one that counts.
+    let sharing =
+        format!("Host *\n  ControlMaster auto\n  ControlPersist 60s\n  ControlPath {}/%C\n", home.display());
+    fs::write(&shared, sharing + &alone).map_err(Failure::io("write", &shared))?;
+    Ok(shared)
 }
 
 /// Waits until the processes that kept connections open have noticed that these are gone, and ends stubborn ones.

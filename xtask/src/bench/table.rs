@@ -1,5 +1,6 @@
 //! The one table in which every bench ends.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// What came of measuring one peer.
@@ -47,7 +48,7 @@ impl Row {
     fn cells(&self) -> [String; 7] {
         let figure = |peer: &Peer| match peer {
             Peer::Measured(figure) => format!("{figure:.3}"),
-            Peer::NotMeasured(why) => why.clone(),
+            Peer::NotMeasured(_) => "not measured".to_owned(),
         };
         let verdict = match (self.target, self.ratio()) {
             (None, _) => "",
@@ -67,7 +68,7 @@ impl Row {
     }
 }
 
-/// The rows as text in columns, with a heading.
+/// The rows as text in columns, with a heading, and below them why a figure is missing.
 pub(super) fn render(rows: &[Row]) -> String {
     let heading = ["measured", "andon", "peer", "figure", "ratio", "target", ""].map(str::to_owned);
     let lines: Vec<[String; 7]> = std::iter::once(heading).chain(rows.iter().map(Row::cells)).collect();
@@ -81,7 +82,20 @@ pub(super) fn render(rows: &[Row]) -> String {
         text.truncate(text.trim_end().len());
         text.push('\n');
     }
+    for (who, why) in reasons(rows) {
+        let _ = writeln!(text, "{who}: {why}");
+    }
     text
+}
+
+/// Who has no figure, and why, each once.
+fn reasons(rows: &[Row]) -> BTreeSet<(&str, &str)> {
+    let sides = rows.iter().flat_map(|row| [("andon", &row.ours), (row.peer.as_str(), &row.theirs)]);
+    let missing = sides.filter_map(|(who, peer)| match peer {
+        Peer::NotMeasured(why) => Some((who, why.as_str())),
+        Peer::Measured(_) => None,
+    });
+    missing.collect()
 }
 
 #[cfg(test)]
@@ -104,7 +118,9 @@ mod tests {
         let missing = || Peer::NotMeasured("not installed".into());
         let lonely = row(Peer::Measured(1.0), missing(), Some(1.0));
         assert!(!lonely.is_missed());
-        assert!(render(&[lonely]).contains("not compared"));
+        let text = render(&[lonely.clone(), lonely]);
+        assert!(text.contains("not compared"));
+        assert_eq!(text.matches("clush: not installed").count(), 1);
         assert!(row(missing(), Peer::Measured(1.0), Some(1.0)).is_missed());
     }
 }
