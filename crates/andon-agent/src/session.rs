@@ -26,8 +26,9 @@ mod follow;
 mod outbox;
 mod refusal;
 
-/// Questions and followed steps at the same time; more are answered one after the other.
-const MOST_AT_ONCE: usize = 64;
+/// Questions and followed steps at the same time. More questions are answered one after the other; more steps
+/// cannot be followed, because following one would keep all other messages waiting.
+const MOST_AT_ONCE: usize = 128;
 
 /// Uploads that may be open in one session.
 const MOST_UPLOADS: usize = 64;
@@ -193,6 +194,10 @@ impl Session {
     fn start(&self, order: &Order, from: u64) -> Result<(), Gone> {
         let token = order.token.clone();
         let what = Subject::Order(token.clone());
+        if self.is_crowded() {
+            return self
+                .refuse(what, Refusal::Malformed(format!("more than {MOST_AT_ONCE} steps at a time")));
+        }
         if let Step::Prepare { release, .. } = &order.step
             && release.id != ReleaseId::of(&release.digest)
         {
@@ -218,6 +223,10 @@ impl Session {
     /// Answered by `Ended`, once the step has.
     fn kill(&self, placement: &Placement, token: Token) -> Result<(), Gone> {
         let what = Subject::Order(token.clone());
+        if self.is_crowded() {
+            return self
+                .refuse(what, Refusal::Malformed(format!("more than {MOST_AT_ONCE} steps at a time")));
+        }
         let layout = match Layout::of(placement) {
             Ok(layout) => layout,
             Err(error) => return self.refuse(what, Refusal::Malformed(error.to_string())),
@@ -235,6 +244,10 @@ impl Session {
     fn follow(&self, layout: &Layout, token: Token, from: Option<u64>) -> Result<(), Gone> {
         let record = Journal::of(layout).record(&token);
         self.meanwhile(move |outbox| follow::follow(&record, &token, from, outbox))
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.at_work.load(Ordering::SeqCst) >= MOST_AT_ONCE
     }
 
     /// Runs `work` in a thread of its own; at once when there are too many, or no thread is to be had.

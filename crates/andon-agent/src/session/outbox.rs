@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use andon_api::agent::FromHost;
+use andon_api::agent::{FromHost, Refusal, Subject};
 use andon_api::frame;
 
 /// Messages that wait for the writer. With full chunks of output 4 MiB.
@@ -67,8 +67,12 @@ impl Outbox {
 
     /// Puts a message into the queue; waits while it is full.
     pub(super) fn send(&self, message: &FromHost) -> Result<(), Gone> {
-        // What cannot be encoded is a fault of ours; the controller sees a missing answer and asks again.
-        let frame = frame::encode(message).map_err(|_| Gone)?;
+        let frame = frame::encode(message).or_else(|error| {
+            // An answer that is too long for a frame must not look like silence.
+            let refusal = Refusal::Malformed(format!("the answer cannot be sent: {error}"));
+            frame::encode(&FromHost::Refused { what: Subject::Session, refusal })
+        });
+        let frame = frame.map_err(|_| Gone)?;
         self.queue.send(Parcel::Frame(frame)).map_err(|_| Gone)
     }
 

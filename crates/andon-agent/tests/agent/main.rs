@@ -4,7 +4,9 @@
 
 mod conversation;
 mod driver;
+mod endings;
 mod exactly_once;
+mod obedience;
 mod releases;
 mod service;
 mod uploads;

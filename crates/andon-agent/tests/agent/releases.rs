@@ -220,7 +220,7 @@ fn only_what_nobody_needs_is_removed() {
     let used = bring("used");
     let sitter = Sitter::new(&site.path("releases").join(used.id.as_str()));
     let kept_only = bring("kept");
-    let mut expected = vec![running.id.clone(), old.id.clone(), used.id.clone(), kept_only.id.clone()];
+    let mut expected = vec![running.id.clone(), old.id, used.id, kept_only.id.clone()];
     expected.sort();
     assert_eq!(session.probe(&site.placement, &[]).releases, expected);
 

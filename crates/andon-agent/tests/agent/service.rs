@@ -30,6 +30,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
 ";
 
+/// How most steps should end.
+pub(crate) const SUCCEEDED: TokenStatus = TokenStatus::Finished(Outcome::Succeeded);
+
+/// A step that leaves a trace when it begins, and ends when the trace `go` appears.
+pub(crate) const GATED: &str =
+    "echo x >> $ROOT/begun; while [ ! -e $ROOT/go ]; do sleep 0.02; done; echo x >> $ROOT/ended";
+
 /// One service on one host. What runs is stopped when it is dropped.
 pub(crate) struct Site {
     pub(crate) dir: TempDir,
@@ -122,7 +129,7 @@ impl Site {
         let (bytes, release) = self.release(version);
         assert_eq!(session.upload(&self.placement, &authority(1), &bytes), Ok(ArtifactState::Present));
         let seen = session.carry_out(&self.prepare(&release)).unwrap();
-        assert_eq!(seen.status, TokenStatus::Finished(Outcome::Succeeded));
+        assert_eq!(seen.status, SUCCEEDED);
         release
     }
 
@@ -131,7 +138,7 @@ impl Site {
         let release = self.bring(session, version);
         for order in [self.activate(&release), self.verify(&release)] {
             let seen = session.carry_out(&order).unwrap();
-            assert_eq!(seen.status, TokenStatus::Finished(Outcome::Succeeded), "{:?}", order.step.stage());
+            assert_eq!(seen.status, SUCCEEDED, "{:?}", order.step.stage());
         }
         release
     }
