@@ -41,9 +41,9 @@ impl<'a> Call<'a> {
         eval: &mut Evaluator<'v, '_, '_>,
     ) -> starlark::Result<Self> {
         let mut frames = (0..=MAX_CALLERS).filter_map(|depth| eval.call_stack_nth_location(depth));
-        let whole = frames.next().as_ref().and_then(Notebook::place);
+        let whole = frames.next().and_then(|span| notebook.place(&span));
         let whole = whole.unwrap_or(Place { source: 0, begin: 0, end: 0 });
-        let callers = frames.filter_map(|span| Notebook::place(&span)).collect();
+        let callers = frames.filter_map(|span| notebook.place(&span)).collect();
         let site = notebook.sites.borrow().call(whole);
         let place = site.as_ref().map_or(whole, |site| site.callee);
         let mut call =

@@ -18,6 +18,7 @@ use crate::budget::{self, MAX_CALL_DEPTH, MAX_HEAP, MAX_LOADED_HEAP, MAX_TICKS, 
 use crate::diagnostic::Diagnostic;
 use crate::nesting;
 use crate::notebook::Notebook;
+use crate::rewrite::{METHODS, rewrite};
 use crate::schema::CONSTRUCTORS;
 use crate::source::{MAX_FILES, Place};
 use crate::value::{Callable, Placeholder};
@@ -66,24 +67,40 @@ impl<'a> Evaluation<'a> {
             self.notebook.record(error.help("give its parts names and put it together from them"));
             return None;
         }
-        let parsed = AstModule::parse(&index.to_string(), source.text.clone(), &dialect());
-        match parsed {
-            Ok(module) => {
-                self.notebook.sites.borrow_mut().collect(index, &module);
-                Some(module)
+        let module = self.parse_text(index, source.text.clone())?;
+        self.notebook.sites.borrow_mut().collect(index, &module);
+        match rewrite(&module, &source.text) {
+            Ok(None) => Some(module),
+            Ok(Some((text, shift))) => {
+                self.notebook.shift(index, shift);
+                // That the text is right was seen above: only comments in odd places can spoil this.
+                let advice = "write the methods of texts, like `join`, without comments between their parts";
+                let before = self.notebook.recorded();
+                let parsed = self.parse_text(index, text);
+                self.notebook.explain_since(before, |one| one.help(advice));
+                parsed
             }
-            Err(error) => {
-                self.record(&error, index);
+            Err(refusals) => {
+                for refusal in refusals {
+                    let place = Place { source: index, begin: refusal.begin, end: refusal.end };
+                    self.notebook.record(self.notebook.error_at(place, refusal.message).help(refusal.help));
+                }
+                // Evaluated as it stands it could take any amount of memory.
                 None
             }
         }
+    }
+
+    fn parse_text(&self, index: usize, text: String) -> Option<AstModule> {
+        let parsed = AstModule::parse(&index.to_string(), text, &dialect());
+        parsed.map_err(|error| self.record(&error, index)).ok()
     }
 
     /// Loads what a module names in `load()`. `path` is the chain of files that led here.
     fn load_all(&self, module: &AstModule, index: usize, path: &mut Vec<String>) {
         let mut wanted: BTreeMap<&str, (Place, BTreeSet<&str>)> = BTreeMap::new();
         for load in module.loads() {
-            let place = Notebook::place(&load.span).unwrap_or(Place { source: index, begin: 0, end: 0 });
+            let place = self.notebook.place(&load.span).unwrap_or(Place { source: index, begin: 0, end: 0 });
             let symbols = &mut wanted.entry(load.module_id).or_insert((place, BTreeSet::new())).1;
             symbols.extend(load.symbols.values());
         }
@@ -164,7 +181,8 @@ impl<'a> Evaluation<'a> {
         match result {
             Ok(_) => true,
             Err(error) => {
-                self.record_runtime(&error, &eval, statement.get(), index);
+                let statement = statement.get().map(|place| self.notebook.original(place));
+                self.record_runtime(&error, &eval, statement, index);
                 false
             }
         }
@@ -176,6 +194,7 @@ impl<'a> Evaluation<'a> {
         let standard = Globals::standard();
         let mut known: HashSet<String> = standard.names().map(|name| name.as_str().to_owned()).collect();
         known.retain(|name| !HIDDEN.contains(&name.as_str()));
+        known.extend(METHODS.iter().map(|(_, function)| (*function).to_owned()));
         known.extend(CONSTRUCTORS.iter().map(|constructor| constructor.name.to_owned()));
         let mut builder = GlobalsBuilder::new();
         for (name, value) in standard.iter().filter(|(name, _)| known.contains(*name)) {
@@ -185,10 +204,11 @@ impl<'a> Evaluation<'a> {
         for constructor in CONSTRUCTORS {
             builder.set(constructor.name, Callable(constructor));
         }
-        let candidates: Vec<String> = known.iter().cloned().chain(defined(module)).collect();
+        let candidates: Vec<String> =
+            known.iter().filter(|name| !name.starts_with('_')).cloned().chain(defined(module)).collect();
         for lint in module.lint(Some(&known)) {
             let Some(place) =
-                Notebook::place(&lint.location).filter(|_| lint.short_name == "using-undefined")
+                self.notebook.place(&lint.location).filter(|_| lint.short_name == "using-undefined")
             else {
                 continue;
             };
@@ -234,7 +254,7 @@ impl<'a> Evaluation<'a> {
         let shortened: String = message.chars().take(300).collect();
         let mut diagnostic: Diagnostic = self.notebook.error_at(self.place(error, index), shortened);
         for frame in error.call_stack().frames.iter().rev().take(3) {
-            let caller = frame.location.as_ref().and_then(Notebook::place);
+            let caller = frame.location.as_ref().and_then(|span| self.notebook.place(span));
             if let Some(caller) = caller.filter(|caller| *caller != self.place(error, index)) {
                 diagnostic = diagnostic.related(self.notebook.location(caller), "called from here");
             }
@@ -244,7 +264,7 @@ impl<'a> Evaluation<'a> {
 
     fn place(&self, error: &starlark::Error, index: usize) -> Place {
         let start = Place { source: index, begin: 0, end: 0 };
-        error.span().and_then(Notebook::place).unwrap_or(start)
+        error.span().and_then(|span| self.notebook.place(span)).unwrap_or(start)
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use andon_core::digest::Digest;
 use andon_core::line::Line;
+use reading::Request;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Location, Related, Severity};
 pub use origin::{Origin, Origins};
@@ -27,6 +28,7 @@ mod notebook;
 mod origin;
 mod reading;
 mod reference;
+mod rewrite;
 mod schema;
 mod site;
 mod source;
@@ -59,7 +61,8 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
         _ => Path::new("."),
     };
     let id = path.file_name().map_or_else(|| name.clone(), |id| id.to_string_lossy().into_owned());
-    reading::read(id, name, source, directory.to_owned())
+    let request = Request { id, name, text: source, directory: directory.to_owned() };
+    reading::read(request, reading::DEADLINE)
 }
 
 /// The same for a text that is in memory already; `directory` is where scripts and `load()` look.
@@ -68,5 +71,6 @@ pub fn load_source(name: &str, source: &str, directory: &Path) -> Result<Loaded,
         let error = source::SourceError::TooLarge(name.to_owned());
         return Err(Diagnostics::about_file(name, error.to_string()));
     }
-    reading::read(name.to_owned(), name.to_owned(), source.to_owned(), directory.to_owned())
+    let (id, name, text) = (name.to_owned(), name.to_owned(), source.to_owned());
+    reading::read(Request { id, name, text, directory: directory.to_owned() }, reading::DEADLINE)
 }

@@ -10,6 +10,7 @@ use starlark::eval::Evaluator;
 use starlark::values::ProvidesStaticType;
 
 use crate::diagnostic::{Diagnostic, Location};
+use crate::rewrite::Shift;
 use crate::site::Sites;
 use crate::source::{Place, Sources};
 
@@ -33,6 +34,7 @@ pub(crate) struct Notebook {
     pub(crate) sources: Sources,
     pub(crate) sites: RefCell<Sites>,
     pub(crate) draft: RefCell<Draft>,
+    shifts: RefCell<BTreeMap<usize, Shift>>,
     diagnostics: RefCell<Vec<Diagnostic>>,
     seen: RefCell<BTreeSet<(String, usize, String)>>,
     unheard: Cell<usize>,
@@ -45,6 +47,7 @@ impl Notebook {
             sources,
             sites: RefCell::default(),
             draft: RefCell::default(),
+            shifts: RefCell::default(),
             diagnostics: RefCell::default(),
             seen: RefCell::default(),
             unheard: Cell::new(0),
@@ -58,9 +61,25 @@ impl Notebook {
     }
 
     /// A place in a source, from what the evaluator calls one.
-    pub(crate) fn place(span: &FileSpan) -> Option<Place> {
+    pub(crate) fn place(&self, span: &FileSpan) -> Option<Place> {
         let source = span.file.filename().parse().ok()?;
-        Some(Place { source, begin: span.span.begin().get() as usize, end: span.span.end().get() as usize })
+        let (begin, end) = (span.span.begin().get() as usize, span.span.end().get() as usize);
+        Some(self.original(Place { source, begin, end }))
+    }
+
+    /// A place in the text as it was written, from one in the text that is evaluated.
+    pub(crate) fn original(&self, place: Place) -> Place {
+        match self.shifts.borrow().get(&place.source) {
+            Some(shift) => {
+                Place { begin: shift.original(place.begin), end: shift.original(place.end), ..place }
+            }
+            None => place,
+        }
+    }
+
+    /// From now on, places of a source are those of a rewritten text.
+    pub(crate) fn shift(&self, source: usize, shift: Shift) {
+        self.shifts.borrow_mut().insert(source, shift);
     }
 
     pub(crate) fn location(&self, place: Place) -> Location {

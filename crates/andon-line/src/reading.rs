@@ -19,31 +19,37 @@ use crate::source::Sources;
 /// The stack of the evaluation; the system gives memory only for what is used of it.
 const STACK_SIZE: usize = 512 << 20;
 /// The last resort. A line is refused by its steps long before.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Reads a line. `id` is its file name inside of `directory`, `name` what people call it.
-pub(crate) fn read(
-    id: String,
-    name: String,
-    text: String,
-    directory: PathBuf,
-) -> Result<Loaded, Diagnostics> {
+/// The files of a line as a reading finds them.
+pub(crate) struct Request {
+    /// The file name inside of `directory`.
+    pub(crate) id: String,
+    /// What people call the file.
+    pub(crate) name: String,
+    pub(crate) text: String,
+    /// Where scripts and loaded files are.
+    pub(crate) directory: PathBuf,
+}
+
+/// Reads a line. What still runs at the deadline is told to stop, and left behind.
+pub(crate) fn read(request: Request, deadline: Duration) -> Result<Loaded, Diagnostics> {
     let cancelled = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancelled);
     let (done, result) = mpsc::channel();
-    let shown = name.clone();
+    let shown = request.name.clone();
     let work = move || {
         // Nobody listens any more after the deadline.
-        let _ = done.send(read_here(&id, name, text, directory, &flag));
+        let _ = done.send(read_here(request, &flag));
     };
     if let Err(error) = thread::Builder::new().name("line".to_owned()).stack_size(STACK_SIZE).spawn(work) {
         return Err(Diagnostics::about_file(shown, format!("cannot start to read the line: {error}")));
     }
-    match result.recv_timeout(DEADLINE) {
+    match result.recv_timeout(deadline) {
         Ok(result) => result,
         Err(RecvTimeoutError::Timeout) => {
             cancelled.store(true, Ordering::Relaxed);
-            let message = format!("reading this line takes more than {} seconds", DEADLINE.as_secs());
+            let message = format!("reading this line takes more than {} seconds", deadline.as_secs_f32());
             Err(Diagnostics::about_file(shown, message))
         }
         Err(RecvTimeoutError::Disconnected) => {
@@ -53,17 +59,12 @@ pub(crate) fn read(
     }
 }
 
-fn read_here(
-    id: &str,
-    name: String,
-    text: String,
-    directory: PathBuf,
-    cancelled: &Arc<AtomicBool>,
-) -> Result<Loaded, Diagnostics> {
+fn read_here(request: Request, cancelled: &Arc<AtomicBool>) -> Result<Loaded, Diagnostics> {
+    let Request { id, name, text, directory } = request;
     let sources = Sources::new(directory);
-    sources.add(id, name, text);
+    sources.add(&id, name, text);
     let notebook = Notebook::new(sources);
-    Evaluation::new(&notebook, cancelled).run(id);
+    Evaluation::new(&notebook, cancelled).run(&id);
     let (diagnostics, draft, sources) = notebook.close();
     let origins = draft.origins.clone();
     let (line, more) = assemble(draft, &sources);
@@ -75,4 +76,23 @@ fn read_here(
     }
     let digest = sources.digest();
     Ok(Loaded { line, origins: Origins::new(origins, sources.all()), warnings: diagnostics.0, digest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_other_limit_foresaw_ends_at_the_deadline() {
+        // Comparing two lists of 2^60 elements is one step, and shares no memory with anything.
+        let text = "a = []\nb = []\nfor i in range(60):\n    a = [a, a]\n    b = [b, b]\nx = a == b\n";
+        let request = Request {
+            id: "line.star".to_owned(),
+            name: "line.star".to_owned(),
+            text: text.to_owned(),
+            directory: PathBuf::from("."),
+        };
+        let error = read(request, Duration::from_millis(200)).unwrap_err();
+        assert!(error.to_string().contains("takes more than 0.2 seconds"), "{error}");
+    }
 }

@@ -1,5 +1,7 @@
 //! What people are told about lines that are wrong: the words, and the exact text they point at.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use andon_line::{Diagnostics, Severity, load_source};
 
 /// Every diagnostic as `text it points at => message`, with the suggestion behind an arrow.

@@ -1,5 +1,7 @@
 //! Lines that ask for too much are refused: soon, with a place, and without taking the process down.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 
@@ -42,6 +44,16 @@ fn large_values_are_refused_before_they_are_made() {
         ("x = 9999999999999999999999 * 9999999999999999999999", number),
         ("l = []\nfor i in range(60): l = [l, l]\nx = str(l)", text),
         ("l = []\nfor i in range(60): l = [l, l]\nx = \"%s\" % l", text),
+        ("s = \"x\" * 100000\nx = s.replace(\"x\", s).replace(\"x\", s)", text),
+        ("s = \"x\" * 100000\nx = s.replace(\"\", s)", text),
+        ("s = \"x\" * 100000\nx = \"\".join([s] * 20000)", text),
+        ("s = \"x\" * 100000\nx = s.join([\"\"] * 20000)", text),
+        ("s = \"x\" * 100000\nx = \"{}{}{}\".format(s, s, s)", text),
+        ("s = \"x\" * 100000\nx = \"{a}{a}{a}\".format(a = s)", text),
+        ("s = \"x\"\ns *= 1000000000", "`*=` is not part of the language"),
+        ("f = \"x\".join\nx = f([])", "`join` can only be called right away"),
+        ("s = [1]\nx = [s.extend(s + []) for i in range(60)]", elements),
+        ("s = [1]\nx = [s.extend(s[:]) for i in range(60)]", "more than 32 MiB of memory"),
         ("s = \"xxxxxxxx\"\nfor i in range(60): s += s", "more than 32 MiB of memory"),
         ("s = [1]\nfor i in range(60): s += s", "more than 32 MiB of memory"),
     ] {

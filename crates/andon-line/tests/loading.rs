@@ -1,5 +1,7 @@
 //! Lines that are right: what they become, where their parts come from, which files they are read from.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -145,6 +147,27 @@ fn every_part_of_a_line_knows_where_it_was_written() {
     assert_eq!(at("www.health"), "line.star:3:1", "what is not said comes from the call");
     assert_eq!(loaded.origins.get("www.nothing"), None);
     assert!(loaded.origins.keys().any(|key| key == "www.release"));
+}
+
+#[test]
+fn the_methods_of_texts_work_and_leave_places_as_they_were() {
+    let line = concat!(
+        "name = \"-\".join([\"web\", \"{}{n}\".format(\"a\", n = 1)]).replace(\"-\", \".\", 1)\n",
+        "host(name, address = \"x-y\".replace(\"-\", \" \"), prt = \",\".join([\"1\"]))\n",
+    );
+    let Err(Diagnostics(all)) = load_source("line.star", line, Path::new(".")) else { panic!() };
+    let told: Vec<_> = all.iter().map(|one| (one.location.text().unwrap(), one.message.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("\"x-y\".replace(\"-\", \" \")", "this cannot contain blanks, got \"x y\""),
+            ("prt", "`host` has no parameter `prt`"),
+        ]
+    );
+    let right = line.replace(", address", ")\ntcp(name").replace(", prt = \",\".join([\"1\"])", "");
+    let loaded = load_source("line.star", &right, Path::new(".")).unwrap();
+    assert!(loaded.line.hosts.contains_key("web.a1"));
+    assert_eq!(loaded.origins.get("host web.a1").unwrap().to_string(), "line.star:2:6");
 }
 
 #[test]
