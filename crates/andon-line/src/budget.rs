@@ -18,7 +18,7 @@ pub(crate) use checked::{add_functions, check_operators};
 mod checked;
 
 /// Calls and turns of loops that a line may take. A line of 1,000 hosts takes less than ten thousand.
-pub(crate) const MAX_TICKS: u64 = 400_000;
+pub(crate) const MAX_TICKS: u64 = 200_000;
 /// The memory of the values of a line, in bytes. It bounds the depth of values, too, which are walked recursively.
 pub(crate) const MAX_HEAP: usize = 32 << 20;
 /// The memory of a file that another one loads. What is loaded is walked recursively, so that this bounds its depth.

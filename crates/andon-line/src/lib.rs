@@ -54,8 +54,13 @@ pub struct Loaded {
 /// Returns every mistake at once.
 pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
     let name = path.display().to_string();
-    let source = source::read_bounded(path, &name)
-        .map_err(|error| Diagnostics::about_file(name.clone(), format!("{error}")))?;
+    let source = source::read_bounded(path, &name).map_err(|error| {
+        let mut diagnostics = Diagnostics::about_file(name.clone(), error.to_string());
+        if let (source::SourceError::Missing(_), Some(only)) = (&error, diagnostics.0.first_mut()) {
+            only.help = Some("`andon init` writes a first one".to_owned());
+        }
+        diagnostics
+    })?;
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

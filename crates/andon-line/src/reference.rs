@@ -109,6 +109,6 @@ of the line; paths are relative to that directory.
 Durations are written `\"300ms\"`, `\"30s\"`, `\"5m\"`, `\"2h\"`, `\"1d\"` or together (`\"1h30m\"`). Names consist of
 letters, digits, `-`, `_` and `.`.
 
-A line has at most 64 files of 1 MiB each. It is evaluated within 400,000 calls and turns of loops and 32 MiB of
+A line has at most 64 files of 1 MiB each. It is evaluated within 200,000 calls and turns of loops and 32 MiB of
 memory; a file that is loaded within 8 MiB.
 ";

@@ -20,6 +20,8 @@ pub(crate) const MAX_FILES: usize = 64;
 pub(crate) enum SourceError {
     #[error("cannot read {path}: {reason}")]
     Unreadable { path: String, reason: io::Error },
+    #[error("there is no file {0}")]
+    Missing(String),
     #[error("{0} is not a regular file")]
     NotAFile(String),
     #[error("{0} is larger than 1 MiB, which is the limit for files of a line")]
@@ -106,7 +108,7 @@ impl Sources {
 
     /// Reads a file below the directory of the line; symbolic links may not lead out of it.
     pub(crate) fn read(&self, relative: &str) -> Result<String, SourceError> {
-        let unreadable = |reason| SourceError::Unreadable { path: relative.to_owned(), reason };
+        let unreadable = |reason| unreadable(relative, reason);
         let below = |part| matches!(part, Component::Normal(_) | Component::CurDir);
         if relative.is_empty() || relative.contains('\0') || !Path::new(relative).components().all(below) {
             return Err(SourceError::NotBelow(relative.to_owned()));
@@ -133,7 +135,7 @@ impl Sources {
 
 /// Reads a regular text file of at most [`MAX_FILE_SIZE`] bytes, and never more than that of any other.
 pub(crate) fn read_bounded(path: &Path, shown: &str) -> Result<String, SourceError> {
-    let unreadable = |reason| SourceError::Unreadable { path: shown.to_owned(), reason };
+    let unreadable = |reason| unreadable(shown, reason);
     let metadata = path.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
         return Err(SourceError::NotAFile(shown.to_owned()));
@@ -149,4 +151,11 @@ pub(crate) fn read_bounded(path: &Path, shown: &str) -> Result<String, SourceErr
         return Err(SourceError::TooLarge(shown.to_owned()));
     }
     String::from_utf8(bytes).map_err(|_| SourceError::NotText(shown.to_owned()))
+}
+
+fn unreadable(shown: &str, reason: io::Error) -> SourceError {
+    match reason.kind() {
+        io::ErrorKind::NotFound => SourceError::Missing(shown.to_owned()),
+        _ => SourceError::Unreadable { path: shown.to_owned(), reason },
+    }
 }
