@@ -4,7 +4,9 @@
 //! written down as if it were.
 
 mod contest;
+mod controller;
 mod peers;
+mod release;
 mod run;
 mod table;
 
@@ -23,11 +25,23 @@ struct Bench {
 }
 
 /// All benches, in the order in which they run.
-const BENCHES: &[Bench] = &[Bench {
-    name: "run",
-    about: "`true` on 20 hosts with an ssh daemon each, on loopback: the median of 7 alternating runs",
-    measure: run::measure,
-}];
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "run",
+        about: "`true` on 20 hosts with an ssh daemon each, on loopback: the median of 7 alternating runs",
+        measure: run::measure,
+    },
+    Bench {
+        name: "controller",
+        about: "a plan and a deployment over 1,000 simulated hosts, ten times as fast as real ones",
+        measure: controller::measure,
+    },
+    Bench {
+        name: "release",
+        about: "a release of 50 MiB to 20 hosts with an ssh daemon each, and again when they have it",
+        measure: release::measure,
+    },
+];
 
 /// Runs the benches whose name contains `filter` and prints one table; fails when a target was missed.
 pub(crate) fn bench(filter: Option<&str>, install_peers: bool) -> Result<(), Failure> {
