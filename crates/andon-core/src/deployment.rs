@@ -96,7 +96,7 @@ impl Deployment {
             id,
             request,
             plan: None,
-            state: State::Pending { reason: PendingReason::Lock },
+            state: State::Pending { reason: PendingReason::Start },
             hosts: BTreeMap::new(),
             fence: Fence::default(),
             accepted: at,

@@ -3,11 +3,16 @@
 //! A deployment pins a digest; its bytes stay here although the file that it was made from changes, so that a
 //! resumed deployment and a rollback send what was planned.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use andon_archive::{ArchiveError, Limits, Scanned};
 use andon_core::line::ReleaseSource;
 use andon_core::release::{Packing, Release, ReleaseId, Revision};
+
+/// An artifact that no scope knows as good stays so long: a queued or paused deployment may still send it.
+const UNNEEDED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Why a release could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +63,22 @@ impl Artifacts {
             Packing::TarZst => "tar.zst",
         };
         self.dir.join(format!("{}.{ending}", release.digest))
+    }
+
+    /// Removes what nobody has needed for a week and no scope may go back to. What cannot be removed stays.
+    pub fn prune(&self, needed: &BTreeSet<String>) {
+        let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        for entry in entries {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let digest = name.split('.').next().unwrap_or_default();
+            let old = entry
+                .metadata()
+                .and_then(|meta| meta.modified())
+                .is_ok_and(|at| SystemTime::now().duration_since(at).unwrap_or_default() > UNNEEDED_FOR);
+            if old && !needed.contains(digest) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// Scans or packs `source` (relative to `base`) and keeps a copy. Blocking: reads the whole source.
@@ -121,4 +142,40 @@ fn tempfile_in(dir: &Path) -> std::io::Result<PathBuf> {
     let path = dir.join(format!(".incoming-{}-{unique}", std::process::id()));
     std::fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_old_and_not_needed_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let artifacts = Artifacts::new(dir.path().to_owned());
+        let long_ago = SystemTime::now() - UNNEEDED_FOR * 2;
+        for (name, at) in [("aa.tar", long_ago), ("bb.tar.gz", long_ago), ("cc.tar", SystemTime::now())] {
+            let file = std::fs::File::create(dir.path().join(name)).unwrap();
+            file.set_modified(at).unwrap();
+        }
+        artifacts.prune(&BTreeSet::from(["bb".to_owned()]));
+        let mut left: Vec<_> =
+            std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["bb.tar.gz", "cc.tar"]);
+    }
+
+    #[test]
+    fn the_same_directory_is_the_same_release_and_a_missing_one_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("build")).unwrap();
+        std::fs::write(dir.path().join("build/page"), "hello").unwrap();
+        let artifacts = Artifacts::new(dir.path().join("releases"));
+        let source = ReleaseSource::Directory("build".into());
+        let first = artifacts.keep(&source, dir.path(), None).unwrap();
+        assert_eq!(artifacts.keep(&source, dir.path(), None).unwrap(), first);
+        assert!(artifacts.path(&first).is_file());
+        let missing = ReleaseSource::Archive("dist/none.tar.gz".into());
+        assert!(matches!(artifacts.keep(&missing, dir.path(), None), Err(ArtifactError::Missing { .. })));
+        assert_eq!(std::fs::read_dir(dir.path().join("releases")).unwrap().count(), 1);
+    }
 }

@@ -143,6 +143,9 @@ pub struct Controller {
     holder: Holder,
 }
 
+/// Good releases of a scope whose artifacts are kept here, the newest first.
+const MOST_GOOD: usize = 20;
+
 /// A lost race for a number, a lock or a stream is run again so often.
 const RACES: usize = 20;
 
@@ -247,7 +250,17 @@ impl Controller {
             let _ = self.records.ledger().release(&lease).await;
             return Err(error.into());
         }
+        self.prune_artifacts().await?;
         Ok(self.drive(deployment, lease, None))
+    }
+
+    /// Forgets artifacts that no scope goes back to any more.
+    async fn prune_artifacts(&self) -> Result<(), Problem> {
+        let scopes = self.records.scopes().await?;
+        let good = scopes.iter().flat_map(|(_, scope)| scope.good().into_iter().take(MOST_GOOD));
+        let needed = good.map(|known| known.release.digest.to_string()).collect();
+        self.artifacts.prune(&needed);
+        Ok(())
     }
 
     async fn accept(&self, wish: &Wish, now: Time) -> Result<(Versioned<Deployment>, Fact), Problem> {

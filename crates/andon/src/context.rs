@@ -156,7 +156,6 @@ pub(crate) fn ssh_options(common: &Common) -> Result<SshOptions, Failure> {
     if let Some(config) = common.ssh_config.as_ref().filter(|config| !config.is_file()) {
         return Err(Failure::usage(format!("{} is not a file", config.display())).next("check --ssh-config"));
     }
-    options.prepare().map_err(|error| Failure::broken(error.to_string()))?;
     Ok(options)
 }
 
@@ -191,7 +190,17 @@ pub(crate) fn me() -> Person {
     let uname = rustix::system::uname();
     let clean = |text: String| text.chars().filter(|c| !c.is_control()).take(64).collect();
     Person {
-        name: clean(name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))),
+        name: clean(name.or_else(login_name).unwrap_or_else(|| "somebody".to_owned())),
         at: clean(uname.nodename().to_string_lossy().into_owned()),
     }
+}
+
+/// The name that the system knows this user by.
+fn login_name() -> Option<String> {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let mut rows = users.lines().map(|row| row.split(':').collect::<Vec<_>>());
+    rows.find_map(|row| {
+        (row.get(2) == Some(&uid.as_str())).then(|| row.first().map(|name| (*name).to_owned()))?
+    })
 }

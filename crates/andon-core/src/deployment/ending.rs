@@ -24,7 +24,8 @@ impl Deployment {
         let release = &self.request.release.id;
         let took = self.ended.map(|end| end.since(self.started.unwrap_or(self.accepted)));
         let after = format_duration(std::time::Duration::from_secs(took.unwrap_or_default().as_secs()));
-        let deploy = format!("andon deploy {} {}", self.request.scope.service, self.request.scope.environment);
+        let deploy =
+            format!("andon deploy {} {}", self.request.scope.service, self.request.scope.environment);
         let show = format!("andon show {n}");
         let (good, headline, next) = match &self.state {
             State::Succeeded => {
@@ -47,9 +48,11 @@ impl Deployment {
                 let next = vec![show, format!("fix, then: {deploy}")];
                 (false, format!("{id} failed after {after}: {cause}"), next)
             }
-            State::Aborted { superseded_by: Some(newer) } => {
-                (false, format!("{id} gave way to {newer} after {after}"), vec![format!("andon show {}", newer.0)])
-            }
+            State::Aborted { superseded_by: Some(newer) } => (
+                false,
+                format!("{id} gave way to {newer} after {after}"),
+                vec![format!("andon show {}", newer.0)],
+            ),
             State::Aborted { superseded_by: None } => {
                 let scope = &self.request.scope;
                 let back = format!("andon rollback {} {}", scope.service, scope.environment);
@@ -63,7 +66,9 @@ impl Deployment {
             | State::Running { .. }
             | State::Paused { .. }
             | State::Baking { .. }
-            | State::Aborting { then: AfterAbort::Leave { .. } | AfterAbort::RollBack { .. } | AfterAbort::Fail { .. } }
+            | State::Aborting {
+                then: AfterAbort::Leave { .. } | AfterAbort::RollBack { .. } | AfterAbort::Fail { .. },
+            }
             | State::RollingBack { .. } => return None,
         };
         Some(Ending { good, headline, detail: self.state_of_the_world(), next })
@@ -88,10 +93,12 @@ impl Deployment {
         add(counts.failed, "failed and out of service");
         add(counts.unreachable, "out of reach");
         let untouched = self.hosts.values().filter(|run| {
-            matches!(run.state, HostState::Cancelled | HostState::Pending | HostState::Prepared) && !run.touched
+            matches!(run.state, HostState::Cancelled | HostState::Pending | HostState::Prepared)
+                && !run.touched
         });
         add(super::count(untouched), "never touched");
-        let mut text = if parts.is_empty() { "Nothing has been changed".to_owned() } else { parts.join(", ") };
+        let mut text =
+            if parts.is_empty() { "Nothing has been changed".to_owned() } else { parts.join(", ") };
         if let State::RolledBack { cause } | State::RollbackFailed { cause, .. } = &self.state
             && cause.blames_the_release()
         {

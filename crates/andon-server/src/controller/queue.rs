@@ -7,8 +7,8 @@ use andon_core::deployment::{CancelReason, PendingReason};
 use andon_core::scope::ScopeFact;
 
 use super::{
-    Ask, Controller, Deployment, DeploymentId, Fact, Going, Kind, LOOK, Lock, OnConflict, Problem, Progress,
-    Scope, State, StoreError, Time, Versioned, Wish, clock, is_conflict, lease, watch,
+    Admission, Ask, Controller, Deployment, DeploymentId, Fact, Going, Kind, LOOK, Lock, OnConflict, Problem,
+    Progress, Scope, State, StoreError, Time, Versioned, Wish, clock, is_conflict, lease, watch,
 };
 
 /// How long a deployment waits for another one before it gives up.
@@ -98,6 +98,11 @@ impl Controller {
                 return Ok(deployment.value);
             }
             let scope = self.records.scope(&wish.scope).await?;
+            if let Admission::Held { by, reason, .. } = scope.value.admits(wish.kind, wish.fixes) {
+                let why = format!("{by} ended badly while this one waited: {reason}");
+                self.cancel(deployment.clone(), CancelReason::Refused { why }).await?;
+                continue;
+            }
             if let Lock::Owned { deployment: owner, since } = &scope.value.lock {
                 let (owner, since) = (*owner, *since);
                 if began.elapsed() >= PATIENCE {

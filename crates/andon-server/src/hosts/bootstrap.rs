@@ -49,6 +49,7 @@ pub(super) async fn open(
     sudo: bool,
     agents: &Agents,
 ) -> Result<Conversation, HostError> {
+    ssh.prepare().map_err(|error| HostError::Unable(error.to_string()))?;
     let marker = marker();
     let remote = format!("exec /bin/sh -c {}", quote(&script(&marker, agents, sudo)));
     let mut command = ssh.command(target, &remote);
