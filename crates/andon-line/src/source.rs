@@ -103,6 +103,9 @@ impl Sources {
 
     /// How a path below the directory is shown to people.
     pub(crate) fn shown(&self, relative: &str) -> String {
+        if self.directory == Path::new(".") {
+            return relative.to_owned();
+        }
         self.directory.join(relative).display().to_string()
     }
 
