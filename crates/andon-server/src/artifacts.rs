@@ -88,32 +88,11 @@ impl Artifacts {
         base: &Path,
         revision: Option<Revision>,
     ) -> Result<Release, ArtifactError> {
-        let limits = Limits::default();
         let not_kept = |error| ArtifactError::NotKept { path: self.dir.clone(), error };
         std::fs::create_dir_all(&self.dir).map_err(not_kept)?;
         let temporary = tempfile_in(&self.dir).map_err(not_kept)?;
-        let (path, scanned) = match source {
-            ReleaseSource::Archive(archive) => {
-                let path = base.join(archive);
-                // Copied first, then judged: what is judged is what is sent.
-                std::fs::copy(&path, &temporary)
-                    .map_err(|error| ArtifactError::Missing { path: path.clone(), error })?;
-                let scanned = andon_archive::scan(&temporary, &limits);
-                (path, scanned)
-            }
-            ReleaseSource::Directory(directory) => {
-                let path = base.join(directory);
-                if let Err(error) = std::fs::read_dir(&path) {
-                    return Err(ArtifactError::Missing { path, error });
-                }
-                let scanned = andon_archive::pack(&path, &temporary, &limits);
-                (path, scanned)
-            }
-        };
-        let release = scanned
-            .map(|scanned| release(&scanned, revision))
-            .map_err(|error| ArtifactError::Refused { path, error });
-        let kept = release.and_then(|release| {
+        let kept = read(source, base, &temporary).and_then(|scanned| {
+            let release = release(&scanned, revision);
             std::fs::rename(&temporary, self.path(&release)).map_err(not_kept)?;
             Ok(release)
         });
@@ -123,6 +102,28 @@ impl Artifacts {
         }
         kept
     }
+}
+
+/// Brings `source` into the file `target` and judges it there: what is judged is what is sent.
+fn read(source: &ReleaseSource, base: &Path, target: &Path) -> Result<Scanned, ArtifactError> {
+    let limits = Limits::default();
+    let (path, scanned) = match source {
+        ReleaseSource::Archive(archive) => {
+            let path = base.join(archive);
+            match std::fs::copy(&path, target) {
+                Ok(_) => (path, andon_archive::scan(target, &limits)),
+                Err(error) => return Err(ArtifactError::Missing { path, error }),
+            }
+        }
+        ReleaseSource::Directory(directory) => {
+            let path = base.join(directory);
+            match std::fs::read_dir(&path) {
+                Ok(_) => (path.clone(), andon_archive::pack(&path, target, &limits)),
+                Err(error) => return Err(ArtifactError::Missing { path, error }),
+            }
+        }
+    };
+    scanned.map_err(|error| ArtifactError::Refused { path, error })
 }
 
 fn release(scanned: &Scanned, revision: Option<Revision>) -> Release {
