@@ -74,7 +74,7 @@ impl PushOptions {
     }
 }
 
-/// What happens while a push runs. A slow receiver slows down the hosts' output, never their commands' end.
+/// What happens while a push runs. A slow receiver slows down the hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PushEvent {
     /// The command began.
@@ -140,6 +140,7 @@ struct Push {
 /// Runs `command` on all `hosts` and returns what became of it, in the order of `hosts`.
 ///
 /// Dropping the future ends the commands, as far as the hosts can still be reached. An error means that nothing ran.
+/// Whoever has no use for the events drops their receiver: one that is kept and not read stops the push.
 pub async fn push(
     hosts: Vec<PushTarget>,
     command: &CommandLine,

@@ -1,7 +1,8 @@
 //! The lines of shell that run a command on a host and tell its output, its end and its exit code from all else.
 //!
 //! Pure. What the host's login shell reads must mean the same to sh, bash, zsh, fish and csh: one `exec` with words in
-//! single quotes, without backslashes that fish would take away, exclamation marks and line ends that csh would.
+//! single quotes, without line ends, without backslashes that fish would take away, and without exclamation marks that
+//! csh would, which leaves those alone that a blank follows.
 
 /// A command as the user wrote it after `--`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +100,7 @@ pub(super) fn program(command: &CommandLine, markers: &Markers, streams: Streams
         }
     };
     let script = format!(
-        r#"exec 3<&0 </dev/null{aside}; (trap "" HUP INT TERM; while read -r x; do :; done; kill -TERM -$$; sleep 5; kill -KILL -$$) <&3 3<&- >/dev/null 2>&1 & w=$!; exec 3<&-; {start_aside}printf "\036andon-{nonce}+"; /bin/sh -c "{decoded}"; c=$?; {{ kill -KILL $w; wait $w; }} 2>/dev/null; {end_aside}printf "\036andon-{nonce}-$c."; exit 0"#,
+        r#"exec 3<&0 </dev/null{aside}; (trap "" HUP INT TERM; while read -r x; do :; done; kill -TERM -$$; sleep 5; kill -KILL -$$) <&3 3<&- >/dev/null 2>&1 & w=$! ; exec 3<&-; {start_aside}printf "\036andon-{nonce}+"; /bin/sh -c "{decoded}"; c=$?; {{ kill -KILL $w; wait $w; }} 2>/dev/null; {end_aside}printf "\036andon-{nonce}-$c."; exit 0"#,
         nonce = markers.nonce,
     );
     ["/bin/sh".to_owned(), "-c".to_owned(), script, "sh".to_owned(), line]
@@ -136,4 +137,101 @@ fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Output, Stdio};
+
+    use super::*;
+
+    const ODD: &str =
+        "printf '%s|' '$HOME' \"it's\" 'a\\nb' '\\\\' 'x!y' '!!' '\\047' '%s' 'é'; printf 'a\nb'; exit 3";
+
+    fn command_line(line: &str) -> CommandLine {
+        CommandLine::new(&[line.to_owned()]).unwrap()
+    }
+
+    /// Runs a program whose standard input stays open until it has ended, as `ssh` would.
+    fn run(program: &str, arguments: &[&str]) -> std::io::Result<Output> {
+        use std::os::unix::process::CommandExt;
+        let mut command = Command::new(program);
+        command.args(arguments).process_group(0);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let open = child.stdin.take();
+        let output = child.wait_with_output();
+        drop(open);
+        output
+    }
+
+    /// What `ODD` prints, between the markers.
+    fn expected(markers: &Markers) -> Vec<u8> {
+        let output = "$HOME|it's|a\\nb|\\\\|x!y|!!|\\047|%s|é|a\nb";
+        [markers.start(), output.as_bytes().to_vec(), markers.end(), b"3.".to_vec()].concat()
+    }
+
+    #[test]
+    fn every_login_shell_reads_the_same_line() {
+        let markers = Markers::new(7);
+        let line = remote_line(&command_line(ODD), &markers, Streams::Merged);
+        assert!(!line.contains('\n') && !line.replace("! ", "").contains('!'));
+        let mut tried = Vec::new();
+        for shell in ["sh", "bash", "dash", "zsh", "fish", "tcsh", "csh", "mksh", "ksh"] {
+            match run(shell, &["-c", &line]) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => eprintln!("skipped: {shell}"),
+                output => {
+                    let output = output.unwrap();
+                    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+                    assert_eq!(output.stdout, expected(&markers), "{shell}: {said}");
+                    assert_eq!(output.stderr, b"", "{shell}");
+                    tried.push(shell);
+                }
+            }
+        }
+        assert!(tried.len() >= 2, "install bash: only {tried:?} could be tried");
+    }
+
+    #[test]
+    fn every_kind_of_bin_sh_understands_the_script() {
+        let markers = Markers::new(8);
+        let [_, arguments @ ..] = program(&command_line(ODD), &markers, Streams::Merged);
+        for shell in [&["sh"][..], &["dash"], &["bash"], &["bash", "--posix"], &["busybox", "sh"], &["mksh"]]
+        {
+            let arguments = shell[1..].iter().copied().chain(arguments.iter().map(String::as_str));
+            match run(shell[0], &arguments.collect::<Vec<_>>()) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => eprintln!("skipped: {shell:?}"),
+                output => {
+                    let output = output.unwrap();
+                    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+                    assert_eq!(output.stdout, expected(&markers), "{shell:?}: {said}");
+                    assert_eq!(output.stderr, b"", "{shell:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn commands_that_cannot_be_sent_are_refused_with_what_to_do() {
+        let refused = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            CommandLine::new(&words).unwrap_err()
+        };
+        assert_eq!(refused(&[]), CommandLineError::Empty);
+        assert_eq!(refused(&[" \n"]), CommandLineError::Empty);
+        assert_eq!(refused(&["a\0b"]), CommandLineError::Nul);
+        assert_eq!(
+            refused(&[&"x".repeat(MAX_COMMAND_LEN + 1)]),
+            CommandLineError::TooLong(MAX_COMMAND_LEN + 1)
+        );
+    }
+
+    #[test]
+    fn the_longest_command_fits_however_it_is_encoded() {
+        for c in ["\\", "'", "!"] {
+            let line = command_line(&format!(": \"{}\"", c.repeat(MAX_COMMAND_LEN - 4)));
+            let sent = remote_line(&line, &Markers::new(0), Streams::Separate);
+            assert!(sent.len() < 128 << 10, "{} bytes", sent.len());
+        }
+    }
 }
