@@ -75,10 +75,34 @@ impl World {
 
     pub(super) fn record(&mut self, facts: Vec<Fact>) {
         for fact in facts {
+            self.check_order(&fact);
             let before = self.deployment.available();
             self.deployment.apply(self.now, &fact);
             self.facts.push((self.now, fact));
             self.check_invariants(before);
+        }
+    }
+
+    /// I1: nothing is activated that was not prepared, and nothing is observed that was not verified.
+    fn check_order(&self, fact: &Fact) {
+        let Fact::Host { host, state: HostState::Doing(next) } = fact else { return };
+        let before = match &self.deployment.hosts[host].state {
+            HostState::Doing(doing) | HostState::Unknown { doing, .. } => Some(doing.stage),
+            HostState::Prepared => Some(Stage::Prepare),
+            HostState::Succeeded => Some(Stage::Verify),
+            _ => None,
+        };
+        match (next.way, next.stage) {
+            (Way::Forward, Stage::Activate) => {
+                assert!(before.is_some(), "I1: {host} is activated unprepared")
+            }
+            (_, Stage::Observe) => {
+                assert!(
+                    matches!(before, Some(Stage::Verify | Stage::Observe)),
+                    "I1: {host} is observed unverified"
+                );
+            }
+            _ => {}
         }
     }
 
