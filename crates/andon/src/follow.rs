@@ -17,13 +17,9 @@ use crate::{exit, json, screen};
 const TICK: Duration = Duration::from_millis(500);
 
 /// Watches to the end. Ctrl-C asks for an orderly abort; a second one leaves at once.
-pub(crate) async fn follow(controller: &Controller, going: Going, as_json: bool) -> Done {
+pub(crate) async fn follow(controller: &Controller, mut going: Going, as_json: bool) -> Done {
     let paint = Paint::stdout();
-    let mut view = View::new(paint, as_json);
-    view.begin(&going.progress.borrow());
-    let watched = watch(controller, going, &mut view).await?;
-    view.end();
-    let ended = match watched {
+    let ended = match watch_to_end(controller, &mut going, as_json).await? {
         Watched::Left(id) => {
             let next = format!("it goes on with: andon resume {id}");
             say(&format!("left at once; hosts finish their step and wait. {next}"));
@@ -39,18 +35,34 @@ pub(crate) async fn follow(controller: &Controller, going: Going, as_json: bool)
     Ok(if ended.state == State::Succeeded { exit::OK } else { exit::NOT_WELL })
 }
 
-enum Watched {
+/// How watching came to its end.
+pub(crate) enum Watched {
+    /// The deployment ended.
     Ended(Box<Deployment>),
+    /// Ctrl-C was pressed twice; the deployment of this number still goes on.
     Left(u64),
 }
 
-async fn watch(controller: &Controller, going: Going, view: &mut View) -> Result<Watched, Failure> {
-    let Going { id, mut progress, mut end } = going;
+/// Shows a deployment until it ends or is left. What it came to is for the caller to say.
+pub(crate) async fn watch_to_end(
+    controller: &Controller,
+    going: &mut Going,
+    silent: bool,
+) -> Result<Watched, Failure> {
+    let mut view = View::new(Paint::stdout(), silent);
+    view.begin(&going.progress.borrow());
+    let watched = watch(controller, going, &mut view).await;
+    view.end();
+    watched
+}
+
+async fn watch(controller: &Controller, going: &mut Going, view: &mut View) -> Result<Watched, Failure> {
+    let Going { id, progress, end } = going;
     let mut interrupts = 0;
     loop {
         view.draw(&progress.borrow_and_update().clone());
         tokio::select! {
-            ended = &mut end => {
+            ended = &mut *end => {
                 let last = progress.borrow().clone();
                 view.draw(&last);
                 let ended = ended.map_err(|error| Failure::broken(format!("the driver stumbled: {error}")))?;
@@ -71,7 +83,7 @@ async fn watch(controller: &Controller, going: Going, view: &mut View) -> Result
                     return Ok(Watched::Left(id.0));
                 }
                 view.note("stopping: hosts in their cycle finish it. Ctrl-C again leaves at once");
-                match controller.wish(id, Ask::Abort { rollback: false }, Some("Ctrl-C".to_owned())).await {
+                match controller.wish(*id, Ask::Abort { rollback: false }, Some("Ctrl-C".to_owned())).await {
                     Ok(()) => {}
                     Err(Problem::NotNow(why)) => view.note(&why),
                     Err(problem) => return Err(problem.into()),

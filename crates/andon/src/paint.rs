@@ -5,7 +5,8 @@ use std::io::IsTerminal;
 /// How a stream is painted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paint {
-    colour: bool,
+    /// Whether colours may be used.
+    pub(crate) colour: bool,
     /// Whether signs beyond ASCII may be used.
     pub(crate) unicode: bool,
     /// Whether the stream is a terminal.
