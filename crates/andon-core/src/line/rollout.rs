@@ -34,9 +34,6 @@ pub struct Rollout {
     pub max_unreachable: Share,
     /// So many hosts failing at the same step are a bad release, not bad hosts.
     pub correlated_failures: u32,
-    /// How long a drain may take before the remaining sessions are cut.
-    #[serde(with = "crate::time::millis")]
-    pub drain_timeout: Duration,
     /// How long a changed host may take to become healthy.
     #[serde(with = "crate::time::millis")]
     pub healthy_deadline: Duration,
@@ -72,7 +69,6 @@ impl Default for Rollout {
             max_failed: Share::Percent(5),
             max_unreachable: Share::Percent(5),
             correlated_failures: 2,
-            drain_timeout: Duration::from_secs(30),
             healthy_deadline: Duration::from_secs(300),
             min_healthy_time: Duration::from_secs(10),
             progress_deadline: Duration::from_secs(600),

@@ -52,12 +52,6 @@ pub(crate) const ROLLOUT: Constructor = Constructor {
             "So many hosts failing at the same step mean a bad release, not bad hosts.",
         ),
         parameter(
-            "drain_timeout",
-            ANY_SPAN,
-            "\"30s\"",
-            "How long a drain may take before the remaining sessions are cut.",
-        ),
-        parameter(
             "healthy_deadline",
             POSITIVE_SPAN,
             "\"5m\"",
@@ -121,7 +115,6 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         max_failed: share("max_failed"),
         max_unreachable: share("max_unreachable"),
         correlated_failures: count("correlated_failures"),
-        drain_timeout: span("drain_timeout"),
         healthy_deadline: span("healthy_deadline"),
         min_healthy_time: span("min_healthy_time"),
         progress_deadline: span("progress_deadline"),
