@@ -1,5 +1,7 @@
 //! How a deployment ended, in words: what happened, the state of the world, what to do next.
 
+use std::time::Duration;
+
 use super::sentence::{hosts, list_hosts};
 use super::{AfterAbort, Deployment, HostState, Kind, State};
 use crate::quantity::format_duration;
@@ -22,8 +24,9 @@ impl Deployment {
     pub fn ending(&self) -> Option<Ending> {
         let (id, n) = (self.id, self.id.0);
         let release = &self.request.release.id;
-        let took = self.ended.map(|end| end.since(self.started.unwrap_or(self.accepted)));
-        let after = format_duration(std::time::Duration::from_secs(took.unwrap_or_default().as_secs()));
+        let took = self.ended.unwrap_or_default().since(self.started.unwrap_or(self.accepted));
+        let whole_seconds = Duration::from_secs(took.as_secs());
+        let after = format_duration(if whole_seconds.is_zero() { took } else { whole_seconds });
         let deploy =
             format!("andon deploy {} {}", self.request.scope.service, self.request.scope.environment);
         let show = format!("andon show {n}");
@@ -90,7 +93,11 @@ impl Deployment {
         add(counts.succeeded, "on the new release");
         add(counts.restored, "restored");
         add(counts.skipped, "there already");
-        add(counts.failed, "failed and out of service");
+        let spared =
+            self.hosts.values().filter(|run| !run.touched && matches!(run.state, HostState::Failed(_)));
+        let spared = super::count(spared);
+        add(counts.failed - spared, "failed and out of service");
+        add(spared, "failed before anything was changed there");
         add(counts.unreachable, "out of reach");
         let untouched = self.hosts.values().filter(|run| {
             matches!(run.state, HostState::Cancelled | HostState::Pending | HostState::Prepared)

@@ -45,6 +45,18 @@ fn a_failing_canary_is_put_back_and_the_others_are_never_touched() {
 }
 
 #[test]
+fn a_host_that_fails_before_it_is_changed_is_not_said_to_be_out_of_service() {
+    let mut world = World::new(&Fleet::running(6)).host("web2", Stage::Prepare, &[Answer::Fails]).host(
+        "web1",
+        Stage::Prepare,
+        &[Answer::Fails],
+    );
+    assert!(matches!(world.run(), State::Failed { .. }));
+    let detail = world.deployment.ending().unwrap().detail;
+    assert_eq!(detail, "2 hosts failed before anything was changed there, 4 hosts never touched.");
+}
+
+#[test]
 fn one_bad_host_late_in_the_run_is_set_aside_and_does_not_undo_a_good_release() {
     let mut world = World::new(&Fleet::running(8)).host("web6", Stage::Verify, &[Answer::Fails]);
     assert_eq!(*world.run(), State::Succeeded);

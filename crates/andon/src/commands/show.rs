@@ -1,7 +1,9 @@
 //! `andon show`: one deployment, told from its facts.
 
-use andon_core::deployment::{Deployment, DeploymentId, Fact, HostState, Phase, State};
+use andon_core::deployment::sentence::{doing, list_hosts};
+use andon_core::deployment::{Ask, Deployment, DeploymentId, Fact, HostState, Phase, State};
 use andon_core::name::HostName;
+use andon_core::time::Time;
 use andon_server::{Controller, Entry, clock};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
@@ -108,17 +110,56 @@ fn to_text(deployment: &Deployment, entries: &[Entry], paint: Paint) -> String {
     for tail in tails {
         text.push_str(&format!("{}\n", tail.trim_end()));
     }
-    for entry in entries {
-        if let Some(line) = tell(&entry.fact) {
-            text.push_str(&format!("{}  {line}\n", paint.dim(&when::clock(entry.at))));
-        }
+    for (at, line) in story(entries) {
+        text.push_str(&format!("{}  {line}\n", paint.dim(&when::clock(at))));
     }
     text.trim_end().to_owned()
 }
 
-/// A fact as a sentence; `None` for what only machines care about.
-fn tell(fact: &Fact) -> Option<String> {
-    Some(match fact {
+/// The facts as sentences. Hosts that do the same one after the other share a line, so that a thousand hosts can be read.
+fn story(entries: &[Entry]) -> Vec<(Time, String)> {
+    let mut lines: Vec<(Time, String)> = Vec::new();
+    let mut together: Vec<&HostName> = Vec::new();
+    let mut shared = String::new();
+    for entry in entries {
+        match &entry.fact {
+            Fact::Host { host, state } => {
+                let what = tell_host(state);
+                if together.is_empty() || what != shared {
+                    together.clear();
+                    shared = what;
+                    lines.push((entry.at, String::new()));
+                }
+                together.push(host);
+                if let Some((_, line)) = lines.last_mut() {
+                    *line = format!("{} {shared}", list_hosts(together.iter().copied()));
+                }
+            }
+            other => {
+                together.clear();
+                lines.push((entry.at, tell(other)));
+            }
+        }
+    }
+    lines
+}
+
+fn tell_host(state: &HostState) -> String {
+    match state {
+        HostState::Failed(failure) | HostState::RevertFailed(failure) => {
+            format!("{}: {}", state.name().replace('_', " "), legible(&failure.reason))
+        }
+        HostState::Unknown { why, .. } | HostState::Unreachable { why, .. } => {
+            format!("{}: {}", state.name(), legible(why))
+        }
+        HostState::Doing(step) => doing(step).to_owned(),
+        other => other.name().to_owned(),
+    }
+}
+
+/// A fact as a sentence.
+fn tell(fact: &Fact) -> String {
+    match fact {
         Fact::Accepted { request } => format!("{} asked for {}", request.by, request.release.id),
         Fact::Planned { plan } => format!(
             "planned: {} hosts in {} waves, {} at a time, floor {}",
@@ -129,28 +170,19 @@ fn tell(fact: &Fact) -> Option<String> {
         ),
         Fact::InCharge { fence, by } => format!("{} on {} took charge (fence {fence})", by.name, by.at),
         Fact::Entered { state } => tell_state(state),
-        Fact::Host { host, state } => match state {
-            HostState::Failed(failure) | HostState::RevertFailed(failure) => {
-                format!("{host} {}: {}", state.name().replace('_', " "), legible(&failure.reason))
-            }
-            HostState::Unknown { why, .. } | HostState::Unreachable { why, .. } => {
-                format!("{host} {}: {}", state.name(), legible(why))
-            }
-            HostState::Doing(doing) => format!("{host} {}", andon_core::deployment::sentence::doing(doing)),
-            other => format!("{host} {}", other.name()),
-        },
+        Fact::Host { host, state } => format!("{host} {}", tell_host(state)),
         Fact::Asked { ask, by, why } => {
             let what = match ask {
-                andon_core::deployment::Ask::Pause => "to pause".to_owned(),
-                andon_core::deployment::Ask::Resume => "to go on".to_owned(),
-                andon_core::deployment::Ask::Abort { rollback: true } => "to abort and put back".to_owned(),
-                andon_core::deployment::Ask::Abort { rollback: false } => "to abort".to_owned(),
-                andon_core::deployment::Ask::Supersede { by } => format!("to give way to {by}"),
+                Ask::Pause => "to pause".to_owned(),
+                Ask::Resume => "to go on".to_owned(),
+                Ask::Abort { rollback: true } => "to abort and put back".to_owned(),
+                Ask::Abort { rollback: false } => "to abort".to_owned(),
+                Ask::Supersede { by } => format!("to give way to {by}"),
             };
             let why = why.as_ref().map(|why| format!(": {}", legible(why))).unwrap_or_default();
             format!("{by} asked {what}{why}")
         }
-    })
+    }
 }
 
 fn tell_state(state: &State) -> String {
