@@ -25,6 +25,9 @@ pub enum ArtifactError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// The file is no archive that Andon reads, by its name or by its first bytes.
+    #[error(transparent)]
+    NotAnArchive(ArchiveError),
     /// The archive is not one that hosts would unpack.
     #[error("{path}: {error}")]
     Refused {
@@ -90,7 +93,12 @@ impl Artifacts {
     ) -> Result<Release, ArtifactError> {
         let not_kept = |error| ArtifactError::NotKept { path: self.dir.clone(), error };
         std::fs::create_dir_all(&self.dir).map_err(not_kept)?;
-        let temporary = tempfile_in(&self.dir).map_err(not_kept)?;
+        // An archive is read by its ending, and its copy has to have the same.
+        let ending = match source {
+            ReleaseSource::Archive(archive) => ending(archive),
+            ReleaseSource::Directory(_) => "",
+        };
+        let temporary = tempfile_in(&self.dir, ending).map_err(not_kept)?;
         let kept = read(source, base, &temporary).and_then(|scanned| {
             let release = release(&scanned, revision);
             std::fs::rename(&temporary, self.path(&release)).map_err(not_kept)?;
@@ -123,7 +131,7 @@ fn read(source: &ReleaseSource, base: &Path, target: &Path) -> Result<Scanned, A
             }
         }
     };
-    scanned.map_err(|error| ArtifactError::Refused { path, error })
+    scanned.map_err(|error| refused(path, error))
 }
 
 fn release(scanned: &Scanned, revision: Option<Revision>) -> Release {
@@ -137,10 +145,27 @@ fn release(scanned: &Scanned, revision: Option<Revision>) -> Release {
     }
 }
 
-fn tempfile_in(dir: &Path) -> std::io::Result<PathBuf> {
+/// The copy that was judged is nothing to people: they are told about the file that they made.
+fn refused(path: PathBuf, error: ArchiveError) -> ArtifactError {
+    match error {
+        ArchiveError::UnknownPacking { .. } => {
+            ArtifactError::NotAnArchive(ArchiveError::UnknownPacking { path })
+        }
+        error => ArtifactError::Refused { path, error },
+    }
+}
+
+/// The ending by which an archive is read; none when it says nothing.
+fn ending(archive: &Path) -> &'static str {
+    let name = archive.file_name().map(|name| name.as_encoded_bytes()).unwrap_or_default();
+    let known = [".tar", ".tar.gz", ".tgz", ".tar.zst"];
+    known.into_iter().find(|ending| name.ends_with(ending.as_bytes())).unwrap_or_default()
+}
+
+fn tempfile_in(dir: &Path, ending: &str) -> std::io::Result<PathBuf> {
     let unique =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let path = dir.join(format!(".incoming-{}-{unique}", std::process::id()));
+    let path = dir.join(format!(".incoming-{}-{unique}{ending}", std::process::id()));
     std::fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
     Ok(path)
 }

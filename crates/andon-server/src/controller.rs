@@ -179,8 +179,19 @@ impl Controller {
 
     /// Everything that a deployment would do. Changes nothing.
     pub async fn plan(&self, wish: &Wish) -> Result<Plan, Problem> {
+        self.check_fixed(wish).await?;
         let scope = self.records.scope(&wish.scope).await?;
         self.plan_in(wish, &scope.value).await
+    }
+
+    /// A repair names a deployment of the same scope; anything else is a slip of the hand.
+    async fn check_fixed(&self, wish: &Wish) -> Result<(), Problem> {
+        let Some(id) = wish.fixes else { return Ok(()) };
+        let fixed = self.records.deployment(id).await?.value.request.scope;
+        if fixed == wish.scope {
+            return Ok(());
+        }
+        Err(Problem::NotNow(format!("{id} was a deployment of {fixed}, not of {}", wish.scope)))
     }
 
     async fn plan_in(&self, wish: &Wish, scope: &Scope) -> Result<Plan, Problem> {
@@ -202,6 +213,7 @@ impl Controller {
 
     /// Begins a deployment, or queues it behind the one at work. A refused plan leaves no trace.
     pub async fn deploy(&self, wish: Wish) -> Result<Going, Problem> {
+        self.check_fixed(&wish).await?;
         for _ in 0..RACES {
             let scope = self.records.scope(&wish.scope).await?;
             let begun = match scope.value.admits(wish.kind, wish.fixes) {
