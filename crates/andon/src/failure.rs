@@ -1,7 +1,7 @@
 //! What people read when something went wrong: what, why, next; and the exit code.
 
 use andon_core::quantity::format_duration;
-use andon_server::Problem;
+use andon_server::{Problem, RecordsError};
 use serde::Serialize;
 
 use crate::exit;
@@ -98,6 +98,7 @@ impl From<Problem> for Failure {
                 .why("this process stopped giving orders; its hosts obey the other one")
                 .next("andon history"),
             Problem::NotNow(_) => Failure::refused(what),
+            Problem::Records(RecordsError::NoDeployment(_)) => Failure::refused(what).next("andon history"),
             Problem::Records(_) => Failure::broken(what)
                 .why("what is recorded is safe, and steps that hosts have begun end by themselves")
                 .next("mend that, then: andon history"),
@@ -105,13 +106,8 @@ impl From<Problem> for Failure {
     }
 }
 
-impl From<andon_server::RecordsError> for Failure {
-    fn from(error: andon_server::RecordsError) -> Self {
-        match error {
-            andon_server::RecordsError::NoDeployment(_) => {
-                Failure::refused(error.to_string()).next("andon history")
-            }
-            other => Problem::Records(other).into(),
-        }
+impl From<RecordsError> for Failure {
+    fn from(error: RecordsError) -> Self {
+        Problem::Records(error).into()
     }
 }

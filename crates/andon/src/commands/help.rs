@@ -6,19 +6,20 @@ use super::{Done, say};
 use crate::args;
 use crate::exit;
 use crate::failure::Failure;
+use crate::paint::Paint;
 
 /// Explains a command, or a word of line.star.
 pub(crate) fn help(topic: Option<&str>) -> Done {
     let mut command = args::command();
     let Some(topic) = topic else {
-        say(&command.render_long_help().ansi().to_string());
+        say(&painted(&command.render_long_help()));
         let words: Vec<&str> = andon_line::reference().iter().map(|word| word.name).collect();
         say(&format!("Words of line.star (andon help WORD): {}", words.join(", ")));
         return Ok(exit::OK);
     };
     command.build();
     if let Some(found) = command.find_subcommand_mut(topic) {
-        say(&found.render_long_help().ansi().to_string());
+        say(&painted(&found.render_long_help()));
         // A word may be both a command and a constructor.
     }
     let reference = andon_line::reference();
@@ -40,6 +41,11 @@ pub(crate) fn help(topic: Option<&str>) -> Done {
         Some(near) => failure.next(format!("andon help {near}")),
         None => failure.next("andon help"),
     })
+}
+
+/// Help with its headings in bold, where somebody looks.
+fn painted(help: &clap::builder::StyledStr) -> String {
+    if Paint::stdout().colour { help.ansi().to_string() } else { help.to_string() }
 }
 
 fn constructor(word: &andon_line::ConstructorDoc) -> String {
