@@ -1,0 +1,191 @@
+//! The demo as a person or a script runs it: the real program, in a directory of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use andon_testbed::deadline::wait_until;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A demo under way. Everything that it writes lies below `place`.
+struct Demo {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    said: String,
+    place: TempDir,
+}
+
+impl Demo {
+    fn start(words: &[&str]) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_andon"));
+        command.arg("demo").args(words).current_dir(place.path());
+        command.env("HOME", place.path()).env("TMPDIR", place.path()).env("LC_ALL", "C.UTF-8");
+        command.env_remove("ANDON_LINE").env_remove("ANDON_DATA");
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, output, said: String::new(), place }
+    }
+
+    /// Reads until a line with `words`, and answers that line.
+    fn until_said(&mut self, words: &str) -> String {
+        loop {
+            let mut line = String::new();
+            let read = self.output.read_line(&mut line).unwrap();
+            assert_ne!(read, 0, "it ended without saying {words:?}:\n{}", self.said);
+            self.said.push_str(&line);
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    fn end(&mut self) -> ExitStatus {
+        self.output.read_to_string(&mut self.said).unwrap();
+        self.child.wait().unwrap()
+    }
+
+    fn last_line(&self) -> Value {
+        let line = self.said.lines().last().unwrap_or_default();
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?} in\n{}", self.said))
+    }
+
+    /// Neither a process nor a file of it is left.
+    #[track_caller]
+    fn assert_gone(&self) {
+        assert_eq!(processes_of(self.place.path()), Vec::<String>::new(), "after\n{}", self.said);
+        let left: Vec<PathBuf> =
+            fs::read_dir(self.place.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(left, Vec::<PathBuf>::new(), "after\n{}", self.said);
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal(Signal::TERM);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Everything that runs in, was started from or speaks of a directory.
+fn processes_of(directory: &Path) -> Vec<String> {
+    let needle = directory.as_os_str().as_bytes();
+    let speaks = |text: &[u8]| text.windows(needle.len()).any(|part| part == needle);
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter(|entry| entry.file_name().as_bytes().iter().all(u8::is_ascii_digit));
+    pids.filter_map(|entry| {
+        let read = |name: &str| fs::read(entry.path().join(name)).unwrap_or_default();
+        let words = read("cmdline");
+        let place = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
+        let found = speaks(&words) || speaks(&read("environ")) || place.starts_with(directory);
+        found.then(|| format!("{:?}: {}", entry.file_name(), String::from_utf8_lossy(&words)))
+    })
+    .collect()
+}
+
+/// The parts of the acts that are the same every time.
+fn outcomes(report: &Value) -> Value {
+    let acts = report["acts"].as_array().unwrap();
+    for act in acts {
+        assert!(act["seconds"].as_f64().unwrap() > 0.0, "{act}");
+        assert!(!act["name"].as_str().unwrap().is_empty(), "{act}");
+    }
+    acts.iter().map(|act| json!([act["outcome"], act["hosts_changed"], act["hosts_restored"]])).collect()
+}
+
+fn as_announced() -> Value {
+    json!([["succeeded", 6, 0], ["rolled_back", 1, 1]])
+}
+
+fn get(port: u16, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn a_demo_plays_both_acts_as_announced_and_leaves_nothing_behind() {
+    let mut demo = Demo::start(&["--once"]);
+    assert_eq!(demo.end().code(), Some(0), "{}", demo.said);
+    assert_eq!(outcomes(&demo.last_line()), as_announced());
+    let story = &demo.said;
+    assert!(story.contains("web1, in the first wave, failed to verify"), "{story}");
+    assert!(story.contains("1 host restored, 5 hosts never touched"), "{story}");
+    demo.assert_gone();
+}
+
+#[test]
+fn two_demos_at_the_same_time_do_not_disturb_each_other() {
+    let mut demos = [Demo::start(&["--once", "--json"]), Demo::start(&["--once", "--json"])];
+    for demo in &mut demos {
+        assert_eq!(demo.end().code(), Some(0), "{}", demo.said);
+        assert_eq!(demo.said.lines().count(), 1, "{}", demo.said);
+        assert_eq!(outcomes(&demo.last_line()), as_announced());
+        demo.assert_gone();
+    }
+}
+
+#[test]
+fn ctrl_c_in_the_middle_of_an_act_leaves_nothing_behind() {
+    for moment in ["Act 1", "web1 activating", "wave 2"] {
+        let mut demo = Demo::start(&["--once"]);
+        demo.until_said(moment);
+        demo.signal(Signal::INT);
+        assert_eq!(demo.end().code(), Some(130), "{}", demo.said);
+        assert!(demo.last_line()["acts"].is_array());
+        demo.assert_gone();
+    }
+}
+
+#[test]
+fn a_terminal_that_is_closed_in_the_middle_of_an_act_leaves_nothing_behind() {
+    for (signal, moment) in [(Signal::HUP, "web1 preparing"), (Signal::TERM, "wave 2")] {
+        let mut demo = Demo::start(&["--once"]);
+        demo.until_said(moment);
+        demo.signal(signal);
+        assert_eq!(demo.end().code(), Some(130), "{}", demo.said);
+        demo.assert_gone();
+    }
+}
+
+#[test]
+fn the_fleet_serves_the_old_release_until_ctrl_c() {
+    let mut demo = Demo::start(&[]);
+    let scene = demo.until_said("http://127.0.0.1:");
+    let digits = scene.split("127.0.0.1:").nth(1).unwrap().split('/').next().unwrap();
+    let first: u16 = digits.parse().unwrap();
+    demo.until_said("curl ");
+    for port in first..first + 6 {
+        let page = get(port, "/checkout").unwrap();
+        assert!(page.contains("background: #0a6e31"), "{page}");
+    }
+    let line = fs::read_dir(demo.place.path()).unwrap().next().unwrap().unwrap().path().join("line.star");
+    let shown = Command::new(env!("CARGO_BIN_EXE_andon"))
+        .args(["--line", line.to_str().unwrap(), "show", "2"])
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("the checkout button can be seen"), "{shown}");
+    demo.signal(Signal::INT);
+    assert_eq!(demo.end().code(), Some(0), "{}", demo.said);
+    assert!(wait_until(PATIENCE, || (first..first + 6).all(|port| get(port, "/").is_err())));
+    demo.assert_gone();
+}

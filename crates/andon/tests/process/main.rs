@@ -1,0 +1,14 @@
+//! The whole product as people meet it: the program, real `sshd`s, real agents, real services.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests: also the parts that several tests share")]
+
+mod machines;
+mod project;
+
+mod archives;
+mod bad_releases;
+mod happy;
+mod hosts;
+mod lines;
+mod names;
+mod words;

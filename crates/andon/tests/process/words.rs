@@ -1,0 +1,80 @@
+//! What every command has in common: help, completion, plain text where nobody looks, exit codes.
+
+use crate::project::Project;
+
+const COMMANDS: [&str; 17] = [
+    "init", "check", "plan", "deploy", "rollback", "status", "history", "show", "pause", "resume", "abort",
+    "run", "test", "demo", "ledger", "explain", "help",
+];
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    let project = Project::new();
+    for command in COMMANDS {
+        let said = project.well(&[command, "--help"]);
+        assert!(said.out.contains("Example"), "{command}: {said:?}");
+        assert!(said.out.contains(&format!("andon {command}")), "{command}: {said:?}");
+        project.well(&["help", command]).says("Example");
+    }
+    let all = project.well(&["--help"]);
+    COMMANDS.iter().for_each(|command| assert!(all.out.contains(&format!("\n  {command} ")), "{command}"));
+}
+
+#[test]
+fn completion_is_there_for_every_common_shell() {
+    let project = Project::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = project.well(&["completion", shell]).out;
+        assert!(script.contains("andon") && script.contains("rollback"), "{shell}: {script}");
+    }
+}
+
+#[test]
+fn where_nobody_looks_there_are_no_escape_codes() {
+    let project = Project::local(2);
+    let plain = |words: &[&str]| {
+        let ran = project.run(words);
+        assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{words:?}: {ran:?}");
+    };
+    plain(&["plan", "www"]);
+    plain(&["deploy", "www"]);
+    plain(&["deploy", "wwv"]);
+    plain(&["status", "www"]);
+    plain(&["history"]);
+    plain(&["show", "1"]);
+    plain(&["help", "deploy"]);
+    plain(&["help"]);
+    plain(&["--help"]);
+    let mut command = project.command(&["history"]);
+    command.env("CLICOLOR_FORCE", "1");
+    let forced = project.start_command(command).end();
+    assert!(forced.out.contains('\u{1b}'), "{forced:?}");
+    let mut command = project.command(&["history"]);
+    command.env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1");
+    assert!(!project.start_command(command).end().out.contains('\u{1b}'));
+}
+
+#[test]
+fn a_program_that_reads_json_gets_one_object_also_for_a_failure() {
+    let project = Project::local(1);
+    let failure = project.json(&["deploy", "wwv"]);
+    assert!(failure["error"]["what"].as_str().unwrap().contains("wwv"), "{failure}");
+    assert_eq!(failure["error"]["next"], "did you mean www?");
+    let deployed = project.json(&["deploy", "www"]);
+    assert_eq!(deployed["state"], "succeeded");
+    let plan = project.json(&["plan", "www"]);
+    assert!(plan["error"]["what"].as_str().unwrap().contains("already"), "{plan}");
+    let trial = project.json(&["test", "www"]);
+    assert_eq!(trial[0]["host"], "web1");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_reason_to_complain() {
+    use std::process::Stdio;
+    let project = Project::new();
+    let mut child = project.command(&["help"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(ended.stderr.is_empty(), "{}", String::from_utf8_lossy(&ended.stderr));
+}
