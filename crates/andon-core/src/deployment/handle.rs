@@ -166,7 +166,14 @@ impl Deployment {
             }
             _ => self.begin(host, stage, doing.way),
         };
+        let turns_back = || {
+            let forward = doing.way == Way::Forward && doing.stage != Stage::Prepare;
+            let plan = self.plan.as_ref().filter(|_| forward && self.must_turn_back())?;
+            self.begin_back(plan, host)
+        };
         let fact = match status {
+            // Nothing is at work there: what is being put back elsewhere is not begun here any more.
+            TokenStatus::NeverStarted | TokenStatus::Interrupted if let Some(back) = turns_back() => back,
             TokenStatus::Finished(outcome) => {
                 self.after(host, doing, failure_of(doing.stage, outcome.clone()))
             }

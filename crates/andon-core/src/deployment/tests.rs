@@ -436,3 +436,5 @@ proptest! {
         }
     }
 }
+
+mod trouble;

@@ -1,0 +1,59 @@
+//! Scenarios of bad timing: hosts that are lost while a deployment turns around, and people who ask twice.
+
+use super::world::{Answer, World};
+use super::*;
+
+/// Lets everything happen, one answer at a time, until `wanted`.
+fn run_until(world: &mut World, wanted: impl Fn(&Deployment) -> bool) {
+    for _ in 0..10_000 {
+        world.settle();
+        if wanted(&world.deployment) {
+            return;
+        }
+        let news = world.deployment.orders().into_iter().find_map(|(host, order)| world.answer(host, &order));
+        let facts = world.deployment.handle(world.now, news.expect("the story goes on"));
+        world.record(facts);
+    }
+    panic!("it never came to that: {:?}", world.deployment.state);
+}
+
+fn stage_of(deployment: &Deployment, host: &str) -> Option<Stage> {
+    match &deployment.hosts[&name(host)].state {
+        HostState::Doing(doing) | HostState::Unknown { doing, .. } => Some(doing.stage),
+        _ => None,
+    }
+}
+
+/// Tells the deployment that contact with a host's open step was lost; `why` is what the host says later.
+fn lose(world: &mut World, host: &str, why: &str) {
+    let run = &world.deployment.hosts[&name(host)];
+    let HostState::Doing(doing) = &run.state else { panic!("{host} does nothing: {:?}", run.state) };
+    let lost = Input::Lost { host: name(host), token: doing.token.clone(), why: why.into() };
+    let facts = world.deployment.handle(world.now, lost);
+    world.record(facts);
+}
+
+/// Six hosts, of which `web3` and `web4` are in their cycle at once.
+fn two_at_once() -> World {
+    let mut fleet = Fleet::running(6);
+    fleet.service.rollout.waves = vec![Share::Hosts(1), Share::Percent(100)];
+    fleet.service.rollout.max_parallel = Share::Hosts(2);
+    fleet.service.rollout.min_available = Some(Share::Hosts(2));
+    World::new(&fleet)
+}
+
+#[test]
+fn a_bad_release_is_not_begun_again_on_a_host_that_is_found_while_all_are_put_back() {
+    for why in ["interrupted", "never started"] {
+        let mut world = two_at_once().host("web2", Stage::Activate, &[Answer::Hangs]);
+        run_until(&mut world, |deployment| stage_of(deployment, "web2") == Some(Stage::Activate));
+        lose(&mut world, "web2", why);
+        world.ask(Ask::Abort { rollback: true });
+        let before = world.activated(Way::Forward).len();
+        world.script.clear();
+        assert!(matches!(world.run(), State::RolledBack { .. }), "{:?}", world.deployment.state);
+        let again = &world.activated(Way::Forward)[before..];
+        assert!(!again.contains(&"web2"), "{why}: it was activated forward on the way back");
+        assert_eq!(world.states()["web2"], "reverted");
+    }
+}
