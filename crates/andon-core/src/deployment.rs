@@ -10,10 +10,7 @@
 //! `verifying` and `observing`, and the gate between two waves is where an analysis is asked ([`decide`]).
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
 
 use crate::host::{Fence, Stage};
 use crate::name::HostName;
@@ -21,8 +18,10 @@ use crate::person::Person;
 use crate::plan::{Before, Plan};
 use crate::time::Time;
 
+pub use crate::kind::Kind;
+pub use crate::name::DeploymentId;
 pub use ending::Ending;
-pub use fact::{Ask, Fact, Kind, Request};
+pub use fact::{Ask, Fact, Request};
 pub use handle::Input;
 pub use host_run::{Doing, Failure, HostRun, HostState, Way};
 pub use orders::OpenOrder;
@@ -41,24 +40,6 @@ pub mod sentence;
 mod state;
 mod summary;
 mod verdict;
-
-/// A deployment's number, counted from 1 in each ledger. Shown as `#128`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct DeploymentId(pub u64);
-
-impl fmt::Display for DeploymentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.0)
-    }
-}
-
-impl DeploymentId {
-    /// The name of its stream in the ledger.
-    pub fn stream(self) -> String {
-        format!("deployment/{}", self.0)
-    }
-}
 
 /// The state of a deployment.
 #[derive(Debug, Clone, PartialEq)]

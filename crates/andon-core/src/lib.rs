@@ -13,9 +13,11 @@
 pub mod deployment;
 pub mod digest;
 pub mod host;
+pub mod kind;
 pub mod line;
 pub mod name;
 pub mod person;
+pub mod phrase;
 pub mod plan;
 pub mod quantity;
 pub mod release;

@@ -122,6 +122,46 @@ name! {
     InstanceName
 }
 
+/// A deployment's number, counted from 1 in each ledger. Shown as `#128`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeploymentId(pub u64);
+
+impl fmt::Display for DeploymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+impl DeploymentId {
+    /// The name of its stream in the ledger.
+    pub fn stream(self) -> String {
+        format!("deployment/{}", self.0)
+    }
+}
+
+/// Names a scope: `www/production`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ScopeName {
+    /// The service.
+    pub service: ServiceName,
+    /// The environment.
+    pub environment: EnvironmentName,
+}
+
+impl fmt::Display for ScopeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} → {}", self.service, self.environment)
+    }
+}
+
+impl ScopeName {
+    /// The name of its stream in the ledger.
+    pub fn stream(&self) -> String {
+        format!("scope/{}/{}", self.service, self.environment)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::deployment::Kind;
 use crate::digest::Digest;
 use crate::host::Placement;
+use crate::kind::Kind;
 use crate::line::{Host, Service, Transport};
 use crate::name::HostName;
+use crate::name::ScopeName;
 use crate::release::{Release, ReleaseId};
-use crate::scope::ScopeName;
 
 pub use build::{Observation, Observations, Proposal, build};
 pub use refusal::{FullHost, Refusal};

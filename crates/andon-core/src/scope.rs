@@ -4,36 +4,15 @@
 //! leaves nothing stale behind.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::deployment::{DeploymentId, Kind};
-use crate::name::{EnvironmentName, ServiceName};
+use crate::kind::Kind;
+use crate::name::DeploymentId;
 use crate::release::{Release, ReleaseId, ReleaseStatus};
 use crate::time::Time;
 
-/// Names a scope: `www/production`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ScopeName {
-    /// The service.
-    pub service: ServiceName,
-    /// The environment.
-    pub environment: EnvironmentName,
-}
-
-impl fmt::Display for ScopeName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} → {}", self.service, self.environment)
-    }
-}
-
-impl ScopeName {
-    /// The name of its stream in the ledger.
-    pub fn stream(&self) -> String {
-        format!("scope/{}/{}", self.service, self.environment)
-    }
-}
+pub use crate::name::ScopeName;
 
 /// Something that happened to a scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

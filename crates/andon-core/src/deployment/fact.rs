@@ -2,23 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeploymentId, HostState, State};
+use super::{DeploymentId, HostState, Kind, State};
 use crate::host::Fence;
 use crate::name::HostName;
 use crate::person::Person;
 use crate::plan::Plan;
 use crate::release::Release;
 use crate::scope::ScopeName;
-
-/// What a deployment is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Forward, to a release from the line.
-    Deploy,
-    /// Back, to a release that was good before. As wide as the floor allows; tests inform only.
-    Rollback,
-}
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

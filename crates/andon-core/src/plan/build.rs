@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Before, FullHost, OnFailure, Plan, PlannedHost, Refusal, waves};
-use crate::deployment::Kind;
 use crate::digest::Digest;
 use crate::host::HostFacts;
+use crate::kind::Kind;
 use crate::line::{Host, Service};
 use crate::name::HostName;
 use crate::quantity::{ByteSize, Share};

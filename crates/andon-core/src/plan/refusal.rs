@@ -1,12 +1,11 @@
 //! Why a plan is refused. Refusals are data: nothing has been changed when one is given.
 
-use crate::deployment::DeploymentId;
-use crate::deployment::sentence::{hosts, list_hosts};
 use crate::host::Authority;
-use crate::name::HostName;
+use crate::name::ScopeName;
+use crate::name::{DeploymentId, HostName};
+use crate::phrase::{hosts, list_hosts};
 use crate::quantity::ByteSize;
 use crate::release::ReleaseId;
-use crate::scope::ScopeName;
 
 /// A host without enough space.
 #[derive(Debug, Clone, PartialEq, Eq)]
