@@ -6,11 +6,13 @@ use std::time::Duration;
 use andon_core::deployment::{Ask, Deployment, PauseReason, State};
 use andon_server::{Controller, Going, Problem, Progress, clock};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::commands::{Done, say};
 use crate::context::width;
 use crate::failure::Failure;
 use crate::paint::Paint;
+use crate::screen::paragraph;
 use crate::{exit, json, screen};
 
 /// How often the live picture is drawn anew although nothing happened: its clocks move.
@@ -58,6 +60,9 @@ pub(crate) async fn watch_to_end(
 
 async fn watch(controller: &Controller, going: &mut Going, view: &mut View) -> Result<Watched, Failure> {
     let Going { id, progress, end } = going;
+    // One listener for all of the time: Ctrl-C while something is drawn counts, too.
+    let mut ctrl_c = signal(SignalKind::interrupt())
+        .map_err(|error| Failure::broken(format!("Ctrl-C cannot be waited for: {error}")))?;
     let mut interrupts = 0;
     loop {
         view.draw(&progress.borrow_and_update().clone());
@@ -76,10 +81,9 @@ async fn watch(controller: &Controller, going: &mut Going, view: &mut View) -> R
                 }
             }
             () = tokio::time::sleep(TICK) => {}
-            signal = tokio::signal::ctrl_c() => {
+            Some(()) = ctrl_c.recv() => {
                 interrupts += 1;
-                if signal.is_err() || interrupts > 1 {
-                    view.end();
+                if interrupts > 1 {
                     return Ok(Watched::Left(id.0));
                 }
                 view.note("stopping: hosts in their cycle finish it. Ctrl-C again leaves at once");
@@ -93,21 +97,28 @@ async fn watch(controller: &Controller, going: &mut Going, view: &mut View) -> R
     }
 }
 
-/// What a deployment came to, in three lines.
+/// What a deployment came to: what happened, the state of the world, what to do next. On a terminal it keeps
+/// within the width; elsewhere each of the three is one line.
 pub(crate) fn ending(deployment: &Deployment, paint: Paint) -> String {
     let Some(ending) = deployment.ending() else { return String::new() };
+    let width = if paint.live { width() } else { usize::MAX };
     let sign = if ending.good { paint.tick() } else { paint.cross() };
-    let mut text = format!("{sign} {}\n  {}", screen::legible(&ending.headline), ending.detail);
+    let mut lines = vec![
+        paragraph(&format!("{sign} "), &screen::legible(&ending.headline), width),
+        paragraph("  ", &ending.detail, width),
+    ];
     let set_aside = deployment.set_aside().filter(|_| ending.good);
     for (host, state) in set_aside {
         let why = deployment.hosts.get(host).and_then(|run| run.failure.as_ref());
         let why = why.map(|failure| format!(": {}", screen::legible(&failure.reason))).unwrap_or_default();
-        text.push_str(&format!("\n  {} {host} {}{why}", paint.question(), state.name().replace('_', " ")));
+        let text = format!("{host} {}{why}", state.name().replace('_', " "));
+        lines.push(paragraph(&format!("  {} ", paint.question()), &text, width));
     }
     if !ending.next.is_empty() {
-        text.push_str(&format!("\n  {}  {}", paint.dim("next"), ending.next.join(" · ")));
+        let next = ending.next.join(&format!(" {} ", paint.dot()));
+        lines.push(paragraph(&format!("  {}  ", paint.dim("next")), &next, width));
     }
-    text
+    lines.join("\n")
 }
 
 /// Where pictures go.
@@ -173,7 +184,7 @@ impl View {
     fn note(&self, text: &str) {
         match &self.live {
             _ if self.silent => {}
-            Some(live) => live.suspend(|| say(text)),
+            Some(live) => live.suspend(|| say(&paragraph("", text, width()))),
             None => say(text),
         }
     }

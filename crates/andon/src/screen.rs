@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use andon_core::deployment::sentence::doing;
-use andon_core::deployment::{Deployment, HostRun, HostState, Way};
+use andon_core::deployment::sentence::{doing, hosts as count_of_hosts};
+use andon_core::deployment::{Deployment, HostRun, HostState, Phase, State, Way};
 use andon_core::name::HostName;
 use andon_core::plan::Plan;
 use andon_core::time::Time;
@@ -32,6 +32,28 @@ pub(crate) fn legible(text: &str) -> String {
         .collect()
 }
 
+/// `text` after `lead`, in lines of at most `width` columns that all begin below the first word. A word that is
+/// longer has a line of its own.
+pub(crate) fn paragraph(lead: &str, text: &str, width: usize) -> String {
+    let indent = " ".repeat(console::measure_text_width(lead));
+    let room = width.saturating_sub(indent.len());
+    let mut lines: Vec<String> = Vec::new();
+    for given in text.split('\n') {
+        let mut line = String::new();
+        for word in given.split(' ') {
+            let full = console::measure_text_width(&line) + 1 + console::measure_text_width(word) > room;
+            if !line.is_empty() && full {
+                lines.push(std::mem::take(&mut line));
+            } else if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    format!("{lead}{}", lines.join(&format!("\n{indent}")))
+}
+
 /// The lines of the live picture, each within `width` columns.
 pub(crate) fn picture(progress: &Progress, now: Time, paint: Paint, width: usize) -> Vec<String> {
     let deployment = &progress.deployment;
@@ -49,22 +71,38 @@ pub(crate) fn picture(progress: &Progress, now: Time, paint: Paint, width: usize
         }
         (None, None) => lines.push("  about to start".to_owned()),
     }
-    lines.iter().map(|line| console::truncate_str(line, width, "…").into_owned()).collect()
+    let cut = if paint.unicode { "…" } else { "..." };
+    lines.iter().map(|line| console::truncate_str(line, width, cut).into_owned()).collect()
 }
 
 fn bar(deployment: &Deployment, plan: &Plan, now: Time, paint: Paint) -> String {
-    let total = plan.changing();
-    let done = deployment.hosts.values().filter(|run| is_done(&run.state)).count();
-    let filled = if total == 0 { BAR } else { (done * BAR / total).min(BAR) };
+    let (done, total) = progress(deployment, plan);
+    let filled = (done * BAR).checked_div(total).map_or(BAR, |cells| cells.min(BAR));
     let (full, empty) = if paint.unicode { ("█", "░") } else { ("#", ".") };
     let began = deployment.started.unwrap_or(deployment.accepted);
     format!(
-        "{}  {}{}  {done} of {total} hosts   {}",
+        "{}  {}{}  {done} of {}   {}",
         deployment.phase_title(),
         full.repeat(filled),
         paint.dim(&empty.repeat(BAR - filled)),
+        count_of_hosts(u32::try_from(total).unwrap_or(u32::MAX)),
         when::span(deployment.clamp(now).since(began)),
     )
+}
+
+/// How many hosts are done, and of how many. On the way back only hosts count that there is something to undo on.
+fn progress(deployment: &Deployment, plan: &Plan) -> (usize, usize) {
+    let states = || deployment.hosts.values().map(|run| &run.state);
+    match &deployment.state {
+        State::RollingBack { .. } => {
+            let back =
+                states().filter(|state| matches!(state, HostState::Reverted | HostState::RevertFailed(_)));
+            (back.count(), deployment.touched().count())
+        }
+        // All of them were changed; that they are looked at once more takes nothing away.
+        State::Baking { .. } => (plan.changing(), plan.changing()),
+        _ => (states().filter(|state| is_done(state)).count(), plan.changing()),
+    }
 }
 
 fn is_done(state: &HostState) -> bool {
@@ -119,7 +157,6 @@ fn hosts(deployment: &Deployment, plan: &Plan, paint: Paint) -> Vec<String> {
 
 /// The rank of a host's line, and its cause in words.
 fn cause(deployment: &Deployment, run: &HostRun, wave: usize) -> (u8, String) {
-    use andon_core::deployment::{Phase, State};
     match &run.state {
         HostState::Succeeded => (0, "on the new release".to_owned()),
         HostState::Skipped => (0, "there already".to_owned()),
@@ -147,7 +184,7 @@ fn first_line(text: &str) -> String {
     legible(text.lines().next().unwrap_or_default())
 }
 
-/// What changed between two pictures, as plain lines for logs and pipes.
+/// What changed between two pictures, as plain lines for logs and pipes. Hosts that fared alike share a line.
 pub(crate) fn changes(before: Option<&Deployment>, after: &Deployment, now: Time) -> Vec<String> {
     let mut lines = Vec::new();
     let mut add = |text: String| lines.push(format!("{}  {text}", when::clock(now)));
@@ -155,25 +192,42 @@ pub(crate) fn changes(before: Option<&Deployment>, after: &Deployment, now: Time
         let reason = after.reason().map(|reason| format!(": {}", legible(&reason))).unwrap_or_default();
         add(format!("{} {}{reason}", after.id, after.phase_title()));
     }
+    let baked = |deployment: &Deployment| matches!(deployment.state, State::Baking { .. });
+    let bakes = baked(after) || before.is_some_and(baked);
+    let mut alike: Vec<(String, Vec<&str>)> = Vec::new();
     for (host, run) in &after.hosts {
         let was = before.and_then(|before| before.hosts.get(host)).map(|run| &run.state);
-        if was == Some(&run.state) || (was.is_none() && run.state == HostState::Pending) {
+        let calm = matches!(run.state, HostState::Doing(_) | HostState::Succeeded);
+        // While all hosts are watched, every one of them begins and ends to be observed once more.
+        if was == Some(&run.state) || (was.is_none() && run.state == HostState::Pending) || (bakes && calm) {
             continue;
         }
-        let text = match &run.state {
-            HostState::Doing(step) => doing(step).to_owned(),
-            HostState::Failed(failure) => {
-                format!("failed to {}: {}", failure.stage, first_line(&failure.reason))
-            }
-            HostState::RevertFailed(failure) => format!("not restored: {}", first_line(&failure.reason)),
-            HostState::Unknown { why, .. } | HostState::Unreachable { why, .. } => {
-                format!("{}: {}", run.state.name(), first_line(why))
-            }
-            other => other.name().to_owned(),
-        };
-        add(format!("{host} {text}"));
+        let text = change(&run.state);
+        match alike.iter_mut().find(|(other, _)| *other == text) {
+            Some((_, hosts)) => hosts.push(host.as_str()),
+            None => alike.push((text, vec![host.as_str()])),
+        }
+    }
+    for (text, hosts) in alike {
+        hosts.chunks(SHOWN).for_each(|hosts| add(format!("{} {text}", hosts.join(" "))));
     }
     lines
+}
+
+/// What has become of a host, in the words of the picture.
+fn change(state: &HostState) -> String {
+    match state {
+        HostState::Doing(step) => doing(step).to_owned(),
+        HostState::Succeeded => "on the new release".to_owned(),
+        HostState::Reverted => "put back".to_owned(),
+        HostState::Cancelled => "never touched".to_owned(),
+        HostState::Failed(failure) => format!("failed to {}: {}", failure.stage, first_line(&failure.reason)),
+        HostState::RevertFailed(failure) => format!("not restored: {}", first_line(&failure.reason)),
+        HostState::Unknown { why, .. } | HostState::Unreachable { why, .. } => {
+            format!("{}: {}", state.name(), first_line(why))
+        }
+        other => other.name().to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -184,5 +238,16 @@ mod tests {
     fn what_hosts_say_cannot_move_the_cursor() {
         assert_eq!(legible("ok\u{1b}[2Jgone\u{9b}x\u{7f}"), "ok␛[2Jgone\u{fffd}x␡");
         assert_eq!(legible("two\nlines\tkept"), "two\nlines\tkept");
+    }
+
+    #[test]
+    fn a_paragraph_keeps_within_its_width_and_below_its_first_word() {
+        assert_eq!(paragraph("", "one two three", 7), "one two\nthree");
+        assert_eq!(
+            paragraph("\u{1b}[31m!!\u{1b}[0m ", "a verylongword b", 6),
+            "\u{1b}[31m!!\u{1b}[0m a\n   verylongword\n   b"
+        );
+        assert_eq!(paragraph("  ", "two\nlines", usize::MAX), "  two\n  lines");
+        assert_eq!(paragraph("  ", "", 0), "  ");
     }
 }

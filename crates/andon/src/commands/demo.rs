@@ -120,7 +120,7 @@ async fn play(
     for (act, number) in ACTS.iter().zip(1..) {
         narrator.begin(number, act.name, act.before);
         fleet.build(act.shop)?;
-        let Some(deployment) = perform(fleet, &context, act, narrator).await? else {
+        let Some(deployment) = perform(fleet, &context, act, narrator, interrupted).await? else {
             return Ok(exit::LEFT);
         };
         let result = Played::of(act, &deployment);
@@ -136,6 +136,7 @@ async fn play(
         narrator.after(&deployment);
     }
     if !fleet.common.json {
+        narrator.tell("");
         let service = service_name()?;
         status::status(&fleet.common, Some(service), None).await?;
     }
@@ -148,12 +149,17 @@ async fn perform(
     context: &Context,
     act: &Act,
     narrator: &Narrator,
+    interrupted: &watch::Receiver<bool>,
 ) -> Result<Option<Box<Deployment>>, Failure> {
     let scope = ScopeArgs { service: service_name()?, environment: None };
     let exceptions = Exceptions { fixes: None, allow_bad: None, take_over: false };
     let wish = deploy::wish(context, &scope, Some(act.why.to_owned()), exceptions).await?;
     let mut going = context.controller.deploy(wish).await?;
     fleet.driver = Some(going.end.abort_handle());
+    // Ctrl-C before anybody watched the deployment.
+    if *interrupted.borrow() {
+        return Ok(None);
+    }
     match follow::watch_to_end(&context.controller, &mut going, narrator.silent).await? {
         Watched::Left(_) => Ok(None),
         Watched::Ended(deployment) => {

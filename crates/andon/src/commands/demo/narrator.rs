@@ -7,6 +7,7 @@ use super::fleet::{Fleet, HOSTS};
 use crate::commands::say;
 use crate::follow;
 use crate::paint::Paint;
+use crate::screen::paragraph;
 
 /// Speaks, unless it is to be silent.
 pub(super) struct Narrator {
@@ -20,7 +21,7 @@ impl Narrator {
     /// One paragraph.
     pub(super) fn tell(&self, text: &str) {
         if !self.silent {
-            say(&wrapped(text, self.width).join("\n"));
+            say(&paragraph("", text, self.width));
         }
     }
 
@@ -113,33 +114,4 @@ fn program() -> String {
     let here = std::env::current_dir().unwrap_or_default();
     let short = exe.strip_prefix(&here).unwrap_or(&exe);
     shell_words::quote(&short.to_string_lossy()).into_owned()
-}
-
-/// The words of `text` in lines of at most `width` columns. A longer word has a line of its own.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let needed = console::measure_text_width(word) + 1;
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if console::measure_text_width(line) + needed <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paragraphs_keep_within_their_width() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("a verylongword b", 5), ["a", "verylongword", "b"]);
-        assert_eq!(wrapped("", 5), [""]);
-    }
 }
