@@ -149,14 +149,15 @@ impl Deployment {
         if let Some(back) = self.put_back_one_bad_host(plan) {
             return vec![back];
         }
+        // A host of an earlier wave that was out of reach then, and is prepared now, is not forgotten.
+        let waiting =
+            |host: &&HostName| self.hosts.get(*host).is_some_and(|run| run.state == HostState::Prepared);
+        if let Some(next) = plan.waves.iter().take(wave + 1).flatten().find(waiting) {
+            return self.start_host(plan, wave, next);
+        }
         let Some(hosts) = plan.waves.get(wave) else {
             return self.after_last_wave(now, plan);
         };
-        let waiting =
-            |host: &&HostName| self.hosts.get(*host).is_some_and(|run| run.state == HostState::Prepared);
-        if let Some(next) = hosts.iter().find(waiting) {
-            return self.start_host(plan, wave, next);
-        }
         if hosts.iter().any(|host| self.hosts.get(host).is_some_and(in_cycle)) {
             return Vec::new();
         }

@@ -57,3 +57,22 @@ fn a_bad_release_is_not_begun_again_on_a_host_that_is_found_while_all_are_put_ba
         assert_eq!(world.states()["web2"], "reverted");
     }
 }
+
+#[test]
+fn a_host_of_an_earlier_wave_that_comes_back_is_changed_after_all() {
+    let mut fleet = Fleet::running(12);
+    fleet.service.rollout.waves = vec![Share::Hosts(1), Share::Hosts(4), Share::Percent(100)];
+    let mut world = World::new(&fleet).host("web3", Stage::Prepare, &[Answer::Dead]).host(
+        "web8",
+        Stage::Activate,
+        &[Answer::Dead],
+    );
+    let state = world.run().clone();
+    let late =
+        matches!(state, State::Paused { reason: PauseReason::Unreachable { .. }, at: Phase::Wave(2) });
+    assert!(late, "{state:?}");
+    world.dead.clear();
+    world.ask(Ask::Resume);
+    assert_eq!(*world.run(), State::Succeeded);
+    assert!(world.states().values().all(|state| *state == "succeeded"), "{:?}", world.states());
+}
