@@ -160,7 +160,8 @@ pub(crate) enum Command {
     },
     /// Run a command on many hosts at once
     ///
-    /// Works with a group or host of the line, or with any names that ssh knows: no line is needed.
+    /// Works with a group or host of the line, or with any names that ssh knows: no line is needed. Runs as the user
+    /// that ssh logs in as; hosts are told apart as failed, unreachable, and lost while the command ran.
     #[command(
         after_help = "Examples:\n  andon run web -- uname -r\n  andon run web1,web2 --batch 1 --timeout 30s -- 'systemctl is-active www || journalctl -n5 -u www'"
     )]
