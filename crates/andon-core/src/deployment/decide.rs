@@ -230,6 +230,9 @@ impl Deployment {
         if let Some(back) = self.put_back_one_bad_host(plan) {
             return vec![back];
         }
+        if let Some(reason) = self.too_many_unreachable(plan) {
+            return vec![Fact::Entered { state: State::Paused { reason, at: Phase::Bake { since: *since } } }];
+        }
         // A host is watched once: it enters `observing` after the bake began, and `succeeded` after that.
         let unwatched: Vec<Fact> = self
             .hosts
@@ -271,11 +274,11 @@ impl Deployment {
         if let Some(back) = self.put_back_one_bad_host(plan) {
             return vec![back];
         }
-        // Watching is not worth waiting for: these hosts are verified and serve.
+        // Watching is not worth waiting for: these hosts are verified and serve. One that is lost is not known to.
         let watched: Vec<Fact> = self
             .hosts
             .iter()
-            .filter(|(_, run)| is_doing(run, Stage::Observe))
+            .filter(|(_, run)| matches!(run.state, HostState::Doing(_)) && is_doing(run, Stage::Observe))
             .map(|(host, _)| Fact::Host { host: host.clone(), state: HostState::Succeeded })
             .collect();
         if !watched.is_empty() || self.busy() {

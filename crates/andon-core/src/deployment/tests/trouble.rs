@@ -76,3 +76,35 @@ fn a_host_of_an_earlier_wave_that_comes_back_is_changed_after_all() {
     assert_eq!(*world.run(), State::Succeeded);
     assert!(world.states().values().all(|state| *state == "succeeded"), "{:?}", world.states());
 }
+
+#[test]
+fn invariant_i7_a_host_that_is_lost_while_it_is_watched_is_no_success_for_an_abort() {
+    let mut world = two_at_once().host("web2", Stage::Observe, &[Answer::Hangs]);
+    run_until(&mut world, |deployment| stage_of(deployment, "web2") == Some(Stage::Observe));
+    lose(&mut world, "web2", "no answer");
+    world.dead.push(name("web2"));
+    world.ask(Ask::Abort { rollback: false });
+    assert!(matches!(world.run(), State::Aborted { .. }));
+    assert_eq!(world.states()["web2"], "unreachable");
+}
+
+#[test]
+fn invariant_i7_a_fleet_that_vanishes_during_the_bake_is_no_success() {
+    let mut fleet = Fleet::running(4);
+    fleet.service.rollout.bake = Duration::from_secs(300);
+    let mut world = World::new(&fleet);
+    run_until(&mut world, |deployment| matches!(deployment.state, State::Baking { .. }));
+    for host in ["web2", "web3", "web4"] {
+        world = world.host(host, Stage::Observe, &[Answer::Dead]);
+    }
+    let state = world.run().clone();
+    let paused = matches!(
+        state,
+        State::Paused { reason: PauseReason::Unreachable { count: 2, max: 1 }, at: Phase::Bake { .. } }
+    );
+    assert!(paused, "{state:?}");
+    world.dead.clear();
+    world.ask(Ask::Resume);
+    assert_eq!(*world.run(), State::Succeeded);
+    assert!(world.states().values().all(|state| *state == "succeeded"), "{:?}", world.states());
+}
