@@ -122,6 +122,8 @@ impl Deployment {
             }
             Fact::Entered { state } => self.enter(at, state),
             Fact::Host { host, state } => self.enter_host(at, host, state),
+            // Of two wishes at once, stopping is not overtaken by a smaller one.
+            Fact::Asked { ask, .. } if self.asked_for_more_than(ask) => {}
             Fact::Asked { ask, by, .. } => self.asked = Some((ask.clone(), by.clone())),
         }
     }
@@ -154,6 +156,11 @@ impl Deployment {
         if *state == HostState::Succeeded || *state == HostState::Reverted {
             self.progress = at;
         }
+    }
+
+    /// Whether a wish that weighs more than `ask` waits for its answer.
+    fn asked_for_more_than(&self, ask: &Ask) -> bool {
+        self.asked.as_ref().is_some_and(|(open, _)| open.weight() > ask.weight())
     }
 
     /// Hosts that serve at this moment, as far as is known.

@@ -68,17 +68,30 @@ impl Deployment {
                 Ask::Abort { .. } | Ask::Supersede { .. },
                 State::Running { .. } | State::Paused { .. } | State::Baking { .. },
             ) => {
-                let can_go_back = self.plan.as_ref().is_some_and(|plan| plan.back_to.is_some());
                 let then = match ask {
-                    Ask::Abort { rollback: true } if can_go_back => {
+                    Ask::Abort { rollback: true } if self.can_go_back() => {
                         AfterAbort::RollBack { cause: Cause::Asked { by: Some(by.clone()) } }
                     }
                     _ => AfterAbort::Leave { superseded_by },
                 };
                 Some(State::Aborting { then })
             }
+            (
+                Ask::Abort { rollback: true },
+                State::Aborting { then: then @ (AfterAbort::Leave { .. } | AfterAbort::Fail { .. }) },
+            ) if self.can_go_back() => {
+                let cause = match then {
+                    AfterAbort::Fail { cause } => cause.clone(),
+                    _ => Cause::Asked { by: Some(by.clone()) },
+                };
+                Some(State::Aborting { then: AfterAbort::RollBack { cause } })
+            }
             _ => None,
         }
+    }
+
+    fn can_go_back(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.back_to.is_some())
     }
 
     /// Resuming tries the hosts again that were given up.

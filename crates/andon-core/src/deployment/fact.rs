@@ -52,6 +52,17 @@ pub enum Ask {
     },
 }
 
+impl Ask {
+    /// Which of two wishes that nobody has answered yet counts: the one that weighs more.
+    pub(super) fn weight(&self) -> u8 {
+        match self {
+            Ask::Pause | Ask::Resume => 0,
+            Ask::Supersede { .. } | Ask::Abort { rollback: false } => 1,
+            Ask::Abort { rollback: true } => 2,
+        }
+    }
+}
+
 /// Something that happened to a deployment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -94,6 +94,9 @@ impl Deployment {
         let ended = || format!("{} has ended already: it is {state}", self.id);
         match (ask, &self.state) {
             (_, terminal) if terminal.is_terminal() => Err(ended()),
+            _ if self.asked_for_more_than(ask) => {
+                Err(format!("{} was asked to stop a moment ago; that comes first", self.id))
+            }
             (Ask::Pause, State::Running { .. } | State::Baking { .. }) => Ok(()),
             (Ask::Pause, _) => Err(format!("{} cannot be paused while it is {state}", self.id)),
             (Ask::Resume, State::Paused { .. }) => Ok(()),
@@ -108,6 +111,14 @@ impl Deployment {
                     "{} has no earlier good release to put back; abort it without --rollback",
                     self.id
                 ))
+            }
+            (Ask::Abort { rollback: true }, State::Aborting { then })
+                if !matches!(then, AfterAbort::RollBack { .. }) =>
+            {
+                Ok(())
+            }
+            (Ask::Abort { .. } | Ask::Supersede { .. }, State::Aborting { .. }) => {
+                Err(format!("{} is being stopped already; that ends by itself", self.id))
             }
             (Ask::Abort { .. } | Ask::Supersede { .. }, _) => Ok(()),
         }

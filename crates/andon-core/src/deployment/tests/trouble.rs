@@ -108,3 +108,31 @@ fn invariant_i7_a_fleet_that_vanishes_during_the_bake_is_no_success() {
     assert_eq!(*world.run(), State::Succeeded);
     assert!(world.states().values().all(|state| *state == "succeeded"), "{:?}", world.states());
 }
+
+#[test]
+fn a_wish_to_stop_is_not_overtaken_by_a_smaller_one() {
+    let mut world = two_at_once();
+    run_until(&mut world, |deployment| stage_of(deployment, "web2") == Some(Stage::Activate));
+    world.ask(Ask::Abort { rollback: true });
+    assert!(world.deployment.admits(&Ask::Pause).unwrap_err().contains("asked to stop"));
+    assert!(world.deployment.admits(&Ask::Abort { rollback: false }).is_err());
+    // Somebody with an older picture records it all the same.
+    world.record(vec![Fact::Asked { ask: Ask::Pause, by: super::world::ana(), why: None }]);
+    assert!(matches!(world.run(), State::RolledBack { .. }), "{:?}", world.deployment.state);
+}
+
+#[test]
+fn an_abort_under_way_may_still_become_a_rollback_and_nothing_less() {
+    let mut world = two_at_once().host("web2", Stage::Activate, &[Answer::Hangs]);
+    run_until(&mut world, |deployment| stage_of(deployment, "web2") == Some(Stage::Activate));
+    world.ask(Ask::Abort { rollback: false });
+    world.settle();
+    let again = world.deployment.admits(&Ask::Abort { rollback: false }).unwrap_err();
+    assert!(again.contains("stopped already"), "{again}");
+    world.ask(Ask::Abort { rollback: true });
+    world.settle();
+    assert!(world.deployment.admits(&Ask::Abort { rollback: true }).is_err());
+    world.script.clear();
+    assert!(matches!(world.run(), State::RolledBack { .. }), "{:?}", world.deployment.state);
+    assert!(world.deployment.touched().all(|(_, run)| run.state == HostState::Reverted));
+}
