@@ -117,6 +117,9 @@ pub struct Scope {
     /// Every release that was judged here.
     pub releases: BTreeMap<ReleaseId, KnownRelease>,
     judgements: u64,
+    /// What the lock was held for and no deployment has mended since: after which one, and why.
+    #[serde(default)]
+    damage: Option<(DeploymentId, String)>,
 }
 
 /// Whether a new deployment may have the lock.
@@ -152,8 +155,12 @@ impl Scope {
                 self.lock = Lock::Owned { deployment: *deployment, since: at };
                 self.unqueue(*deployment);
             }
-            ScopeFact::LockReleased { .. } => self.lock = Lock::Free,
+            ScopeFact::LockReleased { .. } => {
+                self.lock = Lock::Free;
+                self.damage = None;
+            }
             ScopeFact::LockHeld { deployment, reason } => {
+                self.damage = Some((*deployment, reason.clone()));
                 self.lock = Lock::Held { deployment: *deployment, reason: reason.clone(), since: at };
             }
             ScopeFact::Marked { release, status, deployment, because } => {
@@ -169,6 +176,16 @@ impl Scope {
                 self.releases.insert(release.id.clone(), known);
             }
             ScopeFact::Current { release } => self.current = Some(release.clone()),
+        }
+    }
+
+    /// What becomes of the lock when its owner ended without having mended what the lock was held for, if anything.
+    pub fn lock_after(&self, owner: DeploymentId) -> ScopeFact {
+        match &self.damage {
+            Some((deployment, reason)) => {
+                ScopeFact::LockHeld { deployment: *deployment, reason: reason.clone() }
+            }
+            None => ScopeFact::LockReleased { deployment: owner },
         }
     }
 

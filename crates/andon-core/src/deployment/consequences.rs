@@ -28,7 +28,7 @@ impl Deployment {
                 if cause.blames_the_release() {
                     facts.push(mark(wanted, ReleaseStatus::Bad, cause.to_string()));
                 }
-                facts.push(ScopeFact::LockReleased { deployment });
+                facts.push(scope.lock_after(deployment));
             }
             State::RollbackFailed { cause, hosts } => {
                 if cause.blames_the_release() {
@@ -42,9 +42,7 @@ impl Deployment {
                 facts.push(ScopeFact::Current { release: wanted.id.clone() });
                 facts.push(ScopeFact::LockHeld { deployment, reason: cause.to_string() });
             }
-            State::Failed { .. } | State::Aborted { .. } => {
-                facts.push(ScopeFact::LockReleased { deployment })
-            }
+            State::Failed { .. } | State::Aborted { .. } => facts.push(scope.lock_after(deployment)),
             State::Cancelled { .. } => facts.push(ScopeFact::Unqueued { deployment }),
             State::Pending { .. }
             | State::Running { .. }

@@ -244,7 +244,9 @@ impl Deployment {
             return vec![back];
         }
         if let Some(reason) = self.too_many_unreachable(plan) {
-            return vec![Fact::Entered { state: State::Paused { reason, at: Phase::Bake { since: *since } } }];
+            return vec![Fact::Entered {
+                state: State::Paused { reason, at: Phase::Bake { since: *since } },
+            }];
         }
         // A host is watched once: it enters `observing` after the bake began, and `succeeded` after that.
         let unwatched: Vec<Fact> = self

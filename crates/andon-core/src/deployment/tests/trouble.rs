@@ -68,8 +68,7 @@ fn a_host_of_an_earlier_wave_that_comes_back_is_changed_after_all() {
         &[Answer::Dead],
     );
     let state = world.run().clone();
-    let late =
-        matches!(state, State::Paused { reason: PauseReason::Unreachable { .. }, at: Phase::Wave(2) });
+    let late = matches!(state, State::Paused { reason: PauseReason::Unreachable { .. }, at: Phase::Wave(2) });
     assert!(late, "{state:?}");
     world.dead.clear();
     world.ask(Ask::Resume);
@@ -135,4 +134,35 @@ fn an_abort_under_way_may_still_become_a_rollback_and_nothing_less() {
     world.script.clear();
     assert!(matches!(world.run(), State::RolledBack { .. }), "{:?}", world.deployment.state);
     assert!(world.deployment.touched().all(|(_, run)| run.state == HostState::Reverted));
+}
+
+#[test]
+fn a_repair_that_does_not_succeed_leaves_the_scope_held() {
+    use crate::scope::{Admission, Lock, Scope, ScopeFact};
+    let damaged = || {
+        let mut scope = Scope::default();
+        let held = ScopeFact::LockHeld { deployment: DeploymentId(4), reason: "web1 is broken".into() };
+        scope.apply(Time(1), &held);
+        scope.apply(Time(2), &ScopeFact::LockTaken { deployment: DeploymentId(128) });
+        scope
+    };
+    let end = |world: &mut World| {
+        let mut scope = damaged();
+        world.run();
+        for fact in world.deployment.consequences(&scope) {
+            scope.apply(world.now, &fact);
+        }
+        scope
+    };
+    let mut aborted = two_at_once();
+    run_until(&mut aborted, |deployment| stage_of(deployment, "web2") == Some(Stage::Activate));
+    aborted.ask(Ask::Abort { rollback: false });
+    let mut failed = two_at_once().host("web1", Stage::Verify, &[Answer::Fails]);
+    for unmended in [&mut aborted, &mut failed] {
+        let scope = end(unmended);
+        let wanted =
+            Admission::Held { by: DeploymentId(4), reason: "web1 is broken".into(), since: unmended.now };
+        assert_eq!(scope.admits(Kind::Deploy, None), wanted, "{:?}", unmended.deployment.state);
+    }
+    assert_eq!(end(&mut two_at_once()).lock, Lock::Free);
 }
