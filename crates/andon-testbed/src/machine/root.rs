@@ -9,7 +9,7 @@ use super::leftovers::unmount_below;
 use super::{MachineError, NOPASS_PASSWORD};
 
 /// What is on a machine besides Debian's required packages.
-const PACKAGES: &str = "systemd,systemd-sysv,dbus,openssh-server,iproute2,sudo,python3-minimal,\
+const PACKAGES: &str = "systemd,systemd-sysv,dbus,openssh-server,iproute2,sudo,python3,\
     monitoring-plugins-basic,nginx-light,ca-certificates,procps";
 
 /// What is done once inside the new root. Timers that fetch or scrub something would only disturb a test.

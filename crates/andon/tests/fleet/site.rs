@@ -1,0 +1,105 @@
+//! A service on a fleet of machines, looked at from outside: by what Andon says, by systemd, by processes, by HTTP.
+
+use andon_testbed::{Fleet, Machine};
+use serde_json::Value;
+
+use crate::page::{self, Page};
+use crate::project::{Project, text};
+
+/// A rollout that watches for a second only, so that a test waits for little.
+pub(crate) const BRISK: &str =
+    r#"bake = "0s", min_healthy_time = "1s", healthy_deadline = "60s", reconnect_window = "60s""#;
+
+/// Health that is asked often.
+pub(crate) const INTERVAL: &str = r#"interval = "200ms", in_a_row = 2"#;
+
+/// Machines, and the project of a person who deploys the service `www` to them.
+pub(crate) struct Site {
+    pub(crate) fleet: Fleet,
+    pub(crate) project: Project,
+}
+
+impl Site {
+    /// Boots `count` machines: `web1`, `web2`, …
+    pub(crate) fn boot(count: usize) -> Self {
+        let fleet = Fleet::boot(count).unwrap();
+        let project = Project::new().with_ssh(fleet.ssh_config());
+        Self { fleet, project }
+    }
+
+    pub(crate) fn machine(&self, host: &str) -> &Machine {
+        self.fleet.machine(host).unwrap()
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fleet.machines().iter().map(Machine::name)
+    }
+
+    /// The expression of a group of all machines, on which Andon logs in as `user` and becomes root.
+    pub(crate) fn group(&self, user: &str) -> String {
+        let names: Vec<String> = self.names().map(|name| format!("\"{name}\"")).collect();
+        format!("group(\"web\", [{}], user = \"{user}\", sudo = True)", names.join(", "))
+    }
+
+    /// Deploys, which must go well, and returns the release.
+    pub(crate) fn deploy(&self) -> String {
+        self.project.well(&["deploy", "www"]);
+        text(&self.newest(), "release").to_owned()
+    }
+
+    /// The newest deployment, as `show` tells it.
+    pub(crate) fn newest(&self) -> Value {
+        self.project.json(&["show"])
+    }
+
+    /// What `status` says of a host.
+    pub(crate) fn status(&self, host: &str) -> Value {
+        let status = self.project.json(&["status", "www"]);
+        let hosts = status[0]["hosts"].as_array().unwrap();
+        hosts
+            .iter()
+            .find(|it| it["host"] == host)
+            .unwrap_or_else(|| panic!("no {host} in {status:#}"))
+            .clone()
+    }
+
+    /// What a page of the service looks like on a host.
+    pub(crate) fn get(&self, host: &str, port: u16, path: &str) -> Option<Page> {
+        page::get(self.machine(host).address(), port, path)
+    }
+
+    /// What systemd says of a unit: one property.
+    pub(crate) fn unit(&self, host: &str, unit: &str, property: &str) -> String {
+        self.machine(host).output(&format!("systemctl show --property {property} --value {unit}")).unwrap()
+    }
+
+    /// The main process of a unit, and the release that its own environment names.
+    pub(crate) fn process(&self, host: &str, unit: &str) -> (String, String) {
+        let pid = self.unit(host, unit, "MainPID");
+        let environment = format!("tr '\\0' '\\n' < /proc/{pid}/environ | sed -n s/^ANDON_RELEASE=//p");
+        let release = self.machine(host).output(&environment).unwrap();
+        (pid, release)
+    }
+
+    /// The releases on a host's disk, sorted.
+    pub(crate) fn releases(&self, host: &str) -> Vec<String> {
+        let list = self.machine(host).output("ls /srv/www/releases").unwrap();
+        list.lines().map(str::to_owned).collect()
+    }
+
+    /// Insists that `units` run `release` on a host, and that Andon says so: by what the processes are, on both sides.
+    #[track_caller]
+    pub(crate) fn runs(&self, host: &str, units: &[&str], release: &str) {
+        for unit in units {
+            assert_eq!(self.unit(host, unit, "ActiveState"), "active", "{unit} on {host}");
+            assert_eq!(self.process(host, unit).1, release, "{unit} on {host}");
+        }
+        let status = self.status(host);
+        let facts = &status["facts"];
+        assert_eq!(facts["current"], release, "{status:#}");
+        let instances = facts["instances"].as_array().unwrap();
+        assert_eq!(instances.len(), units.len(), "{status:#}");
+        assert!(instances.iter().all(|instance| instance["release"] == release), "{status:#}");
+        assert!(status["serves"].as_bool().unwrap(), "{status:#}");
+    }
+}
