@@ -2,7 +2,12 @@
 //!
 //! They need root and a few minutes: they are part of the fleet set, which `cargo xtask test` runs.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests: also the parts that several tests share")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests: also the parts that several tests share"
+)]
 
 mod page;
 #[path = "../process/project.rs"]
@@ -10,4 +15,5 @@ mod page;
 mod project;
 mod site;
 
+mod application;
 mod service;

@@ -97,3 +97,30 @@ fn a_program_that_ends_at_once_is_not_taken_for_a_success() {
     project.well(&["show", "2"]).says("no configuration");
     project.well(&["status", "www"]);
 }
+
+#[test]
+fn a_scope_that_could_not_be_put_back_is_held_until_somebody_repairs_it() {
+    let project = Project::local(2);
+    let fragile = project.path().join("needed");
+    project.write("needed", "");
+    project.write(
+        "dist/www",
+        &format!("#!/bin/sh\n[ -e {} ] && exec sleep 100000\nexit 1\n", fragile.display()),
+    );
+    project.well(&["deploy", "www"]);
+    // Neither the new release nor, by now, the old one works.
+    std::fs::remove_file(&fragile).unwrap();
+    project.release("two", "exit 1");
+    let ran = project.run(&["deploy", "www"]).code(1).says("#2 could not be put back on web1");
+    ran.says("mend web1, then: andon deploy www production --fixes 2");
+    assert_eq!(text(&project.show(2), "state"), "rollback_failed");
+    project.run(&["status"]).code(0).says("held since #2").says("--fixes 2");
+    project.release("three", "exit 0");
+    let held = project.run(&["deploy", "www"]).code(3).says("is held since #2").says("--fixes 2");
+    held.says("nothing has been changed");
+    project.run(&["deploy", "www", "--fixes", "1"]).code(3).says("is held since #2");
+    project.well(&["deploy", "www", "--fixes", "2"]).says("#3 succeeded");
+    project.well(&["show", "3"]).says("fixes").says("#2");
+    project.release("four", "exit 0");
+    project.well(&["deploy", "www"]);
+}

@@ -7,8 +7,13 @@ mod project;
 
 mod archives;
 mod bad_releases;
+mod connections;
 mod happy;
 mod hosts;
+mod interruptions;
+mod ledger;
 mod lines;
 mod names;
+mod steps;
+mod two_people;
 mod words;

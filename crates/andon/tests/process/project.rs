@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -101,9 +101,29 @@ impl Project {
         self.write("dist/smoke", smoke);
     }
 
+    /// A test that waits until [`Project::open_gate`], and passes then.
+    pub(crate) fn gate(&self) -> String {
+        format!("until [ -e '{}' ]; do sleep 0.05; done; exit 0", self.path().join("gate").display())
+    }
+
+    /// Lets every test pass that waits at the gate.
+    pub(crate) fn open_gate(&self) {
+        self.write("gate", "open");
+    }
+
     /// The program with `words`, not yet started.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_andon"));
+        let mut command = self.bare_command(env!("CARGO_BIN_EXE_andon"));
+        if let Some(config) = &self.ssh_config {
+            command.arg("--ssh-config").arg(config);
+        }
+        command.args(words);
+        command
+    }
+
+    /// Another program, in the surroundings of this project.
+    pub(crate) fn bare_command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         for inherited in ["ANDON_LINE", "ANDON_DATA", "NO_COLOR", "CLICOLOR_FORCE", "SUDO_USER"] {
             command.env_remove(inherited);
         }
@@ -114,11 +134,7 @@ impl Project {
             .env("ANDON_USER", &self.user)
             .env("LANG", "C.UTF-8")
             .env("TZ", "UTC")
-            .stdin(std::process::Stdio::null());
-        if let Some(config) = &self.ssh_config {
-            command.arg("--ssh-config").arg(config);
-        }
-        command.args(words);
+            .stdin(Stdio::null());
         command
     }
 

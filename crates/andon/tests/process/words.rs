@@ -78,3 +78,16 @@ fn a_reader_that_goes_away_is_no_reason_to_complain() {
     assert_eq!(ended.status.code(), Some(0));
     assert!(ended.stderr.is_empty(), "{}", String::from_utf8_lossy(&ended.stderr));
 }
+
+#[test]
+fn a_first_line_is_written_and_never_overwritten() {
+    let project = Project::new();
+    project.well(&["init", "shop"]).says("andon check");
+    project.well(&["check"]).says("shop").says("production (2 hosts)");
+    project.run(&["init"]).code(3).says("exists already");
+    project.well(&["check"]).says("shop");
+    project.well(&["explain", "shop.rollout"]).says("line.star:");
+    project.run(&["explain", "shop.rollot"]).code(2).says("did you mean shop.rollout?");
+    project.well(&["status"]).says("Nothing has been deployed yet");
+    project.well(&["history"]).says("No deployment yet");
+}
