@@ -6,9 +6,9 @@ use serde_json::Value;
 use crate::page::{self, Page};
 use crate::project::{Project, text};
 
-/// A rollout that watches for a second only, so that a test waits for little.
+/// A rollout that watches for moments only, so that a test waits for little.
 pub(crate) const BRISK: &str =
-    r#"bake = "0s", min_healthy_time = "1s", healthy_deadline = "60s", reconnect_window = "60s""#;
+    r#"bake = "0s", min_healthy_time = "500ms", healthy_deadline = "60s", reconnect_window = "60s""#;
 
 /// Health that is asked often.
 pub(crate) const INTERVAL: &str = r#"interval = "200ms", in_a_row = 2"#;
