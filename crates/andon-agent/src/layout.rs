@@ -151,6 +151,15 @@ fn make(path: &Path, mode: u32) -> Result<(), LayoutError> {
     made.map_err(|source| LayoutError::Create { path: path.to_owned(), source })
 }
 
+/// The placement with a leading `~` of its root made `home`, the home of the user whom this agent runs as. Without a
+/// home the root stays relative, and is refused as such.
+pub(crate) fn at_home(placement: Placement, home: Option<&Path>) -> Placement {
+    match (home.filter(|home| home.is_absolute()), placement.root.strip_prefix("~")) {
+        (Some(home), Ok(below)) => Placement { root: home.join(below), ..placement },
+        _ => placement,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,5 +190,16 @@ mod tests {
         for hostile in ["../x", "a/b", ".", "..", "", ".hidden", "~new", "a\0b"] {
             assert!(Token::try_from(hostile.to_owned()).is_err(), "{hostile:?}");
         }
+    }
+
+    #[test]
+    fn a_root_below_the_home_of_the_user_is_found_there() {
+        let root = |placement: Placement| placement.root;
+        assert_eq!(
+            root(at_home(placement("~/www"), Some(Path::new("/home/ana")))),
+            Path::new("/home/ana/www")
+        );
+        assert_eq!(root(at_home(placement("/srv/www"), Some(Path::new("/home/ana")))), Path::new("/srv/www"));
+        assert!(Layout::of(&at_home(placement("~/www"), None)).is_err(), "without a home it is refused");
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +18,7 @@ use andon_core::release::ReleaseId;
 
 use crate::facts::{self, FactsError};
 use crate::journal::{Journal, JournalError};
-use crate::layout::Layout;
+use crate::layout::{self, Layout};
 use crate::run::SelfExe;
 use crate::upload::{self, Upload};
 use outbox::{Gone, Outbox};
@@ -122,13 +123,15 @@ impl Session {
     fn answer(&mut self, message: ToHost) -> Result<(), Gone> {
         match message {
             ToHost::Hello { .. } => Ok(()),
-            ToHost::Probe { id, placement, tokens } => self.probe(id, placement, tokens),
+            ToHost::Probe { id, placement, tokens } => self.probe(id, Box::new(placed(*placement)), tokens),
             ToHost::Offer { id, placement, authority, digest, size } => {
-                self.offer(id, &placement, &authority, &digest, size)
+                self.offer(id, &placed(*placement), &authority, &digest, size)
             }
             ToHost::Piece { id, offset, bytes } => self.piece(id, offset, &bytes),
-            ToHost::Start { order, from } => self.start(&order, from),
-            ToHost::Kill { placement, token } => self.kill(&placement, token),
+            ToHost::Start { order, from } => {
+                self.start(&Order { placement: placed(order.placement.clone()), ..*order }, from)
+            }
+            ToHost::Kill { placement, token } => self.kill(&placed(*placement), token),
         }
     }
 
@@ -310,4 +313,8 @@ fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+fn placed(placement: Placement) -> Placement {
+    layout::at_home(placement, std::env::var_os("HOME").as_deref().map(Path::new))
 }

@@ -19,7 +19,7 @@ pub struct Placement {
     pub service: ServiceName,
     /// The host, by the line's name for it.
     pub host: HostName,
-    /// Holds `releases/`, `current`, `shared/` and Andon's own `.andon/`. Absolute.
+    /// Holds `releases/`, `current`, `shared/` and Andon's own `.andon/`. Absolute, or below `~`.
     pub root: PathBuf,
     /// How its processes run.
     pub run: Run,

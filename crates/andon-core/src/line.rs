@@ -68,7 +68,7 @@ pub struct Service {
     pub environments: BTreeMap<EnvironmentName, Vec<HostName>>,
     /// Where its releases come from.
     pub release: ReleaseSource,
-    /// The directory on the host that holds `releases/`, `current` and `shared/`. Absolute.
+    /// The directory on the host that holds `releases/`, `current` and `shared/`. Absolute, or below `~`.
     /// On a [`Transport::Local`] host it lies below the host's own directory.
     pub root: PathBuf,
     /// How it runs.

@@ -120,14 +120,17 @@ impl Plan {
 }
 
 /// The service on one host. On a local host, `root` is relative to the host's own directory and the transport
-/// makes it absolute.
+/// makes it absolute; elsewhere a leading `~` is the home of the user whom the agent runs as.
 pub fn placement(service: &Service, host: &Host) -> Placement {
     Placement {
         service: service.name.clone(),
         host: host.name.clone(),
         root: match host.transport {
             Transport::Ssh { .. } => service.root.clone(),
-            Transport::Local => service.root.strip_prefix("/").unwrap_or(&service.root).to_owned(),
+            Transport::Local => {
+                let below = service.root.strip_prefix("/").or_else(|_| service.root.strip_prefix("~"));
+                below.unwrap_or(&service.root).to_owned()
+            }
         },
         run: service.run.clone(),
         instances: service.run.instances(host.port_offset),

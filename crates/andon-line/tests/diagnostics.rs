@@ -174,6 +174,8 @@ fn each_mistake_is_told_at_its_exact_place() {
 fn each_mistake_of_a_service_is_told_at_its_exact_place() {
     let table: &[(&str, &[&str])] = &[
         ("root = \"srv\"", &["\"srv\" => the root of a service is an absolute path, got \"srv\""]),
+        ("root = \"~/../etc\"", &["\"~/../etc\" => \"~/../etc\" cannot be the root of a service"]),
+        ("root = \"~/\"", &["\"~/\" => \"~/\" cannot be the root of a service"]),
         ("root = \"/srv/../etc\"", &["\"/srv/../etc\" => \"/srv/../etc\" cannot be the root of a service"]),
         ("hosts = {}", &["{} => a service has at least one environment"]),
         ("hosts = []", &["[] => this environment has no hosts"]),

@@ -12,7 +12,7 @@ use andon_testbed::Sshd;
 
 use super::table::{Peer, Row};
 use crate::failure::Failure;
-use crate::program::{output, program};
+use crate::program::output;
 use crate::workspace;
 
 /// How many hosts.
@@ -33,7 +33,7 @@ pub(super) fn measure() -> Result<Vec<Row>, Failure> {
     let dir = home.path();
     let hosts: Vec<String> = sshd.hosts().iter().map(|host| format!("{:?}", host.name())).collect();
     fs::create_dir_all(dir.join("build")).map_err(io("make the release"))?;
-    fs::write(dir.join("line.star"), line(&hosts, dir)).map_err(io("write the line"))?;
+    fs::write(dir.join("line.star"), line(&hosts)).map_err(io("write the line"))?;
     let blob = dir.join("build/blob");
     let large = noise(SIZE);
 
@@ -44,7 +44,6 @@ pub(super) fn measure() -> Result<Vec<Row>, Failure> {
     deploy(dir, &config)?;
     fs::write(&blob, &large).map_err(io("write the release"))?;
     let again = deploy(dir, &config)?;
-    stop_services(dir);
 
     let total = (HOSTS * SIZE) as f64 / f64::from(1 << 20);
     let row = |name: &str, ours: f64, peer: &str, theirs: f64, target: Option<f64>| Row {
@@ -79,15 +78,14 @@ struct Cost {
     seconds: f64,
 }
 
-fn line(hosts: &[String], dir: &Path) -> String {
+fn line(hosts: &[String]) -> String {
     format!(
         r#"web = group("web", [{}])
-service("blob", hosts = {{"production": web}}, release = directory("build"), root = "{}/srv",
-    run = process(exec = "sleep 3600"),
+service("blob", hosts = {{"production": web}}, release = directory("build"), root = "~/blob",
+    run = process(exec = "sleep 300"),
     rollout = rollout(waves = ["100%"], max_parallel = "100%", min_available = 0, min_healthy_time = "100ms", bake = "0s"))
 "#,
         hosts.join(", "),
-        dir.display(),
     )
 }
 
@@ -126,9 +124,4 @@ fn noise(size: usize) -> Vec<u8> {
     }
     bytes.truncate(size);
     bytes
-}
-
-/// Ends the services that the deployments left running: whatever was started from below `dir`.
-fn stop_services(dir: &Path) {
-    let _ = output(program("pkill").args(["-TERM", "-f"]).arg(format!("supervise {}", dir.display())));
 }

@@ -68,7 +68,7 @@ pub(crate) const SERVICE: Constructor = Constructor {
             name: "root",
             kind: Kind::Text,
             default: Default::Absent,
-            doc: "The directory on the host that holds releases. Absolute. Otherwise `/srv/` and the name.",
+            doc: "The directory on the host that holds releases: absolute, or below the home of the user there, as in `~/www`. Otherwise `/srv/` and the name.",
         },
         Parameter {
             name: "health",
@@ -204,13 +204,15 @@ fn root(call: &Call<'_>, name: Option<&ServiceName>) -> Option<PathBuf> {
     let text = call.text("root")?;
     let root = Path::new(text);
     let place = call.place_of("root");
-    if !root.is_absolute() {
+    let home = text.starts_with("~/");
+    if !root.is_absolute() && !home {
         let error = call.error_at(place, format!("the root of a service is an absolute path, got {text:?}"));
-        call.notebook.record(error.help("it is a directory on the hosts, for example `/srv/www`"));
+        call.notebook.record(error.help("it is a directory on the hosts, for example `/srv/www` or `~/www`"));
         return None;
     }
     let plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
-    if !root.components().all(plain) || root.parent().is_none() || text.chars().any(char::is_control) {
+    let nameless = root.parent().is_none() || root == Path::new("~");
+    if !root.components().all(plain) || nameless || text.chars().any(char::is_control) {
         call.error(place, format!("{text:?} cannot be the root of a service"));
         return None;
     }
