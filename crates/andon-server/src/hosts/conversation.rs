@@ -239,7 +239,13 @@ async fn complaints(stderr: Option<tokio::process::ChildStderr>) -> String {
     String::from_utf8_lossy(&kept).into_owned()
 }
 
-/// The pipes of an agent's process, as a conversation needs them.
+/// The pipes of an agent's process, as a conversation needs them. It is in a group of its own: Ctrl-C on a terminal is
+/// meant for us, and must not cut the connections by which hosts are brought to a safe point.
 pub(super) fn piped(command: &mut tokio::process::Command) -> &mut tokio::process::Command {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true)
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
 }
