@@ -15,5 +15,7 @@ mod page;
 mod project;
 mod site;
 
+mod absent;
 mod application;
+mod reboot;
 mod service;

@@ -1,25 +1,7 @@
 //! A service with two instances on every machine, under systemd, through all that a service lives to see.
 
 use crate::project::{host_state, text};
-use crate::site::{BRISK, INTERVAL, Site};
-
-/// The service itself. What it says and whether it takes orders is up to the release.
-const PROGRAM: &str = r#"import http.server, os, sys
-
-here = os.path.dirname(os.path.realpath(__file__))
-
-class Answer(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        asked = {"/": "mark", "/healthz": "health", "/orders": "orders"}.get(self.path)
-        path = os.path.join(here, asked) if asked else ""
-        body = open(path, "rb").read() if os.path.exists(path) else b"no such page"
-        self.send_response(200 if os.path.exists(path) else 500)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-http.server.ThreadingHTTPServer(("", int(sys.argv[1])), Answer).serve_forever()
-"#;
+use crate::site::{BRISK, EXEC, INTERVAL, Site};
 
 const UNITS: &[&str] = &["www@8080.service", "www@8081.service"];
 
@@ -31,7 +13,7 @@ fn write_line(site: &Site) {
             r#"service("www",
     hosts = {hosts},
     release = directory("dist"),
-    run = systemd(exec = "/usr/bin/python3 {{release}}/www.py {{port}}", ports = [8080, 8081], user = "deploy"),
+    run = systemd(exec = "{EXEC}", ports = [8080, 8081], user = "deploy"),
     health = health(http("/healthz", contains = "well"), {INTERVAL}),
     tests = [
         http("/orders", contains = "taken", name = "orders"),
@@ -45,17 +27,6 @@ fn write_line(site: &Site) {
     );
 }
 
-fn write_release(site: &Site, mark: &str, orders: bool) {
-    let dist = site.project.path().join("dist");
-    let _ = std::fs::remove_dir_all(&dist);
-    site.project.write("dist/www.py", PROGRAM);
-    site.project.write("dist/mark", &format!("Welcome to {mark}"));
-    site.project.write("dist/health", "well");
-    if orders {
-        site.project.write("dist/orders", "taken");
-    }
-}
-
 /// Every instance everywhere shows `mark`, and is `release` by every account.
 #[track_caller]
 fn all_show(site: &Site, mark: &str, release: &str) {
@@ -63,7 +34,7 @@ fn all_show(site: &Site, mark: &str, release: &str) {
         site.runs(host, UNITS, release);
         for port in [8080, 8081] {
             let page = site.get(host, port, "/").unwrap();
-            assert_eq!((page.status, page.body), (200, format!("Welcome to {mark}")), "{host}:{port}");
+            assert_eq!((page.status, page.body), (200, mark.to_owned()), "{host}:{port}");
         }
     }
 }
@@ -82,9 +53,9 @@ fn a_service_with_two_instances_lives_through_good_and_bad_releases() {
 }
 
 fn is_deployed(site: &Site) -> String {
-    write_release(site, "one", true);
+    site.write_release("Welcome to one", &[("orders", "taken")]);
     let release = site.deploy();
-    all_show(site, "one", &release);
+    all_show(site, "Welcome to one", &release);
     for (host, unit) in site.names().flat_map(|host| UNITS.iter().map(move |unit| (host, unit))) {
         assert_eq!(site.unit(host, unit, "UnitFileState"), "enabled", "{unit} on {host}");
         assert_eq!(site.unit(host, unit, "User"), "deploy");
@@ -95,22 +66,22 @@ fn is_deployed(site: &Site) -> String {
 }
 
 fn is_upgraded(site: &Site, first: &str) -> String {
-    write_release(site, "two", true);
+    site.write_release("Welcome to two", &[("orders", "taken")]);
     let release = site.deploy();
     assert_ne!(release, first);
-    all_show(site, "two", &release);
+    all_show(site, "Welcome to two", &release);
     release
 }
 
 fn a_broken_release_is_put_back_on_the_canary(site: &Site, good: &str) {
     let before: Vec<_> = ["web2", "web3"].map(|host| site.process(host, UNITS[0])).into();
-    write_release(site, "three", false);
+    site.write_release("Welcome to three", &[]);
     let ran = site.project.run(&["deploy", "www"]).code(1);
     ran.says("was rolled back").says("web1, in the first wave").says("orders").says("2 hosts never touched");
     let shown = site.newest();
     assert_eq!(text(&shown, "state"), "rolled_back");
     assert_eq!(host_state(&shown, "web1"), "reverted");
-    all_show(site, "two", good);
+    all_show(site, "Welcome to two", good);
     let after: Vec<_> = ["web2", "web3"].map(|host| site.process(host, UNITS[0])).into();
     assert_eq!(before, after, "hosts that were not their turn were disturbed");
 }
@@ -118,7 +89,7 @@ fn a_broken_release_is_put_back_on_the_canary(site: &Site, good: &str) {
 fn is_rolled_back_by_a_person(site: &Site, first: &str) {
     site.project.well(&["rollback", "www", "--why", "orders stopped"]);
     assert_eq!(text(&site.newest(), "kind"), "rollback");
-    all_show(site, "one", first);
+    all_show(site, "Welcome to one", first);
 }
 
 /// Somebody moves `current` by hand: what runs does not change by that, and Andon does not say so.
@@ -138,13 +109,13 @@ fn status_reads_the_processes_and_not_the_link(site: &Site, running: &str, other
 }
 
 fn old_releases_go_and_good_ones_stay(site: &Site, old: [&str; 2]) {
-    let later: Vec<String> = ["four", "five", "six"]
+    let later: Vec<String> = ["Welcome to four", "Welcome to five", "Welcome to six"]
         .map(|mark| {
-            write_release(site, mark, true);
+            site.write_release(mark, &[("orders", "taken")]);
             site.deploy()
         })
         .into();
-    all_show(site, "six", &later[2]);
+    all_show(site, "Welcome to six", &later[2]);
     for host in site.names() {
         let kept = site.releases(host);
         assert!(old.iter().all(|release| !kept.iter().any(|it| it == release)), "{host} keeps {kept:?}");
@@ -153,5 +124,5 @@ fn old_releases_go_and_good_ones_stay(site: &Site, old: [&str; 2]) {
         assert_eq!(kept, wanted, "the current release and two good ones before it on {host}");
     }
     site.project.well(&["rollback", "www"]);
-    all_show(site, "five", &later[1]);
+    all_show(site, "Welcome to five", &later[1]);
 }

@@ -1,10 +1,18 @@
 //! A service on a fleet of machines, looked at from outside: by what Andon says, by systemd, by processes, by HTTP.
 
+use std::fs;
+
 use andon_testbed::{Fleet, Machine};
 use serde_json::Value;
 
 use crate::page::{self, Page};
 use crate::project::{Project, text};
+
+/// A service whose pages are files beside it.
+const PROGRAM: &str = include_str!("www.py");
+
+/// How it is started, for one port.
+pub(crate) const EXEC: &str = "/usr/bin/python3 {release}/www.py {port}";
 
 /// A rollout that watches for moments only, so that a test waits for little.
 pub(crate) const BRISK: &str =
@@ -39,6 +47,15 @@ impl Site {
     pub(crate) fn group(&self, user: &str) -> String {
         let names: Vec<String> = self.names().map(|name| format!("\"{name}\"")).collect();
         format!("group(\"web\", [{}], user = \"{user}\", sudo = True)", names.join(", "))
+    }
+
+    /// Makes the release `dist/`: the program, what it shows as its first page, that it is well, and further pages.
+    pub(crate) fn write_release(&self, mark: &str, pages: &[(&str, &str)]) {
+        let _ = fs::remove_dir_all(self.project.path().join("dist"));
+        self.project.write("dist/www.py", PROGRAM);
+        for (page, text) in [("mark", mark), ("health", "well")].iter().chain(pages) {
+            self.project.write(&format!("dist/{page}"), text);
+        }
     }
 
     /// Deploys, which must go well, and returns the release.

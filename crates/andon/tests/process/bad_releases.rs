@@ -22,7 +22,7 @@ fn a_canary_that_fails_is_put_back_and_the_other_hosts_are_never_touched() {
     let shown = project.show(2);
     assert_eq!(text(&shown, "state"), "rolled_back");
     assert_eq!(host_state(&shown, "web1"), "reverted");
-    assert_eq!(machines.running("web1"), [good.clone()]);
+    assert_eq!(machines.running("web1"), [good.as_str()]);
     for (host, before) in ["web2", "web3"].iter().zip(&before) {
         assert_eq!(host_state(&shown, host), "cancelled");
         assert_eq!(&machines.processes(host), before, "{host} was disturbed");
@@ -123,4 +123,40 @@ fn a_scope_that_could_not_be_put_back_is_held_until_somebody_repairs_it() {
     project.well(&["show", "3"]).says("fixes").says("#2");
     project.release("four", "exit 0");
     project.well(&["deploy", "www"]);
+}
+
+#[test]
+fn a_release_that_falls_sick_while_it_is_watched_is_put_back_everywhere() {
+    let project = Project::local(2);
+    let sick = "[ ! -e \"$ANDON_ROOT/releases/$ANDON_RELEASE/sick\" ] || { echo 'no memory'; exit 1; }";
+    let health = |project: &Project| project.write("up.sh", &format!("#!/bin/sh\n{sick}\n"));
+    health(&project);
+    project.well(&["deploy", "www"]);
+    project.write_line(&local_hosts(2), &QUICK.replace("bake = \"0s\"", "bake = \"30s\""), "");
+    health(&project);
+    project.release("two", "exit 0");
+    let running = project.start(&["deploy", "www"]);
+    let watched = project.until_shown(2, "it is watched", |shown| shown["state"] == "baking");
+    for host in ["web1", "web2"] {
+        let release = project.local_root(host).join("releases").join(text(&watched, "release"));
+        std::fs::write(release.join("sick"), "").unwrap();
+    }
+    running.end().code(1).says("#2 was rolled back").says("no memory").says("2 hosts restored");
+    project.well(&["status", "www"]);
+}
+
+#[test]
+fn a_line_that_forbids_putting_back_stops_and_leaves_the_decision_to_a_person() {
+    let project = Project::local(3);
+    project.write_line(&local_hosts(3), &format!("{QUICK}, auto_rollback = False"), "");
+    project.well(&["deploy", "www"]);
+    let good = text(&project.show(1), "release").to_owned();
+    project.release("two", "exit 1");
+    project.run(&["deploy", "www"]).code(1).says("#2 failed").says("2 hosts never touched");
+    let current = |host: &str| std::fs::read_link(project.local_root(host).join("current")).unwrap();
+    assert!(current("web1").ends_with(text(&project.show(2), "release")), "it was put back all the same");
+    assert!(current("web2").ends_with(&good));
+    project.well(&["rollback", "www", "--to", &good]);
+    assert!(current("web1").ends_with(&good));
+    assert_eq!(host_state(&project.show(3), "web2"), "skipped");
 }

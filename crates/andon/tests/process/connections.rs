@@ -8,8 +8,8 @@ fn at_work_on_web3(machines: &Machines, rollout: &str) -> (Project, Running) {
     let project = machines.project(rollout);
     project.well(&["deploy", "www"]);
     project.release("two", &format!("[ \"$ANDON_HOST\" = web3 ] || exit 0\n{}", project.gate()));
-    let mut running = project.start(&["deploy", "www"]);
-    running.until_said("web3 verifying");
+    let running = project.start(&["deploy", "www"]);
+    project.until_told(2, "web3 verifying");
     (project, running)
 }
 
@@ -54,8 +54,8 @@ fn a_host_that_stays_away_is_left_out_and_named_and_brought_up_later() {
     project.well(&["deploy", "www"]);
     let old = machines.running("web3");
     project.release("two", &format!("[ \"$ANDON_HOST\" = web2 ] || exit 0\n{}", project.gate()));
-    let mut running = project.start(&["deploy", "www"]);
-    running.until_said("web2 verifying");
+    let running = project.start(&["deploy", "www"]);
+    project.until_told(2, "web2 verifying");
     machines.host("web3").stop();
     project.open_gate();
     running.end().code(0).says("#2 succeeded").says("web3 unreachable").says("1 host out of reach");

@@ -17,7 +17,7 @@ fn a_release_reaches_every_host_is_replaced_and_put_back_by_a_person() {
     let unpacked = fs::metadata(&release).unwrap().ino();
     for host in machines.names() {
         assert_eq!(machines.current(host).as_ref(), Some(&first));
-        assert_eq!(machines.running(host), [first.clone()]);
+        assert_eq!(machines.running(host), [first.as_str()]);
         assert_eq!(machines.agents(host).len(), 1);
         assert_eq!(host_state(&project.show(1), host), "succeeded");
     }
@@ -27,7 +27,7 @@ fn a_release_reaches_every_host_is_replaced_and_put_back_by_a_person() {
     let second = text(&project.show(2), "release").to_owned();
     assert_ne!(first, second);
     for (host, before) in machines.names().zip(&agents) {
-        assert_eq!(machines.running(host), [second.clone()]);
+        assert_eq!(machines.running(host), [second.as_str()]);
         assert_eq!(&machines.agents(host), before, "the agent was sent again");
     }
     let status = project.well(&["status", "www"]);
@@ -38,13 +38,13 @@ fn a_release_reaches_every_host_is_replaced_and_put_back_by_a_person() {
     project.well(&["rollback", "www", "--why", "orders stopped"]);
     let third = project.show(3);
     assert_eq!((text(&third, "kind"), text(&third, "release")), ("rollback", first.as_str()));
-    machines.names().for_each(|host| assert_eq!(machines.running(host), [first.clone()]));
+    machines.names().for_each(|host| assert_eq!(machines.running(host), [first.as_str()]));
     assert_eq!(fs::metadata(&release).unwrap().ino(), unpacked, "the release was unpacked again");
 
     project.run(&["deploy", "www"]).code(3).says(&second).says("bad").says("--allow-bad");
     assert_eq!(project.recorded(), 3, "a refusal is not a deployment");
     project.well(&["deploy", "www", "--allow-bad", "it was the database"]);
-    machines.names().for_each(|host| assert_eq!(machines.running(host), [second.clone()]));
+    machines.names().for_each(|host| assert_eq!(machines.running(host), [second.as_str()]));
     project.well(&["show", "4"]).says("it was the database").says(&second);
 }
 

@@ -12,8 +12,8 @@ fn in_the_middle(hosts: usize) -> (Project, Running) {
     let project = Project::local(hosts);
     project.well(&["deploy", "www"]);
     project.release("two", &project.gate());
-    let mut running = project.start(&["deploy", "www"]);
-    running.until_said("web1 verifying");
+    let running = project.start(&["deploy", "www"]);
+    project.until_told(2, "web1 verifying");
     (project, running)
 }
 
@@ -59,8 +59,8 @@ fn a_controller_that_is_killed_during_an_activation_is_resumed_where_it_was() {
     project.write("dist/www", "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n");
     project.well(&["deploy", "www"]);
     project.release("two", "exit 0");
-    let mut running = project.start(&["deploy", "www"]);
-    running.until_said("web1 activating");
+    let running = project.start(&["deploy", "www"]);
+    project.until_told(2, "web1 activating");
     running.kill();
     assert_eq!(text(&project.show(2), "state"), "running");
     let refused = project.run(&["deploy", "www"]).code(3).says("the process that drove it is gone");
@@ -73,6 +73,29 @@ fn a_controller_that_is_killed_during_an_activation_is_resumed_where_it_was() {
         assert_eq!(activations(&project, host), 1, "{host} was activated more than once");
     }
     project.well(&["ledger", "verify"]);
+}
+
+#[test]
+fn a_controller_that_is_killed_again_and_again_gets_there_and_changes_each_host_once() {
+    let project = Project::local(3);
+    project.well(&["deploy", "www"]);
+    project.release("two", "sleep 0.3");
+    let mut words = vec!["deploy", "www"];
+    for moment in ["web2 preparing", "web1 verifying", "web2 activating", "web3 verifying"] {
+        let running = project.start(&words);
+        project.until_told(2, moment);
+        running.kill();
+        words = vec!["resume", "2"];
+    }
+    project.well(&words).says("#2 succeeded");
+    let shown = project.show(2);
+    for host in ["web1", "web2", "web3"] {
+        assert_eq!(host_state(&shown, host), "succeeded");
+        assert_eq!(current(&project, host), text(&shown, "release"));
+        assert_eq!(activations(&project, host), 1, "{host} was activated more than once");
+    }
+    project.well(&["status", "www"]);
+    project.well(&["ledger", "verify"]).says("none changed");
 }
 
 /// How many activations of deployment 2 the host has in its journal.
@@ -131,7 +154,7 @@ fn ctrl_c_of_a_terminal_reaches_the_whole_group_and_cuts_no_connection() {
     let mut command = project.command(&["deploy", "www"]);
     command.process_group(0);
     let mut running = project.start_command(command);
-    running.until_said("web1 verifying");
+    project.until_told(1, "web1 verifying");
     let group = Pid::from_raw(i32::try_from(running.pid()).unwrap()).unwrap();
     rustix::process::kill_process_group(group, Signal::INT).unwrap();
     running.until_said("stopping");

@@ -185,6 +185,13 @@ impl Project {
         last
     }
 
+    /// Waits until the story of a deployment has come to `event`, for example `web1 verifying`.
+    pub(crate) fn until_told(&self, number: u64, event: &str) {
+        self.until_shown(number, event, |shown| {
+            shown["events"].as_array().is_some_and(|events| events.iter().any(|it| it["what"] == event))
+        });
+    }
+
     /// How many deployments are recorded.
     pub(crate) fn recorded(&self) -> usize {
         self.json(&["history"]).as_array().unwrap().len()

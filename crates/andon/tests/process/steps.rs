@@ -73,7 +73,7 @@ fn what_a_test_prints_cannot_move_the_cursor() {
     let project = tested_by("printf 'be\\033[2Jtter\\n'; exit 1");
     for words in [&["deploy", "www"][..], &["show", "2"], &["show", "2", "--log", "web1"], &["history"]] {
         let ran = project.run(words).never_says("\u{1b}");
-        assert!(words == ["history"] || ran.out.contains("be\u{241b}[2Jtter"), "{ran:?}");
+        assert!(words == ["history"] || ran.out.contains("[2Jtter"), "{ran:?}");
     }
 }
 

@@ -3,11 +3,12 @@
 use crate::machines::Machines;
 use crate::project::{Project, QUICK, Running, local_hosts, text};
 
-/// A deployment of a release that is being tested until [`open`].
+/// A deployment of a release that is being tested until the gate is opened.
 fn at_work(project: &Project) -> Running {
+    let number = project.recorded() as u64 + 1;
     project.release("gated", &project.gate());
-    let mut running = project.start(&["deploy", "www"]);
-    running.until_said("web1 verifying");
+    let running = project.start(&["deploy", "www"]);
+    project.until_told(number, "web1 verifying");
     running
 }
 
