@@ -88,8 +88,10 @@ pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, R
     if order.is_empty() {
         return Err(Refusal::NothingToDo { release: release.id.clone(), hosts: total });
     }
-    let floor = floor(rollout.min_available, total);
-    refuse_floor(&planned, &order, floor, total)?;
+    let reached = planned.values().filter(|host| matches!(host.before, Before::Reached { .. })).count();
+    let reached = u32::try_from(reached).unwrap_or(u32::MAX);
+    let floor = floor(rollout.min_available, total, reached);
+    refuse_floor(&planned, &order, floor, total, reached)?;
     let changing = u32::try_from(order.len()).unwrap_or(u32::MAX);
     let (waves, max_parallel, bake) = match kind {
         Kind::Deploy => {
@@ -133,11 +135,13 @@ fn at_least_one(share: Share, total: u32) -> u32 {
     }
 }
 
-/// The default leaves room for one host to change; a declared floor is taken at its word.
-fn floor(declared: Option<Share>, total: u32) -> u32 {
+/// The default leaves room for one host to change, also when hosts are missing whose absence is borne: a small fleet
+/// that has lost one would otherwise take no release any more, not even the way back. A declared floor is taken at
+/// its word.
+fn floor(declared: Option<Share>, total: u32, reached: u32) -> u32 {
     match declared {
         Some(share) => share.ceil_of(total),
-        None => DEFAULT_FLOOR.ceil_of(total).min(total.saturating_sub(1)),
+        None => DEFAULT_FLOOR.ceil_of(total).min(reached.saturating_sub(1)),
     }
 }
 
@@ -238,15 +242,14 @@ fn refuse_floor(
     order: &[HostName],
     floor: u32,
     total: u32,
+    reached: u32,
 ) -> Result<(), Refusal> {
-    let reached = planned.values().filter(|host| matches!(host.before, Before::Reached { .. })).count();
-    let best = u32::try_from(reached).unwrap_or(u32::MAX);
     let serving_must_change = order
         .iter()
         .filter_map(|host| planned.get(host))
         .any(|host| matches!(host.before, Before::Reached { serves: true, .. }));
-    if serving_must_change && best <= floor {
-        return Err(Refusal::Floor { total, down: total - best, floor });
+    if serving_must_change && reached <= floor {
+        return Err(Refusal::Floor { total, down: total - reached, floor });
     }
     Ok(())
 }

@@ -175,6 +175,19 @@ fn the_default_floor_lets_even_one_host_change() {
 }
 
 #[test]
+fn the_default_floor_lets_a_small_fleet_change_although_one_host_is_missing() {
+    for (n, floor) in [(2, 0), (3, 1), (4, 2), (5, 3), (8, 6), (9, 7)] {
+        for kind in [Kind::Deploy, Kind::Rollback] {
+            let mut fleet = Fleet::running(n);
+            fleet.kind = kind;
+            fleet.lose(0);
+            let plan = fleet.plan().unwrap();
+            assert_eq!((plan.floor, plan.changing()), (floor, n - 1), "{n} hosts");
+        }
+    }
+}
+
+#[test]
 fn sick_hosts_go_first_and_laggards_next() {
     let mut fleet = Fleet::running(5);
     fleet.sick(&[3]);
