@@ -153,7 +153,8 @@ impl View {
             Some(plan) => crate::commands::plan::headline(plan, self.paint),
             None => format!("{}    {}", deployment.request.scope, deployment.request.release.id),
         };
-        say(&format!("{id} {what}  by {}", deployment.request.by));
+        let width = if self.paint.live { width() } else { usize::MAX };
+        say(&paragraph(&format!("{id} "), &format!("{what}  by {}", deployment.request.by), width));
     }
 
     fn draw(&mut self, progress: &Progress) {

@@ -84,6 +84,11 @@ impl Paint {
         self.busy("?")
     }
 
+    /// A sentence of the core, in the signs that may be used.
+    pub(crate) fn spelled(self, text: &str) -> String {
+        if self.unicode { text.to_owned() } else { text.replace('→', "->") }
+    }
+
     /// From one release to another.
     pub(crate) fn arrow(self) -> &'static str {
         if self.unicode { "⇒" } else { "=>" }

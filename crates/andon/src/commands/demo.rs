@@ -64,6 +64,12 @@ struct Played {
     seconds: f64,
 }
 
+/// The last line of the demo, for programs.
+#[derive(Serialize)]
+struct Report<'a> {
+    acts: &'a [Played],
+}
+
 impl Played {
     fn of(act: &Act, deployment: &Deployment) -> Self {
         let counts = deployment.host_counts();
@@ -95,7 +101,8 @@ pub(crate) async fn demo(common: &Common, once: bool) -> Done {
         narrator.look_around(&fleet);
     }
     if once || common.json {
-        say(&serde_json::json!({ "acts": played }).to_string());
+        let report = serde_json::to_string(&Report { acts: &played });
+        say(&report.unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")));
     }
     if !once && matches!(done, Ok(exit::OK)) {
         tokio::select! {

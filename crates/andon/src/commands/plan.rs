@@ -32,8 +32,12 @@ pub(crate) async fn plan(common: &Common, scope: &ScopeArgs, exceptions: Excepti
 /// The first line of a plan and of a deployment: where, and from what to what.
 pub(crate) fn headline(plan: &Plan, paint: Paint) -> String {
     let from = current(plan).map_or_else(|| "nothing".to_owned(), ToString::to_string);
-    let mut text =
-        format!("{}    {from} {} {}", paint.strong(&plan.scope.to_string()), paint.arrow(), plan.release.id);
+    let mut text = format!(
+        "{}    {from} {} {}",
+        paint.strong(&paint.spelled(&plan.scope.to_string())),
+        paint.arrow(),
+        plan.release.id
+    );
     if let Some(commit) = commit(&plan.release) {
         text.push_str(&format!("    {commit}"));
     }

@@ -74,7 +74,7 @@ fn to_text(deployment: &Deployment, entries: &[Entry], paint: Paint) -> String {
         "{} {} {}  {}\n",
         sign(deployment.state.name(), paint),
         paint.strong(&deployment.id.to_string()),
-        request.scope,
+        paint.spelled(&request.scope.to_string()),
         request.release.id
     );
     let mut row =

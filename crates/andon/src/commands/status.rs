@@ -81,7 +81,11 @@ fn scope_line(name: &ScopeName, scope: &Scope, recent: &[Summary], now: Time, pa
             when::ago(row.accepted, now)
         )
     });
-    format!("{sign} {}  {runs}{}{state}", paint.strong(&name.to_string()), last.unwrap_or_default())
+    format!(
+        "{sign} {}  {runs}{}{state}",
+        paint.strong(&paint.spelled(&name.to_string())),
+        last.unwrap_or_default()
+    )
 }
 
 fn scope_json(name: &ScopeName, scope: &Scope, recent: &[Summary]) -> Value {

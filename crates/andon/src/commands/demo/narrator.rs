@@ -88,7 +88,7 @@ impl Narrator {
     pub(super) fn look_around(&self, fleet: &Fleet) {
         let program = program();
         let line = fleet.path().join(crate::context::LINE);
-        let (first, last) = fleet.ports();
+        let (first, _) = fleet.ports();
         self.tell("");
         self.tell(
             &self.paint.strong("The fleet runs until you press Ctrl-C. Look around in another terminal:"),
@@ -99,7 +99,7 @@ impl Narrator {
             format!("{program} show 2"),
             format!("{program} show 2 --log web1"),
             format!("{program} test www"),
-            format!("curl http://127.0.0.1:{first}/checkout    # web1; web{HOSTS} is at :{last}"),
+            format!("curl http://127.0.0.1:{first}/checkout"),
         ] {
             if !self.silent {
                 say(&format!("  {text}"));
