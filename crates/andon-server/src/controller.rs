@@ -13,15 +13,16 @@ use andon_core::plan::{self, Observations, Plan, Proposal, Refusal};
 use andon_core::release::Release;
 use andon_core::scope::{Admission, Lock, Scope, ScopeName};
 use andon_core::time::Time;
-use andon_store::{Holder, StoreError};
+use andon_store::{Lease, StoreError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::artifacts::Artifacts;
+use crate::clock::{self, Clock};
 use crate::driver::{Driver, Progress};
 use crate::hosts::Hosts;
 use crate::records::{Records, RecordsError, Versioned, is_conflict};
-use crate::{clock, lease, preflight};
+use crate::{lease, preflight};
 
 mod queue;
 mod trial;
@@ -140,7 +141,7 @@ pub struct Controller {
     artifacts: Artifacts,
     outputs: PathBuf,
     me: Person,
-    holder: Holder,
+    clock: Clock,
 }
 
 /// Good releases of a scope whose artifacts are kept here, the newest first.
@@ -152,9 +153,13 @@ const RACES: usize = 20;
 impl Controller {
     /// A controller over `records` that reaches hosts by `ways` and keeps its files below `data`.
     pub fn new(records: Records, ways: Arc<dyn Hosts>, data: PathBuf, me: Person) -> Self {
-        let holder = lease::holder(&me);
         let artifacts = Artifacts::new(data.join("releases"));
-        Self { records, ways, artifacts, outputs: data.join("output"), me, holder }
+        Self { records, ways, artifacts, outputs: data.join("output"), me, clock: clock::now }
+    }
+
+    /// The same, in the time of `clock`: for simulations.
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// The ledger, typed.
@@ -240,7 +245,7 @@ impl Controller {
     ) -> Result<Going, Problem> {
         let plan = self.plan_in(wish, &scope.value).await?;
         let lease = self.lease_on(&wish.scope).await?;
-        let now = clock::now();
+        let now = (self.clock)();
         let mut facts = Vec::new();
         let mut deployment = match queued {
             Some(deployment) => deployment,
@@ -262,8 +267,13 @@ impl Controller {
             let _ = self.records.ledger().release(&lease).await;
             return Err(error.into());
         }
-        self.prune_artifacts().await?;
-        Ok(self.drive(deployment, lease, None))
+        let going = self.drive(deployment, lease);
+        // It has begun: what cannot be tidied now is tidied by the next one.
+        let _ = self.prune_artifacts().await;
+        if let Some(older) = scope.value.waiting.filter(|waiting| *waiting < going.id) {
+            let _ = self.give_way(older, going.id).await;
+        }
+        Ok(going)
     }
 
     /// Forgets artifacts that no scope goes back to any more.
@@ -291,41 +301,41 @@ impl Controller {
         Ok((Versioned { value: deployment, seq: 0 }, Fact::Accepted { request }))
     }
 
-    async fn lease_on(&self, scope: &ScopeName) -> Result<andon_store::Lease, Problem> {
-        match lease::take(self.records.ledger().as_ref(), &scope.stream(), &self.holder).await {
-            Err(StoreError::Leased { by, .. }) => Err(Problem::NotNow(format!(
-                "{scope} is being changed by {} at this moment; try again",
-                by.description
-            ))),
-            other => other.map_err(Problem::store),
+    /// The lease on a scope whose lock is free.
+    async fn lease_on(&self, scope: &ScopeName) -> Result<Lease, Problem> {
+        let (ledger, holder) = (self.records.ledger().as_ref(), lease::holder(&self.me));
+        let mut tries = 1;
+        loop {
+            match lease::take(ledger, &scope.stream(), &holder, (self.clock)()).await {
+                // A driver that has ended its deployment gives its lease back a moment later.
+                Err(StoreError::Leased { .. }) if tries < RACES => tokio::time::sleep(PAUSE).await,
+                Err(StoreError::Leased { by, .. }) => {
+                    return Err(Problem::NotNow(format!(
+                        "{scope} is being changed by {} at this moment; try again",
+                        by.description
+                    )));
+                }
+                other => return other.map_err(Problem::store),
+            }
+            tries += 1;
         }
     }
 
-    fn driver(&self, lease: andon_store::Lease, progress: watch::Sender<Progress>) -> Driver {
-        Driver {
+    fn drive(&self, deployment: Versioned<Deployment>, lease: Lease) -> Going {
+        let id = deployment.value.id;
+        let snapshot = Progress { deployment: Arc::new(deployment.value.clone()), behind: None };
+        let (progress, watching) = watch::channel(snapshot);
+        let driver = Driver {
             records: self.records.clone(),
             ways: Arc::clone(&self.ways),
             artifacts: self.artifacts.clone(),
             outputs: self.outputs.clone(),
             me: self.me.clone(),
-            holder: self.holder.clone(),
+            clock: self.clock,
             lease,
             progress,
-        }
-    }
-
-    fn drive(
-        &self,
-        deployment: Versioned<Deployment>,
-        lease: andon_store::Lease,
-        progress: Option<watch::Sender<Progress>>,
-    ) -> Going {
-        let id = deployment.value.id;
-        let snapshot = Progress { deployment: Arc::new(deployment.value.clone()), behind: None };
-        let progress = progress.unwrap_or_else(|| watch::channel(snapshot).0);
-        let watching = progress.subscribe();
-        let end = tokio::spawn(self.driver(lease, progress).drive(deployment));
-        Going { id, progress: watching, end }
+        };
+        Going { id, progress: watching, end: tokio::spawn(driver.drive(deployment)) }
     }
 
     /// Goes on with a deployment: resumes a paused one, or drives one whose process is gone. `None` when another
@@ -342,9 +352,13 @@ impl Controller {
         let paused = matches!(deployment.value.state, State::Paused { .. });
         match self.take_charge(deployment, take_over).await {
             Ok(going) => {
-                if paused {
-                    self.wish(id, Ask::Resume, None).await?;
+                if paused
+                    && let Err(problem) = self.wish(id, Ask::Resume, None).await
+                    && !matches!(problem, Problem::NotNow(_))
+                {
+                    return Err(problem);
                 }
+                // What is no longer paused goes on by itself.
                 Ok(Some(going))
             }
             Err(Problem::Driven { .. }) if paused => {
@@ -380,7 +394,7 @@ impl Controller {
             let mut deployment = self.records.deployment(id).await?;
             deployment.value.admits(&ask).map_err(Problem::NotNow)?;
             let facts = [Fact::Asked { ask: ask.clone(), by: self.me.clone(), why: why.clone() }];
-            match self.records.commit(clock::now(), &self.me.name, &mut deployment, &facts, None).await {
+            match self.records.commit((self.clock)(), &self.me.name, &mut deployment, &facts, None).await {
                 Err(error) if is_conflict(&error) => {}
                 other => return Ok(other?),
             }
@@ -395,19 +409,22 @@ impl Controller {
     ) -> Result<Going, Problem> {
         let id = deployment.value.id;
         let name = deployment.value.request.scope.stream();
-        let ledger = self.records.ledger().as_ref();
-        let taken = match lease::take(ledger, &name, &self.holder).await {
+        let (ledger, holder) = (self.records.ledger().as_ref(), lease::holder(&self.me));
+        let taken = match lease::take(ledger, &name, &holder, (self.clock)()).await {
             Err(StoreError::Leased { by, until, .. }) if !by_force => {
                 return Err(Problem::Driven { id, by: by.description, until });
             }
-            Err(StoreError::Leased { .. }) => lease::take_over(ledger, &name, &self.holder).await,
+            Err(StoreError::Leased { .. }) => lease::take_over(ledger, &name, &holder, (self.clock)()).await,
             other => other,
         };
         let lease = taken.map_err(Problem::store)?;
-        let now = clock::now();
-        let facts = deployment.value.take_charge(now, andon_core::host::Fence(lease.fence), self.me.clone());
-        self.records.commit(now, &self.me.name, &mut deployment, &facts, None).await?;
-        Ok(self.drive(deployment, lease, None))
+        let fence = andon_core::host::Fence(lease.fence);
+        if let Err(error) = self.records.take_charge(self.clock, &self.me, fence, &mut deployment).await {
+            // Nobody drives under this lease; it must not keep others waiting.
+            let _ = ledger.release(&lease).await;
+            return Err(error.into());
+        }
+        Ok(self.drive(deployment, lease))
     }
 
     /// Who gives orders outside of a deployment, as a host knows them already.
@@ -422,6 +439,9 @@ impl Controller {
         }
     }
 }
+
+/// The pause before a lease that is about to be given back is tried again.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// How often a queued deployment looks whether its turn has come.
 const LOOK: Duration = Duration::from_millis(250);

@@ -9,17 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use andon_core::deployment::{Deployment, DeploymentId, Fact, Input, OpenOrder};
-use andon_core::host::{Authority, Placement, Step, Token};
+use andon_core::host::{Authority, Fence, Placement, Step, Token};
 use andon_core::line::Host;
 use andon_core::name::HostName;
 use andon_core::person::Person;
 use andon_core::time::Time;
-use andon_store::{Holder, Lease, StoreError};
+use andon_store::{Lease, StoreError};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use crate::artifacts::Artifacts;
-use crate::clock;
+use crate::clock::Clock;
 use crate::controller::Problem;
 use crate::hosts::{HostError, Hosts, Supplies};
 use crate::lease;
@@ -46,7 +46,7 @@ pub(crate) struct Driver {
     pub(crate) artifacts: Artifacts,
     pub(crate) outputs: PathBuf,
     pub(crate) me: Person,
-    pub(crate) holder: Holder,
+    pub(crate) clock: Clock,
     pub(crate) lease: Lease,
     pub(crate) progress: watch::Sender<Progress>,
 }
@@ -66,24 +66,36 @@ struct Task {
 }
 
 impl Driver {
-    /// Drives `deployment` to its end, or until the lease is lost.
+    /// Drives `deployment` to its end, or until another controller takes charge.
     pub(crate) async fn drive(
         mut self,
         mut deployment: Versioned<Deployment>,
     ) -> Result<Deployment, Problem> {
         let mut work = AtWork::default();
+        let ended = self.run(&mut deployment, &mut work).await;
+        work.tasks.abort_all();
+        // However it ended, others may act from now on; a lease that is gone already is as good.
+        let _ = self.records.ledger().release(&self.lease).await;
+        ended.map(|()| deployment.value)
+    }
+
+    async fn run(
+        &mut self,
+        deployment: &mut Versioned<Deployment>,
+        work: &mut AtWork,
+    ) -> Result<(), Problem> {
         let mut news = Vec::new();
         let mut head = 0;
         let mut renewed = tokio::time::Instant::now();
         loop {
-            self.advance(&mut deployment, &news).await?;
+            self.advance(deployment, &news).await?;
             news.clear();
             self.publish(&deployment.value);
             if deployment.value.state.is_terminal() {
-                break;
+                return Ok(());
             }
-            self.act(&deployment.value, &mut work);
-            let now = clock::now();
+            self.act(&deployment.value, work);
+            let now = (self.clock)();
             let patience = deployment.value.next_deadline(now).map_or(LOOK, |at| at.since(now).min(LOOK));
             tokio::select! {
                 Some(ended) = work.tasks.join_next_with_id() => news.extend(work.heard(ended)),
@@ -93,25 +105,36 @@ impl Driver {
                 news.extend(work.heard(ended));
             }
             if renewed.elapsed() >= lease::RENEWAL {
-                self.renew().await?;
+                self.renew(deployment).await?;
                 renewed = tokio::time::Instant::now();
             }
             let newest = self.records.ledger().head().await.map_err(Problem::store)?;
             if newest != head {
                 head = newest;
-                self.records.refresh(&mut deployment).await?;
+                self.take_in(deployment).await?;
             }
         }
-        work.tasks.abort_all();
-        // Others may act from now on; a lease that is gone already is as good.
-        let _ = self.records.ledger().release(&self.lease).await;
-        Ok(deployment.value)
+    }
+
+    /// Takes in what others recorded. Whoever has taken charge since gives the orders from now on.
+    async fn take_in(&self, deployment: &mut Versioned<Deployment>) -> Result<(), Problem> {
+        let new = self.records.refresh(deployment).await?;
+        let other = new.iter().rev().find_map(|entry| match &entry.fact {
+            Fact::InCharge { fence, by } if fence.0 != self.lease.fence => Some(by),
+            _ => None,
+        });
+        match other {
+            Some(by) if !deployment.value.state.is_terminal() => {
+                Err(Problem::TakenOver { by: format!("{} on {}", by.name, by.at) })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes news in, decides until there is nothing left to decide, and records all of it in one transaction.
     async fn advance(&self, deployment: &mut Versioned<Deployment>, news: &[Input]) -> Result<(), Problem> {
         loop {
-            let now = clock::now();
+            let now = (self.clock)();
             let mut moved = deployment.value.clone();
             let mut facts = Vec::new();
             let mut add = |moved: &mut Deployment, new: Vec<Fact>| {
@@ -146,23 +169,27 @@ impl Driver {
             match stored {
                 Ok(()) => return Ok(()),
                 // A person was faster: take their wish in, then decide anew.
-                Err(error) if is_conflict(&error) => {
-                    self.records.refresh(deployment).await?;
-                }
+                Err(error) if is_conflict(&error) => self.take_in(deployment).await?,
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    async fn renew(&mut self) -> Result<(), Problem> {
-        let fence = self.lease.fence;
-        match lease::take(self.records.ledger().as_ref(), &self.lease.name, &self.holder).await {
-            Ok(lease) if lease.fence == fence => {
+    /// Renews the lease. One that ran out (the machine slept, the ledger stood still) and that nobody has is taken
+    /// anew: whoever acted in between has stopped, so every open step is asked about.
+    async fn renew(&mut self, deployment: &mut Versioned<Deployment>) -> Result<(), Problem> {
+        let ledger = self.records.ledger();
+        match lease::take(ledger.as_ref(), &self.lease.name, &self.lease.holder, (self.clock)()).await {
+            Ok(lease) => {
+                let lapsed = lease.fence != self.lease.fence;
                 self.lease = lease;
+                if lapsed {
+                    self.records.refresh(deployment).await?;
+                    let fence = Fence(self.lease.fence);
+                    self.records.take_charge(self.clock, &self.me, fence, deployment).await?;
+                }
                 Ok(())
             }
-            // It lapsed: another controller may have acted in between. Whoever holds the newest fence goes on.
-            Ok(_) => Err(Problem::TakenOver { by: "nobody yet; its lease ran out".to_owned() }),
             Err(StoreError::Leased { by, .. }) => Err(Problem::TakenOver { by: by.description }),
             Err(error) => Err(Problem::store(error)),
         }

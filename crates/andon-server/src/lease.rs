@@ -1,38 +1,50 @@
 //! The right to drive the deployments of a scope, held by one process at a time and renewed while it lives.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use andon_core::person::Person;
+use andon_core::time::Time;
 use andon_store::{Holder, Lease, Ledger, StoreError};
-
-use crate::clock;
 
 /// How long a lease holds without being renewed.
 const TERM: Duration = Duration::from_secs(30);
 /// How often it is renewed.
 pub(crate) const RENEWAL: Duration = Duration::from_secs(10);
 
-/// This process, as a holder of leases. Unique for every process of every boot.
+/// A driver in this process, as a holder of leases. Unique among all drivers of all processes of every boot: two
+/// of one process must not take each other's lease for their own.
 pub(crate) fn holder(me: &Person) -> Holder {
-    let pid = std::process::id();
-    let id = format!("{}/{}/{pid}/{}", me.at, boot_id(), started(pid).unwrap_or_default());
+    static HOLDERS: AtomicU64 = AtomicU64::new(1);
+    let (pid, number) = (std::process::id(), HOLDERS.fetch_add(1, Ordering::Relaxed));
+    let id = format!("{}/{}/{pid}/{}/{number}", me.at, boot_id(), started(pid).unwrap_or_default());
     Holder { id, description: format!("{} on {} (process {pid})", me.name, me.at) }
 }
 
 /// Takes or renews the lease on `name`. A holder of this machine whose process is gone is not waited for.
-pub(crate) async fn take(ledger: &dyn Ledger, name: &str, holder: &Holder) -> Result<Lease, StoreError> {
-    match ledger.lease(name, holder, TERM, clock::now()).await {
+pub(crate) async fn take(
+    ledger: &dyn Ledger,
+    name: &str,
+    holder: &Holder,
+    now: Time,
+) -> Result<Lease, StoreError> {
+    match ledger.lease(name, holder, TERM, now).await {
         Err(StoreError::Leased { by, .. }) if is_gone(holder, &by) => {
-            ledger.steal(name, holder, TERM, clock::now()).await
+            ledger.steal(name, holder, TERM, now).await
         }
         other => other,
     }
 }
 
 /// Takes the lease from whoever has it.
-pub(crate) async fn take_over(ledger: &dyn Ledger, name: &str, holder: &Holder) -> Result<Lease, StoreError> {
-    ledger.steal(name, holder, TERM, clock::now()).await
+pub(crate) async fn take_over(
+    ledger: &dyn Ledger,
+    name: &str,
+    holder: &Holder,
+    now: Time,
+) -> Result<Lease, StoreError> {
+    ledger.steal(name, holder, TERM, now).await
 }
 
 /// Whether `other` was a process of this very boot of this machine that does not live any more.

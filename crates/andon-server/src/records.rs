@@ -6,11 +6,15 @@
 use std::sync::Arc;
 
 use andon_core::deployment::{Deployment, DeploymentId, Fact, Summary};
+use andon_core::host::Fence;
+use andon_core::person::Person;
 use andon_core::scope::{Scope, ScopeFact, ScopeName};
 use andon_core::time::Time;
 use andon_store::{Batch, Ledger, Record, StoreError, StreamAppend, ViewQuery, ViewUpdate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::clock::Clock;
 
 /// Facts that are read from the ledger at once.
 const PAGE: usize = 1000;
@@ -139,14 +143,36 @@ impl Records {
             .ok_or(RecordsError::NoDeployment(id))
     }
 
-    /// Adds what others recorded since; returns whether there was anything.
-    pub async fn refresh(&self, deployment: &mut Versioned<Deployment>) -> Result<bool, RecordsError> {
+    /// Adds what others recorded since, and returns it.
+    pub async fn refresh(&self, deployment: &mut Versioned<Deployment>) -> Result<Vec<Entry>, RecordsError> {
         let entries = self.entries(deployment.value.id, deployment.seq).await?;
         for entry in &entries {
             deployment.value.apply(entry.at, &entry.fact);
         }
         deployment.seq += entries.len() as u64;
-        Ok(!entries.is_empty())
+        Ok(entries)
+    }
+
+    /// Records that a controller took charge under `fence`, whatever others record meanwhile. A deployment that has
+    /// ended needs nobody: nothing is recorded then.
+    pub(crate) async fn take_charge(
+        &self,
+        clock: Clock,
+        me: &Person,
+        fence: Fence,
+        deployment: &mut Versioned<Deployment>,
+    ) -> Result<(), RecordsError> {
+        loop {
+            if deployment.value.state.is_terminal() {
+                return Ok(());
+            }
+            let now = clock();
+            let facts = deployment.value.take_charge(now, fence, me.clone());
+            match self.commit(now, &me.name, deployment, &facts, None).await {
+                Err(error) if is_conflict(&error) => self.refresh(deployment).await?,
+                other => return other,
+            };
+        }
     }
 
     /// The number that the next deployment gets, unless somebody is faster.

@@ -8,7 +8,7 @@ use andon_core::scope::ScopeFact;
 
 use super::{
     Admission, Ask, Controller, Deployment, DeploymentId, Fact, Going, Kind, LOOK, Lock, OnConflict, Problem,
-    Progress, Scope, State, StoreError, Time, Versioned, Wish, clock, is_conflict, lease, watch,
+    Progress, Scope, State, StoreError, Time, Versioned, Wish, is_conflict, lease, watch,
 };
 
 /// How long a deployment waits for another one before it gives up.
@@ -23,13 +23,13 @@ impl Controller {
         behind: DeploymentId,
         since: Time,
     ) -> Result<Going, Problem> {
-        self.refuse_orphaned(wish, behind).await?;
+        self.refuse_orphaned(wish, &scope, behind).await?;
         let policy = wish.service.rollout.on_conflict;
         let preempts = wish.kind == Kind::Rollback || policy == OnConflict::Supersede;
         if policy == OnConflict::Reject && !preempts {
             return Err(Problem::Occupied { scope: wish.scope.clone(), by: behind });
         }
-        let now = clock::now();
+        let now = (self.clock)();
         let (mut deployment, accepted) = self.accept(wish, now).await?;
         let id = deployment.value.id;
         let older = scope.value.waiting;
@@ -57,11 +57,20 @@ impl Controller {
     }
 
     /// A dead process's deployment would be waited for in vain.
-    async fn refuse_orphaned(&self, wish: &Wish, behind: DeploymentId) -> Result<(), Problem> {
-        let ledger = self.records.ledger().as_ref();
-        match lease::take(ledger, &wish.scope.stream(), &self.holder).await {
+    async fn refuse_orphaned(
+        &self,
+        wish: &Wish,
+        known: &Versioned<Scope>,
+        behind: DeploymentId,
+    ) -> Result<(), Problem> {
+        let (ledger, holder) = (self.records.ledger().as_ref(), lease::holder(&self.me));
+        match lease::take(ledger, &wish.scope.stream(), &holder, (self.clock)()).await {
             Ok(lease) => {
                 ledger.release(&lease).await.map_err(Problem::store)?;
+                // It may have ended just now. Then the scope has moved on, and joining the queue is a lost race.
+                if self.records.scope(&wish.scope).await?.seq != known.seq {
+                    return Ok(());
+                }
                 Err(Problem::Orphaned { scope: wish.scope.clone(), by: behind })
             }
             Err(StoreError::Leased { .. }) => Ok(()),
@@ -69,7 +78,7 @@ impl Controller {
         }
     }
 
-    async fn give_way(&self, older: DeploymentId, newer: DeploymentId) -> Result<(), Problem> {
+    pub(super) async fn give_way(&self, older: DeploymentId, newer: DeploymentId) -> Result<(), Problem> {
         let reason = CancelReason::Superseded { by: newer };
         let deployment = self.records.deployment(older).await?;
         if deployment.value.plan.is_some() {
@@ -88,7 +97,7 @@ impl Controller {
         loop {
             tokio::time::sleep(LOOK).await;
             self.records.refresh(&mut deployment).await?;
-            if !deployment.value.decide(clock::now()).is_empty() {
+            if !deployment.value.decide((self.clock)()).is_empty() {
                 self.settle_pending(deployment.clone()).await?;
                 self.records.refresh(&mut deployment).await?;
             }
@@ -105,6 +114,10 @@ impl Controller {
             }
             if let Lock::Owned { deployment: owner, since } = &scope.value.lock {
                 let (owner, since) = (*owner, *since);
+                if owner > deployment.value.id {
+                    self.cancel(deployment.clone(), CancelReason::Superseded { by: owner }).await?;
+                    continue;
+                }
                 if began.elapsed() >= PATIENCE {
                     let why = format!("it waited {} min for {owner}", PATIENCE.as_secs() / 60);
                     self.cancel(deployment.clone(), CancelReason::Refused { why }).await?;
@@ -121,6 +134,10 @@ impl Controller {
                     let why = refusal.what();
                     self.cancel(deployment.clone(), CancelReason::Refused { why }).await?;
                     return Err(Problem::Refused(refusal));
+                }
+                Err(Problem::NotNow(_)) if began.elapsed() < PATIENCE => {}
+                Err(Problem::NotNow(why)) => {
+                    self.cancel(deployment.clone(), CancelReason::Refused { why }).await?;
                 }
                 Err(problem) => return Err(problem),
             }
@@ -143,7 +160,7 @@ impl Controller {
     /// Carries out what was asked of a deployment that has not begun.
     pub(super) async fn settle_pending(&self, mut deployment: Versioned<Deployment>) -> Result<(), Problem> {
         for _ in 0..super::RACES {
-            let now = clock::now();
+            let now = (self.clock)();
             let facts = deployment.value.decide(now);
             if facts.is_empty() || deployment.value.state.is_terminal() {
                 return Ok(());
@@ -168,7 +185,7 @@ impl Controller {
                 return Ok(());
             }
             let facts = [Fact::Entered { state: State::Cancelled { reason: reason.clone() } }];
-            match self.end(&mut deployment, clock::now(), &facts).await {
+            match self.end(&mut deployment, (self.clock)(), &facts).await {
                 Err(Problem::Records(error)) if is_conflict(&error) => {
                     self.records.refresh(&mut deployment).await?;
                 }

@@ -12,7 +12,6 @@ use andon_core::release::ReleaseId;
 use tokio::task::JoinSet;
 
 use super::Controller;
-use crate::clock;
 use crate::hosts::{HostError, Hosts, Supplies};
 
 /// How long an instance may take to become healthy when it is only tested.
@@ -56,7 +55,7 @@ impl Controller {
             };
             let authority = facts.authority.unwrap_or_else(|| self.visitor());
             // Every trial is a step of its own: the moment makes its name.
-            let attempt = u32::try_from(clock::now().0.rem_euclid(i64::from(u32::MAX))).unwrap_or(0);
+            let attempt = u32::try_from((self.clock)().0.rem_euclid(i64::from(u32::MAX))).unwrap_or(0);
             let order = Order {
                 token: Token::new(0, authority.fence, &host.name, Stage::Verify, false, attempt),
                 authority,

@@ -1,0 +1,100 @@
+//! Who drives: leases that are taken over, that run out, and a ledger that is full for a while.
+
+use std::time::Duration;
+
+use andon_core::deployment::{DeploymentId, Fact, HostState, State};
+use andon_server::Problem;
+
+use crate::ledger::Trouble;
+use crate::world::World;
+
+const NEW: u64 = 2;
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_is_overtaken_stops_and_says_by_whom() {
+    for moment in (0..8000).step_by(250) {
+        let world = World::new(6).await;
+        let (ana, _) = world.person("ana");
+        let going = ana.deploy(world.wish("new")).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        let (ben, _) = world.person("ben");
+        let taken = ben.resume(DeploymentId(NEW), true).await.unwrap().unwrap();
+        let overtaken = tokio::time::timeout(Duration::from_secs(1), going.end).await;
+        let overtaken = overtaken.expect("it stops at once, not when its lease is due").unwrap().unwrap_err();
+        assert!(matches!(&overtaken, Problem::TakenOver { by } if by == "ben on bens-laptop"), "{overtaken}");
+        assert_eq!(taken.end.await.unwrap().unwrap().state, State::Succeeded);
+        world.check_end(NEW, &format!("overtaken after {moment} ms")).await;
+        begun_under_one_fence(&world).await;
+    }
+}
+
+/// From a change of charge on, every new step is begun under the new fence.
+async fn begun_under_one_fence(world: &World) {
+    let (mut fence, mut known) = (0, Vec::new());
+    for entry in world.entries(NEW).await {
+        match entry.fact {
+            Fact::InCharge { fence: new, .. } => fence = new.0,
+            Fact::Host { state: HostState::Doing(doing), .. } if !known.contains(&doing.token) => {
+                assert!(
+                    doing.token.as_str().contains(&format!(".f{fence}.")),
+                    "{} under {fence}",
+                    doing.token
+                );
+                known.push(doing.token);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_that_slept_longer_than_its_lease_goes_on_when_nobody_took_it() {
+    let world = World::new(6).await;
+    let (ana, handle) = world.person("ana");
+    handle.plan(8, Trouble::Sleeps(Duration::from_secs(120)));
+    let ended = ana.deploy(world.wish("new")).await.unwrap().end.await.unwrap().unwrap();
+    assert!(handle.has_happened());
+    assert_eq!(ended.state, State::Succeeded);
+    world.check_end(NEW, "slept").await;
+    begun_under_one_fence(&world).await;
+    let charges = world.entries(NEW).await;
+    let charges = charges.iter().filter(|entry| matches!(entry.fact, Fact::InCharge { .. })).count();
+    assert_eq!(charges, 2, "it took charge again, so every open step was asked about");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_ends_the_driver_with_a_clear_sentence_and_nothing_is_lost() {
+    let mut n = 2;
+    loop {
+        let world = World::new(6).await;
+        let (ana, handle) = world.person("ana");
+        handle.plan(n, Trouble::Full(3));
+        let ended = ana.deploy(world.wish("new")).await.unwrap().end.await.unwrap();
+        let Err(problem) = ended else {
+            assert!(!handle.has_happened() && n > 10);
+            return;
+        };
+        assert!(problem.to_string().contains("no space left"), "{problem}");
+        // While it is still full, resuming says the same and keeps nobody out.
+        let still = ana.resume(DeploymentId(NEW), false).await.unwrap_err();
+        assert!(still.to_string().contains("no space left"), "{still}");
+        // Two of three failures are over; the third meets somebody else's machine, without any waiting.
+        let (ben, _) = world.person("ben");
+        let going = ben.resume(DeploymentId(NEW), false).await.unwrap().unwrap();
+        assert_eq!(going.end.await.unwrap().unwrap().state, State::Succeeded);
+        world.check_end(NEW, &format!("full at append {n}")).await;
+        n += 1;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_that_is_driven_is_not_driven_twice_by_one_process() {
+    let world = World::new(6).await;
+    let (ana, _) = world.person("ana");
+    let going = ana.deploy(world.wish("new")).await.unwrap();
+    let second = ana.resume(DeploymentId(NEW), false).await;
+    assert!(matches!(second, Err(Problem::Driven { .. })), "{second:?}");
+    let queued = ana.deploy(world.wish("newer")).await.unwrap();
+    assert_eq!(going.end.await.unwrap().unwrap().state, State::Succeeded, "its lease was left alone");
+    assert_eq!(queued.end.await.unwrap().unwrap().state, State::Succeeded);
+}
