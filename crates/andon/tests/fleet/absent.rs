@@ -32,9 +32,13 @@ fn machines_that_cannot_be_worked_on_are_named_and_brought_up_later() {
     write_line(&site, "deploy");
     let first = site.deploy();
     site.machine("web3").power_cut();
-    let second = a_machine_without_power_is_left_out(&site);
-    a_machine_that_comes_back_is_seen_to_lag(&site, &first, &second);
-    the_next_deployment_brings_it_up(&site, &second);
+    let second = a_machine_without_power_is_left_out(&site, "two");
+    a_command_reaches_the_others(&site);
+    a_rollback_does_what_it_can(&site, &first);
+    let third = a_machine_without_power_is_left_out(&site, "three");
+    assert_ne!(second, third);
+    a_machine_that_comes_back_is_seen_to_lag(&site, &first, &third);
+    the_next_deployment_brings_it_up(&site, &third);
 }
 
 fn a_sudo_that_asks_for_a_password_is_refused(site: &Site) {
@@ -53,9 +57,9 @@ fn a_sudo_that_asks_for_a_password_is_refused(site: &Site) {
     }
 }
 
-fn a_machine_without_power_is_left_out(site: &Site) -> String {
-    site.write_release("two", &[]);
-    site.project.well(&["deploy", "www"]).says("#2 succeeded").says("web3").says("unreachable");
+fn a_machine_without_power_is_left_out(site: &Site, mark: &str) -> String {
+    site.write_release(mark, &[]);
+    site.project.well(&["deploy", "www"]).says("succeeded").says("web3").says("unreachable");
     let shown = site.newest();
     let release = text(&shown, "release").to_owned();
     assert_eq!(host_state(&shown, "web3"), "unreachable");
@@ -65,6 +69,18 @@ fn a_machine_without_power_is_left_out(site: &Site) -> String {
         site.runs(host, UNITS, &release);
     }
     release
+}
+
+fn a_command_reaches_the_others(site: &Site) {
+    let question = ["run", "web", "--", "systemctl is-active www@8080.service"];
+    let ran = site.project.run(&question).code(1);
+    println!("{ran:?}");
+}
+
+fn a_rollback_does_what_it_can(site: &Site, first: &str) {
+    let ran = site.project.run(&["rollback", "www", "--why", "orders stopped"]);
+    println!("{ran:?}");
+    ["web1", "web2"].iter().for_each(|host| site.runs(host, UNITS, first));
 }
 
 fn a_machine_that_comes_back_is_seen_to_lag(site: &Site, first: &str, second: &str) {

@@ -81,3 +81,16 @@ fn more_lost_hosts_than_are_borne_pause_the_deployment_until_a_person_decides() 
     running.end().code(0);
     assert_eq!(host_state(&project.show(2), "web3"), "succeeded");
 }
+
+#[test]
+fn a_host_that_loses_power_during_a_step_is_finished_when_it_is_back() {
+    let mut machines = Machines::start(3);
+    let (project, running) = at_work_on_web3(&machines, QUICK);
+    machines.power_cut("web3");
+    project.open_gate();
+    running.end().code(0).says("#2 succeeded");
+    let shown = project.show(2);
+    assert_eq!(host_state(&shown, "web3"), "succeeded", "{shown:#}");
+    assert_eq!(machines.running("web3"), [text(&shown, "release")]);
+    project.well(&["status", "www"]);
+}

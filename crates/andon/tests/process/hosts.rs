@@ -146,3 +146,28 @@ fn a_damaged_agent_on_a_host_is_replaced() {
         assert_eq!(fs::read(&path).unwrap(), whole);
     }
 }
+
+/// A `sudo` in front of all others, as it behaves when it is called with `-n`.
+fn with_sudo(script: &str) -> Machines {
+    let sudo = format!(
+        "mount -t tmpfs none /usr/local/bin && echo '{script}' > /usr/local/bin/sudo && chmod +x /usr/local/bin/sudo"
+    );
+    Machines::with(Sshd::builder(1), |_| format!("PATH=/usr/bin:/bin; {sudo}"))
+}
+
+#[test]
+fn a_sudo_that_asks_for_a_password_is_named_with_the_way_out() {
+    let machines = with_sudo("#!/bin/sh\necho \"sudo: a password is required\" >&2; exit 1");
+    let project = machines.project(QUICK);
+    project.write_line("group(\"web\", [\"web1\"], sudo = True)", QUICK, "");
+    project.run(&["deploy", "www"]).code(3).says("sudo").says("NOPASSWD").says("nothing has been changed");
+}
+
+#[test]
+fn a_sudo_that_asks_for_nothing_is_used() {
+    let machines = with_sudo("#!/bin/sh\n[ \"$1\" = -n ] && shift && : > /srv/by-sudo && exec \"$@\"");
+    let project = machines.project(QUICK);
+    project.write_line("group(\"web\", [\"web1\"], sudo = True)", QUICK, "");
+    project.well(&["deploy", "www"]);
+    assert!(machines.root("web1").with_file_name("by-sudo").exists(), "sudo was passed by");
+}

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use andon_testbed::deadline::wait_until;
 
-use crate::machines::Machines;
+use crate::machines::{Machines, unshare};
 use crate::project::{LIMIT, Project, QUICK};
 
 #[test]
@@ -52,8 +52,8 @@ fn a_full_disk_is_said_and_once_there_is_space_everything_works() {
         data = data.display()
     );
     let andon = project.command(&[]);
-    let mut command = project.bare_command("unshare");
-    command.args(["--mount", "sh", "-c", &script, "sh"]).arg(andon.get_program()).args(andon.get_args());
+    let mut command = project.around(unshare(&["--mount"]));
+    command.args(["sh", "-c", &script, "sh"]).arg(andon.get_program()).args(andon.get_args());
     let ran = project.start_command(command).end();
     ran.says("before: 0").says("full: 4").says("space").says("freed: 0").says("verified: 0");
     assert_eq!(machines.running("web1").len(), 1);
@@ -79,8 +79,8 @@ fn a_disk_that_fills_up_during_a_deployment_stops_it_and_resume_finishes_it() {
         dir = project.path().display(),
     );
     let andon = project.command(&[]);
-    let mut command = project.bare_command("unshare");
-    command.args(["--mount", "sh", "-c", &script, "sh"]).arg(andon.get_program()).args(andon.get_args());
+    let mut command = project.around(unshare(&["--mount"]));
+    command.args(["sh", "-c", &script, "sh"]).arg(andon.get_program()).args(andon.get_args());
     let ran = project.start_command(command).end();
     ran.says("filled: 4").says("space").says("resumed: 0").says("verified: 0").says("#1 succeeded");
     for host in machines.names() {

@@ -11,8 +11,19 @@ use andon_testbed::{process, require};
 
 use crate::project::Project;
 
-/// What every host has: a loopback that is up, and a `/srv` of its own.
-const SETUP: &str = "ip link set lo up && mount --bind \"$PLACE/srv\" /srv";
+/// What every host has: a loopback that is up, a `/srv` of its own, and the kernel's name for its last start.
+const SETUP: &str = "ip link set lo up && mount --bind \"$PLACE/srv\" /srv \
+    && cat /proc/sys/kernel/random/uuid > \"$PLACE/boot_id\" && mount --bind \"$PLACE/boot_id\" /proc/sys/kernel/random/boot_id";
+
+/// `unshare` for namespaces of these kinds, by root or by anybody.
+pub(crate) fn unshare(kinds: &[&str]) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(kinds);
+    if !rustix::process::geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    command
+}
 
 /// Running hosts, called `web1`, `web2`, …
 pub(crate) struct Machines {
@@ -31,7 +42,7 @@ impl Machines {
     /// in its namespaces before anybody logs in.
     pub(crate) fn with(builder: SshdBuilder, peculiar: impl Fn(usize) -> String) -> Self {
         require_agent();
-        require(&["unshare", "nsenter", "ip", "mount", "tar"]).unwrap();
+        require(&["unshare", "nsenter", "ip", "mount"]).unwrap();
         let sshd = builder.start().unwrap();
         let keepers: Vec<Keeper> =
             (1..).zip(sshd.hosts()).map(|(number, host)| Keeper::start(host, &peculiar(number))).collect();
@@ -39,6 +50,20 @@ impl Machines {
             lead_into(host, keeper.inner());
         }
         Self { keepers, sshd }
+    }
+
+    /// Cuts a host's power and starts it again: its files stay, its processes do not.
+    pub(crate) fn power_cut(&mut self, name: &str) {
+        let at = self.position(name);
+        let host = &self.sshd.hosts()[at];
+        host.stop();
+        // The old namespaces end with their keeper, which is dropped here.
+        self.keepers[at] = Keeper::start(host, "");
+        lead_into(host, self.keepers[at].inner());
+    }
+
+    fn position(&self, name: &str) -> usize {
+        self.sshd.hosts().iter().position(|host| host.name() == name).unwrap()
     }
 
     pub(crate) fn host(&self, name: &str) -> &SshdHost {
@@ -93,7 +118,7 @@ impl Machines {
 
     /// The processes of the service on a host, each with the release that it runs.
     pub(crate) fn processes(&self, host: &str) -> Vec<(u32, String)> {
-        let keeper = &self.keepers[self.sshd.hosts().iter().position(|it| it.name() == host).unwrap()];
+        let keeper = &self.keepers[self.position(host)];
         let mut found: Vec<(u32, String)> = process::descendants(keeper.inner())
             .into_iter()
             .filter_map(|process| {
@@ -130,11 +155,7 @@ impl Keeper {
         fs::create_dir_all(place.join("srv")).unwrap();
         let peculiar = if peculiar.is_empty() { "true" } else { peculiar };
         let script = format!("{SETUP} && {peculiar} && echo ready && while :; do sleep 1; done");
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]);
-        if !rustix::process::geteuid().is_root() {
-            command.arg("--map-root-user");
-        }
+        let mut command = unshare(&["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]);
         let mut child = command
             .args(["bash", "-c", &script])
             .env("PLACE", &place)

@@ -113,7 +113,7 @@ impl Project {
 
     /// The program with `words`, not yet started.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = self.bare_command(env!("CARGO_BIN_EXE_andon"));
+        let mut command = self.around(Command::new(env!("CARGO_BIN_EXE_andon")));
         if let Some(config) = &self.ssh_config {
             command.arg("--ssh-config").arg(config);
         }
@@ -122,8 +122,7 @@ impl Project {
     }
 
     /// Another program, in the surroundings of this project.
-    pub(crate) fn bare_command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+    pub(crate) fn around(&self, mut command: Command) -> Command {
         for inherited in ["ANDON_LINE", "ANDON_DATA", "NO_COLOR", "CLICOLOR_FORCE", "SUDO_USER"] {
             command.env_remove(inherited);
         }
