@@ -3,7 +3,7 @@
 use super::{Deployment, HostState, Kind, State};
 use crate::deployment::sentence::list_hosts;
 use crate::release::{Release, ReleaseStatus};
-use crate::scope::{Scope, ScopeFact};
+use crate::scope::{Lock, Scope, ScopeFact};
 
 impl Deployment {
     /// The facts that this deployment's end adds to its scope; none while it has not ended.
@@ -43,7 +43,11 @@ impl Deployment {
                 facts.push(ScopeFact::LockHeld { deployment, reason: cause.to_string() });
             }
             State::Failed { .. } | State::Aborted { .. } => facts.push(scope.lock_after(deployment)),
-            State::Cancelled { .. } => facts.push(ScopeFact::Unqueued { deployment }),
+            // It may have had its turn already, and been stopped before its first step.
+            State::Cancelled { .. } => facts.push(match &scope.lock {
+                Lock::Owned { deployment: owner, .. } if *owner == deployment => scope.lock_after(deployment),
+                _ => ScopeFact::Unqueued { deployment },
+            }),
             State::Pending { .. }
             | State::Running { .. }
             | State::Paused { .. }

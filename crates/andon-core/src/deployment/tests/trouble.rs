@@ -166,3 +166,17 @@ fn a_repair_that_does_not_succeed_leaves_the_scope_held() {
     }
     assert_eq!(end(&mut two_at_once()).lock, Lock::Free);
 }
+
+#[test]
+fn a_deployment_that_is_stopped_before_its_first_step_gives_its_lock_back() {
+    use crate::scope::{Lock, Scope, ScopeFact};
+    let mut world = two_at_once();
+    let mut scope = Scope::default();
+    scope.apply(world.now, &ScopeFact::LockTaken { deployment: world.deployment.id });
+    world.ask(Ask::Abort { rollback: false });
+    assert_eq!(*world.run(), State::Cancelled { reason: CancelReason::Asked });
+    for fact in world.deployment.consequences(&scope) {
+        scope.apply(world.now, &fact);
+    }
+    assert_eq!(scope.lock, Lock::Free);
+}
