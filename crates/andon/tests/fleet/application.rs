@@ -66,8 +66,8 @@ fn download(site: &Site, application: &str, tornado: &str) {
 /// Every machine shows the form, serves the script of `dist/`, and runs `release` by every account.
 #[track_caller]
 fn all_serve(site: &Site, release: &str, script: &str) {
+    site.run(&site.names(), UNITS, release);
     for host in site.names() {
-        site.runs(host, UNITS, release);
         let form = site.get(host, PORT, "/").unwrap();
         assert_eq!(form.status, 200);
         assert!(form.body.contains("<title> WebSSH </title>"), "{host}: {}", form.body);
@@ -124,7 +124,7 @@ impl std::fmt::Display for Answers {
 
 /// Asks all machines for the form in turns, as fast as they answer, while `work` is done.
 fn while_asking<T>(site: &Site, work: impl FnOnce() -> T) -> (T, Answers) {
-    let hosts: Vec<&str> = site.names().collect();
+    let hosts = site.names();
     let done = AtomicBool::new(false);
     let ask = || {
         let start = Instant::now();

@@ -77,7 +77,7 @@ fn reboots_while_it_is_verified(site: &Site, first: &str) {
     running.end().code(0).says("#2 succeeded");
     let second = text(&site.newest(), "release").to_owned();
     assert_ne!(first, second);
-    ["web1", "web2"].iter().for_each(|host| site.runs(host, UNITS, &second));
+    site.run(&site.names(), UNITS, &second);
     was_lost_and_found(site);
 }
 
@@ -102,7 +102,7 @@ fn loses_power_while_it_is_activated(site: &Site) {
     web2.output("rm /srv/www/stubborn").unwrap();
     running.end().code(0).says("#3 succeeded");
     let third = text(&site.newest(), "release").to_owned();
-    ["web1", "web2"].iter().for_each(|host| site.runs(host, UNITS, &third));
+    site.run(&site.names(), UNITS, &third);
     assert_eq!(site.get("web2", 8080, "/").unwrap().body, "three");
     was_lost_and_found(site);
 }

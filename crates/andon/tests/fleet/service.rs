@@ -1,7 +1,7 @@
 //! A service with two instances on every machine, under systemd, through all that a service lives to see.
 
 use crate::project::{host_state, text};
-use crate::site::{BRISK, EXEC, INTERVAL, Site};
+use crate::site::{BRISK, EXEC, INTERVAL, Site, said_of};
 
 const UNITS: &[&str] = &["www@8080.service", "www@8081.service"];
 
@@ -30,8 +30,8 @@ fn write_line(site: &Site) {
 /// Every instance everywhere shows `mark`, and is `release` by every account.
 #[track_caller]
 fn all_show(site: &Site, mark: &str, release: &str) {
+    site.run(&site.names(), UNITS, release);
     for host in site.names() {
-        site.runs(host, UNITS, release);
         for port in [8080, 8081] {
             let page = site.get(host, port, "/").unwrap();
             assert_eq!((page.status, page.body), (200, mark.to_owned()), "{host}:{port}");
@@ -56,7 +56,7 @@ fn is_deployed(site: &Site) -> String {
     site.write_release("Welcome to one", &[("orders", "taken")]);
     let release = site.deploy();
     all_show(site, "Welcome to one", &release);
-    for (host, unit) in site.names().flat_map(|host| UNITS.iter().map(move |unit| (host, unit))) {
+    for (host, unit) in site.names().into_iter().flat_map(|host| UNITS.iter().map(move |unit| (host, unit))) {
         assert_eq!(site.unit(host, unit, "UnitFileState"), "enabled", "{unit} on {host}");
         assert_eq!(site.unit(host, unit, "User"), "deploy");
     }
@@ -99,13 +99,14 @@ fn status_reads_the_processes_and_not_the_link(site: &Site, running: &str, other
         site.machine("web2").output(&command).unwrap();
     };
     link(other);
-    let facts = site.status("web2")["facts"].clone();
+    let status = site.status();
+    let facts = &said_of(&status, "web2")["facts"];
     assert_eq!(facts["current"], other);
     let instances = facts["instances"].as_array().unwrap();
     assert!(instances.iter().all(|instance| instance["release"] == running), "{facts:#}");
     site.project.run(&["status", "www"]).says("web2  mixed: current is").says("not what should run");
     link(running);
-    site.runs("web2", UNITS, running);
+    site.run(&["web2"], UNITS, running);
 }
 
 fn old_releases_go_and_good_ones_stay(site: &Site, old: [&str; 2]) {

@@ -39,13 +39,14 @@ impl Site {
         self.fleet.machine(host).unwrap()
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.fleet.machines().iter().map(Machine::name)
+    /// The names of all machines.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.fleet.machines().iter().map(Machine::name).collect()
     }
 
     /// The expression of a group of all machines, on which Andon logs in as `user` and becomes root.
     pub(crate) fn group(&self, user: &str) -> String {
-        let names: Vec<String> = self.names().map(|name| format!("\"{name}\"")).collect();
+        let names: Vec<String> = self.names().iter().map(|name| format!("\"{name}\"")).collect();
         format!("group(\"web\", [{}], user = \"{user}\", sudo = True)", names.join(", "))
     }
 
@@ -69,15 +70,11 @@ impl Site {
         self.project.json(&["show"])
     }
 
-    /// What `status` says of a host.
-    pub(crate) fn status(&self, host: &str) -> Value {
-        let status = self.project.json(&["status", "www"]);
-        let hosts = status[0]["hosts"].as_array().unwrap();
+    /// What `status` says of every host.
+    pub(crate) fn status(&self) -> Vec<Value> {
+        let mut status = self.project.json(&["status", "www"]);
+        let Value::Array(hosts) = status[0]["hosts"].take() else { panic!("no hosts in {status:#}") };
         hosts
-            .iter()
-            .find(|it| it["host"] == host)
-            .unwrap_or_else(|| panic!("no {host} in {status:#}"))
-            .clone()
     }
 
     /// What a page of the service looks like on a host.
@@ -104,19 +101,26 @@ impl Site {
         list.lines().map(str::to_owned).collect()
     }
 
-    /// Insists that `units` run `release` on a host, and that Andon says so: by what the processes are, on both sides.
+    /// Insists that `units` run `release` on `hosts`, and that Andon says so: by what the processes are, on both sides.
     #[track_caller]
-    pub(crate) fn runs(&self, host: &str, units: &[&str], release: &str) {
-        for unit in units {
+    pub(crate) fn run(&self, hosts: &[&str], units: &[&str], release: &str) {
+        for (host, unit) in hosts.iter().flat_map(|host| units.iter().map(move |unit| (host, unit))) {
             assert_eq!(self.unit(host, unit, "ActiveState"), "active", "{unit} on {host}");
             assert_eq!(self.process(host, unit).1, release, "{unit} on {host}");
         }
-        let status = self.status(host);
-        let facts = &status["facts"];
-        assert_eq!(facts["current"], release, "{status:#}");
-        let instances = facts["instances"].as_array().unwrap();
-        assert_eq!(instances.len(), units.len(), "{status:#}");
-        assert!(instances.iter().all(|instance| instance["release"] == release), "{status:#}");
-        assert!(status["serves"].as_bool().unwrap(), "{status:#}");
+        let status = self.status();
+        for host in hosts {
+            let said = said_of(&status, host);
+            let instances = said["facts"]["instances"].as_array().unwrap();
+            assert_eq!(instances.len(), units.len(), "{said:#}");
+            assert!(instances.iter().all(|instance| instance["release"] == release), "{said:#}");
+            assert_eq!(said["facts"]["current"], release, "{said:#}");
+            assert_eq!(said["serves"], true, "{said:#}");
+        }
     }
+}
+
+/// The part of a status that is about one host.
+pub(crate) fn said_of<'a>(status: &'a [Value], host: &str) -> &'a Value {
+    status.iter().find(|it| it["host"] == host).unwrap_or_else(|| panic!("no {host} in {status:#?}"))
 }
