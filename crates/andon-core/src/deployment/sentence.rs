@@ -1,5 +1,7 @@
 //! A deployment in words. The same sentences on terminal, page, mail and chat.
 
+use std::time::Duration;
+
 use super::{
     CancelReason, Cause, Deployment, Doing, HostState, PauseReason, PendingReason, Phase, State, Way,
 };
@@ -108,7 +110,10 @@ impl Deployment {
             State::Baking { since } => {
                 let bake = plan.map(|plan| plan.bake).unwrap_or_default();
                 let left = bake.saturating_sub(now.since(*since));
-                Some(format!("watching all hosts for {} more, then it is good", format_duration(left)))
+                let left = format_duration(Duration::from_secs(
+                    left.as_secs() + u64::from(left.subsec_millis() > 0),
+                ));
+                Some(format!("watching all hosts for {left} more, then it is good"))
             }
             State::Running { .. } | State::Aborting { .. } | State::RollingBack { .. } => {
                 on_hosts().or_else(|| Some("deciding".to_owned()))
@@ -118,7 +123,7 @@ impl Deployment {
     }
 
     fn waiting_for_host(&self, now: Time, host: &HostName, state: &HostState, since: Time) -> String {
-        let span = format_duration(std::time::Duration::from_secs(now.since(since).as_secs()));
+        let span = format_duration(Duration::from_secs(now.since(since).as_secs()));
         match state {
             HostState::Unknown { since, why, .. } => {
                 let window =
