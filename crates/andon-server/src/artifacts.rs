@@ -120,6 +120,7 @@ fn read(source: &ReleaseSource, base: &Path, target: &Path) -> Result<Scanned, A
             let path = base.join(archive);
             match std::fs::copy(&path, target) {
                 Ok(_) => (path, andon_archive::scan(target, &limits)),
+                Err(error) if is_ours(&error) => return Err(not_kept(target, error)),
                 Err(error) => return Err(ArtifactError::Missing { path, error }),
             }
         }
@@ -131,7 +132,7 @@ fn read(source: &ReleaseSource, base: &Path, target: &Path) -> Result<Scanned, A
             }
         }
     };
-    scanned.map_err(|error| refused(path, error))
+    scanned.map_err(|error| refused(path, target, error))
 }
 
 fn release(scanned: &Scanned, revision: Option<Revision>) -> Release {
@@ -145,14 +146,26 @@ fn release(scanned: &Scanned, revision: Option<Revision>) -> Release {
     }
 }
 
-/// The copy that was judged is nothing to people: they are told about the file that they made.
-fn refused(path: PathBuf, error: ArchiveError) -> ArtifactError {
+/// The copy that was judged is nothing to people: they are told about the file that they made. That there is no
+/// space for the copy is no fault of the release.
+fn refused(path: PathBuf, target: &Path, error: ArchiveError) -> ArtifactError {
     match error {
         ArchiveError::UnknownPacking { .. } => {
             ArtifactError::NotAnArchive(ArchiveError::UnknownPacking { path })
         }
+        ArchiveError::Io { source, .. } if is_ours(&source) => not_kept(target, source),
         error => ArtifactError::Refused { path, error },
     }
+}
+
+/// Whether the system speaks of the place that is written to, and not of the one that is read.
+fn is_ours(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem)
+}
+
+fn not_kept(target: &Path, error: std::io::Error) -> ArtifactError {
+    ArtifactError::NotKept { path: target.parent().unwrap_or(target).to_owned(), error }
 }
 
 /// The ending by which an archive is read; none when it says nothing.
