@@ -275,7 +275,11 @@ pub(crate) fn run() -> ExitCode {
 /// Errors go to standard error, except as JSON, where a program reads one stream.
 #[allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks")]
 fn speak(text: &str, json: bool) {
-    if json { println!("{text}") } else { eprintln!("{text}") }
+    if json {
+        println!("{text}");
+    } else {
+        eprintln!("{}", commands::in_signs_of(Paint::stderr(), text));
+    }
 }
 
 /// The command tree, for help and completion.

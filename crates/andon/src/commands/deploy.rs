@@ -3,6 +3,7 @@
 use andon_core::deployment::Kind;
 use andon_core::release::{Release, ReleaseId};
 use andon_core::scope::Scope;
+use andon_server::artifacts::ArtifactError;
 use andon_server::{Wish, revision};
 
 use super::Done;
@@ -83,11 +84,7 @@ pub(crate) async fn wish(
     let kept = tokio::task::spawn_blocking(move || artifacts.keep(&source, &dir, revision)).await;
     let release = kept
         .map_err(|error| Failure::broken(format!("the release could not be read: {error}")))?
-        .map_err(|error| {
-        Failure::refused(error.to_string())
-            .why("a release is checked before the first host is touched; nothing has been changed")
-            .next("build it again, then: andon plan")
-    })?;
+        .map_err(not_ready)?;
     Ok(Wish {
         scope: name,
         kind: Kind::Deploy,
@@ -100,4 +97,18 @@ pub(crate) async fn wish(
         allow_bad: exceptions.allow_bad,
         take_over: exceptions.take_over,
     })
+}
+
+fn not_ready(error: ArtifactError) -> Failure {
+    let what = error.to_string();
+    match error {
+        ArtifactError::NotKept { .. } => Failure::broken(what)
+            .why("a copy of the release is kept here before the first host is touched; nothing has been changed")
+            .next("free space there, or choose another place: --data DIR"),
+        ArtifactError::Missing { .. } | ArtifactError::NotAnArchive(_) | ArtifactError::Refused { .. } => {
+            Failure::refused(what)
+                .why("a release is checked before the first host is touched; nothing has been changed")
+                .next("build it again, then: andon plan")
+        }
+    }
 }
