@@ -44,6 +44,9 @@ fn a_full_disk_is_said_and_once_there_is_space_everything_works() {
     let script = format!(
         "mount -t tmpfs -o size=1m,mode=700 none {data} || exit 99\n\
          \"$@\" history; echo \"before: $?\"\n\
+         head -c 3m /dev/urandom > dist/large\n\
+         \"$@\" deploy www; echo \"large: $?\"\n\
+         rm dist/large\n\
          head -c 2m /dev/zero > {data}/filler 2>/dev/null\n\
          \"$@\" deploy www; echo \"full: $?\"\n\
          rm {data}/filler\n\
@@ -55,7 +58,13 @@ fn a_full_disk_is_said_and_once_there_is_space_everything_works() {
     let mut command = project.around(unshare(&["--mount"]));
     command.args(["sh", "-c", &script, "sh"]).arg(andon.get_program()).args(andon.get_args());
     let ran = project.start_command(command).end();
-    ran.says("before: 0").says("full: 4").says("space").says("freed: 0").says("verified: 0");
+    ran.says("before: 0")
+        .says("large: 4")
+        .says("free space there")
+        .says("full: 4")
+        .says("space")
+        .says("freed: 0")
+        .says("verified: 0");
     assert_eq!(machines.running("web1").len(), 1);
 }
 
@@ -96,4 +105,22 @@ fn a_ledger_that_is_no_ledger_is_refused_and_left_alone() {
     let before = fs::read(project.data().join("ledger.db")).unwrap();
     project.run(&["deploy", "www"]).code(4).says("ledger.db");
     assert_eq!(fs::read(project.data().join("ledger.db")).unwrap(), before);
+}
+
+#[test]
+fn a_place_for_the_ledger_that_cannot_be_made_is_named_with_the_way_out() {
+    let project = Project::local(1);
+    for place in ["/proc/andon", "line.star", "no/such/parent"] {
+        project.run(&["deploy", "www", "--data", place]).code(4).says(place).says("--data DIR");
+    }
+}
+
+#[test]
+fn names_with_blanks_and_quotes_are_no_trouble() {
+    let project = Project::local(2);
+    let place = project.path().join("a ledger's \"place\"");
+    let place = place.to_str().unwrap();
+    project.well(&["deploy", "www", "--data", place, "--why", "it's \"urgent\"; rm -rf $HOME"]);
+    project.well(&["show", "1", "--data", place]).says("it's \"urgent\"; rm -rf $HOME");
+    project.well(&["ledger", "verify", "--data", place]);
 }

@@ -35,3 +35,17 @@ fn a_line_of_a_hundred_megabytes_is_refused_unread() {
     file.set_len(100 << 20).unwrap();
     project.run(&["check"]).code(2).says("line.star").says("MiB");
 }
+
+#[test]
+fn a_line_that_is_no_text_or_nests_without_end_is_refused() {
+    let project = Project::new();
+    std::fs::write(project.path().join("line.star"), b"service(\xff\xfe)\n").unwrap();
+    project.run(&["check"]).code(2).says("line.star");
+    project.write("line.star", &"(".repeat(200_000));
+    project.run(&["check"]).code(2).says("line.star");
+    project.write("line.star", "def f(n):\n  return f(n + 1)\nf(0)\n");
+    project.run(&["check"]).code(2).says("line.star");
+    std::fs::remove_file(project.path().join("line.star")).unwrap();
+    std::fs::create_dir(project.path().join("line.star")).unwrap();
+    project.run(&["check", "--line", "line.star"]).code(2).says("line.star");
+}

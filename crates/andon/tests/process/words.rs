@@ -91,3 +91,33 @@ fn a_first_line_is_written_and_never_overwritten() {
     project.well(&["status"]).says("Nothing has been deployed yet");
     project.well(&["history"]).says("No deployment yet");
 }
+
+#[test]
+fn a_reader_that_goes_away_does_not_stop_a_deployment() {
+    use std::process::Stdio;
+    let project = Project::local(2);
+    let mut command = project.command(&["deploy", "www"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert_eq!(project.show(1)["state"], "succeeded");
+}
+
+#[test]
+fn a_terminal_that_knows_only_ascii_gets_nothing_else() {
+    let project = Project::local(2);
+    for words in [
+        &["plan", "www"][..],
+        &["deploy", "www"],
+        &["status", "www"],
+        &["history"],
+        &["show"],
+        &["test", "www"],
+    ] {
+        let mut command = project.command(words);
+        command.env("LC_ALL", "C");
+        let ran = project.start_command(command).end().code(0);
+        assert!(ran.out.is_ascii() && ran.err.is_ascii(), "{words:?}: {ran:?}");
+    }
+}
