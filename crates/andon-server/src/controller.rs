@@ -228,23 +228,23 @@ impl Controller {
                 Admission::Occupied { by, since } => self.queue(&wish, scope, by, since).await,
                 Admission::Go => self.begin(&wish, scope, None).await,
             };
-            match begun {
-                Err(Problem::Records(error)) if is_conflict(&error) => {}
-                other => return other,
+            if let Some(going) = begun? {
+                return Ok(going);
             }
         }
         Err(Problem::NotNow(format!("{} is too busy: others were faster {RACES} times", wish.scope)))
     }
 
-    /// Plans, takes the lease and the lock, and starts to drive. `queued` is the deployment if it waited.
+    /// Plans, takes the lease and the lock, and starts to drive. `queued` is the deployment if it waited. `None` when
+    /// somebody was faster: the scope is to be read again.
     async fn begin(
         &self,
         wish: &Wish,
         mut scope: Versioned<Scope>,
         queued: Option<Versioned<Deployment>>,
-    ) -> Result<Going, Problem> {
+    ) -> Result<Option<Going>, Problem> {
         let plan = self.plan_in(wish, &scope.value).await?;
-        let lease = self.lease_on(&wish.scope).await?;
+        let Some(lease) = self.lease_on(&wish.scope, &scope).await? else { return Ok(None) };
         let now = (self.clock)();
         let mut facts = Vec::new();
         let mut deployment = match queued {
@@ -263,9 +263,9 @@ impl Controller {
             .commit(now, &self.me.name, &mut deployment, &facts, Some((&mut scope, &taken)))
             .await;
         if let Err(error) = stored {
-            // Somebody was faster; the lease must not keep them waiting.
+            // Whoever was faster must not wait for this lease.
             let _ = self.records.ledger().release(&lease).await;
-            return Err(error.into());
+            return if is_conflict(&error) { Ok(None) } else { Err(error.into()) };
         }
         let going = self.drive(deployment, lease);
         // It has begun: what cannot be tidied now is tidied by the next one.
@@ -273,7 +273,7 @@ impl Controller {
         if let Some(older) = scope.value.waiting.filter(|waiting| *waiting < going.id) {
             let _ = self.give_way(older, going.id).await;
         }
-        Ok(going)
+        Ok(Some(going))
     }
 
     /// Forgets artifacts that no scope goes back to any more.
@@ -301,21 +301,25 @@ impl Controller {
         Ok((Versioned { value: deployment, seq: 0 }, Fact::Accepted { request }))
     }
 
-    /// The lease on a scope whose lock is free.
-    async fn lease_on(&self, scope: &ScopeName) -> Result<Lease, Problem> {
+    /// The lease on a scope that was `known` to be free; `None` when it is not as it was known any more.
+    async fn lease_on(&self, name: &ScopeName, known: &Versioned<Scope>) -> Result<Option<Lease>, Problem> {
         let (ledger, holder) = (self.records.ledger().as_ref(), lease::holder(&self.me));
         let mut tries = 1;
         loop {
-            match lease::take(ledger, &scope.stream(), &holder, (self.clock)()).await {
-                // A driver that has ended its deployment gives its lease back a moment later.
-                Err(StoreError::Leased { .. }) if tries < RACES => tokio::time::sleep(PAUSE).await,
-                Err(StoreError::Leased { by, .. }) => {
+            match lease::take(ledger, &name.stream(), &holder, (self.clock)()).await {
+                Ok(lease) => return Ok(Some(lease)),
+                Err(StoreError::Leased { by, .. }) if tries == RACES => {
                     return Err(Problem::NotNow(format!(
-                        "{scope} is being changed by {} at this moment; try again",
+                        "{name} is being changed by {} at this moment; try again",
                         by.description
                     )));
                 }
-                other => return other.map_err(Problem::store),
+                // Its holder is about to begin something here, or has ended and gives it back a moment later.
+                Err(StoreError::Leased { .. }) => tokio::time::sleep(PAUSE).await,
+                Err(error) => return Err(Problem::store(error)),
+            }
+            if self.records.scope(name).await?.seq != known.seq {
+                return Ok(None);
             }
             tries += 1;
         }

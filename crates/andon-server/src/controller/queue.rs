@@ -15,14 +15,14 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 impl Controller {
-    /// Takes the place in the queue, or is refused.
+    /// Takes the place in the queue, or is refused. `None` when somebody was faster.
     pub(super) async fn queue(
         &self,
         wish: &Wish,
         mut scope: Versioned<Scope>,
         behind: DeploymentId,
         since: Time,
-    ) -> Result<Going, Problem> {
+    ) -> Result<Option<Going>, Problem> {
         self.refuse_orphaned(wish, &scope, behind).await?;
         let policy = wish.service.rollout.on_conflict;
         let preempts = wish.kind == Kind::Rollback || policy == OnConflict::Supersede;
@@ -35,9 +35,14 @@ impl Controller {
         let older = scope.value.waiting;
         let pending = Fact::Entered { state: State::Pending { reason: PendingReason::Lock } };
         let queued = [ScopeFact::Queued { deployment: id }];
-        self.records
+        let stored = self
+            .records
             .commit(now, &self.me.name, &mut deployment, &[accepted, pending], Some((&mut scope, &queued)))
-            .await?;
+            .await;
+        match stored {
+            Err(error) if is_conflict(&error) => return Ok(None),
+            other => other?,
+        }
         if let Some(older) = older {
             self.give_way(older, id).await?;
         }
@@ -53,7 +58,7 @@ impl Controller {
         let (progress, watching) = watch::channel(snapshot);
         let (controller, wish) = (self.clone(), wish.clone());
         let end = tokio::spawn(async move { controller.wait_then_drive(wish, deployment, progress).await });
-        Ok(Going { id, progress: watching, end })
+        Ok(Some(Going { id, progress: watching, end }))
     }
 
     /// A dead process's deployment would be waited for in vain.
@@ -128,8 +133,8 @@ impl Controller {
                 continue;
             }
             match self.begin(&wish, scope, Some(deployment.clone())).await {
-                Ok(going) => return self.follow(going, progress).await,
-                Err(Problem::Records(error)) if is_conflict(&error) => {}
+                Ok(Some(going)) => return self.follow(going, progress).await,
+                Ok(None) => {}
                 Err(Problem::Refused(refusal)) => {
                     let why = refusal.what();
                     self.cancel(deployment.clone(), CancelReason::Refused { why }).await?;

@@ -15,7 +15,7 @@ use andon_core::release::{Packing, Release, ReleaseId};
 use andon_core::scope::{Lock, Scope, ScopeName};
 use andon_core::time::Time;
 use andon_server::{Controller, Entry, Records, Wish};
-use andon_store::MemoryLedger;
+use andon_store::{Ledger, MemoryLedger};
 use tokio::time::Instant;
 
 use crate::fleet::Fleet;
@@ -144,13 +144,16 @@ impl World {
 
     /// Returns once a deployment is as wanted; everything else goes on meanwhile.
     pub(crate) async fn until(&self, id: u64, wanted: impl Fn(&Deployment) -> bool) -> Deployment {
+        let (records, mut head, mut latest) = (self.records(), 0, None);
         for _ in 0..100_000 {
-            if let Ok(deployment) = self.records().deployment(DeploymentId(id)).await
-                && wanted(&deployment.value)
-            {
+            let newest = self.ledger.head().await.unwrap();
+            if newest != head {
+                (head, latest) = (newest, records.deployment(DeploymentId(id)).await.ok());
+            }
+            if let Some(deployment) = latest.take_if(|deployment| wanted(&deployment.value)) {
                 return deployment.value;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("#{id} never came to that: {:?}", self.deployment(id).await.state);
     }
