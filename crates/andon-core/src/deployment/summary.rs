@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Deployment, DeploymentId, HostState, Kind, count};
 use crate::release::{ReleaseId, Revision};
-use crate::scope::ScopeName;
+use crate::scope::{KnownRelease, Scope, ScopeName};
 use crate::time::Time;
 
 /// How many hosts ended up how.
@@ -57,6 +57,23 @@ pub struct Summary {
     pub ended: Option<Time>,
     /// What became of its hosts.
     pub hosts: HostCounts,
+}
+
+impl Summary {
+    /// Where a person goes back to who names no release. `last` is the newest deployment that touched hosts, or does
+    /// now. One that did not get through is undone, a rollback that did not is tried again; after a good end it is the
+    /// newest good release before the current one.
+    pub fn way_back<'a>(last: Option<&Self>, scope: &'a Scope) -> Option<&'a KnownRelease> {
+        let halfway = last.filter(|last| {
+            last.ended.is_none() || matches!(last.state.as_str(), "failed" | "aborted" | "rollback_failed")
+        });
+        match (halfway, &scope.current) {
+            (Some(last), _) if last.kind == Kind::Rollback => scope.releases.get(&last.release),
+            (Some(last), _) => scope.rollback_target(&last.release),
+            (None, Some(current)) => scope.rollback_target(current),
+            (None, None) => scope.good().first().copied(),
+        }
+    }
 }
 
 impl Deployment {

@@ -57,6 +57,38 @@ fn a_host_that_fails_before_it_is_changed_is_not_said_to_be_out_of_service() {
 }
 
 #[test]
+fn the_way_back_from_a_deployment_that_did_not_get_through_is_what_ran_before_it() {
+    use crate::plan::tests::release;
+    use crate::release::ReleaseStatus::Good;
+    use crate::scope::{Scope, ScopeFact};
+    let mut scope = Scope::default();
+    for content in ["older", "current"] {
+        let (deployment, because) = (DeploymentId(1), String::new());
+        let marked = ScopeFact::Marked { release: release(content), status: Good, deployment, because };
+        scope.apply(Time(1), &marked);
+        scope.apply(Time(1), &ScopeFact::Current { release: release(content).id });
+    }
+    let back = |last: Option<&Summary>| Summary::way_back(last, &scope).unwrap().release.id.clone();
+    assert_eq!(back(None), release("older").id);
+    let mut last = World::new(&Fleet::running(2)).deployment.summary();
+    assert_eq!(back(Some(&last)), release("current").id, "it is still at work");
+    last.ended = Some(Time(2));
+    for (state, expected) in [
+        ("aborted", "current"),
+        ("failed", "current"),
+        ("rollback_failed", "current"),
+        ("rolled_back", "older"),
+        ("succeeded", "older"),
+    ] {
+        last.state = state.to_owned();
+        assert_eq!(back(Some(&last)), release(expected).id, "{state}");
+    }
+    last.state = "failed".to_owned();
+    (last.kind, last.release) = (Kind::Rollback, release("older").id);
+    assert_eq!(back(Some(&last)), release("older").id, "a rollback is tried again");
+}
+
+#[test]
 fn one_bad_host_late_in_the_run_is_set_aside_and_does_not_undo_a_good_release() {
     let mut world = World::new(&Fleet::running(8)).host("web6", Stage::Verify, &[Answer::Fails]);
     assert_eq!(*world.run(), State::Succeeded);

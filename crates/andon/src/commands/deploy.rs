@@ -1,10 +1,10 @@
 //! `andon deploy` and `andon rollback`: a wish, made of the line and the few words that people may add.
 
-use andon_core::deployment::Kind;
+use andon_core::deployment::{Kind, Summary};
 use andon_core::release::{Release, ReleaseId};
-use andon_core::scope::Scope;
+use andon_core::scope::{Scope, ScopeName};
 use andon_server::artifacts::ArtifactError;
-use andon_server::{Wish, revision};
+use andon_server::{Controller, Wish, revision};
 
 use super::Done;
 use crate::args::{Common, Exceptions, ScopeArgs};
@@ -37,8 +37,8 @@ pub(crate) async fn rollback(
     let release = match to {
         Some(id) => chosen(&known, &id)?,
         None => {
-            let current = known.current.clone();
-            let target = known.good().into_iter().find(|good| Some(&good.release.id) != current.as_ref());
+            let last = last_on_hosts(&context.controller, &name).await?;
+            let target = Summary::way_back(last.as_ref(), &known);
             let target = target.ok_or_else(|| {
                 Failure::refused(format!("{name} has no earlier good release to go back to"))
                     .why("a release is good once it was deployed to the end; nothing has been changed")
@@ -61,6 +61,15 @@ pub(crate) async fn rollback(
     };
     let going = context.controller.deploy(wish).await?;
     follow::follow(&context.controller, going, common.json).await
+}
+
+/// The newest deployment of a scope that touched hosts, or does now.
+async fn last_on_hosts(controller: &Controller, name: &ScopeName) -> Result<Option<Summary>, Failure> {
+    /// How far back it is looked for.
+    const RECENT: usize = 500;
+    let rows = controller.records().history(None, RECENT).await?;
+    let touched = |row: &Summary| row.hosts.changed > 0 || (row.ended.is_none() && row.started.is_some());
+    Ok(rows.into_iter().find(|row| row.scope == *name && touched(row)))
 }
 
 fn chosen(known: &Scope, id: &ReleaseId) -> Result<Release, Failure> {

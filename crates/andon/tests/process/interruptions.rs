@@ -38,6 +38,26 @@ fn ctrl_c_brings_hosts_to_a_safe_point_and_stops() {
 }
 
 #[test]
+fn a_rollback_after_an_abort_undoes_what_was_begun_and_nothing_before_it() {
+    let project = Project::local(2);
+    project.release("zero", "exit 0");
+    project.well(&["deploy", "www"]);
+    project.release("one", "exit 0");
+    project.well(&["deploy", "www"]);
+    let good = text(&project.show(2), "release").to_owned();
+    project.release("two", &project.gate());
+    let mut running = project.start(&["deploy", "www"]);
+    project.until_told(3, "web1 verifying");
+    running.signal(Signal::INT);
+    running.until_said("stopping");
+    project.open_gate();
+    running.end().code(1).says("#3 was aborted").says("andon rollback www production");
+    project.well(&["rollback", "www", "production"]);
+    assert_eq!((current(&project, "web1"), current(&project, "web2")), (good.clone(), good));
+    assert_eq!(host_state(&project.show(4), "web2"), "skipped", "it ran the good release all the time");
+}
+
+#[test]
 fn a_second_ctrl_c_leaves_at_once_and_resume_finishes_it() {
     let (project, mut running) = in_the_middle(2);
     running.signal(Signal::INT);
