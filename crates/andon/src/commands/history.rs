@@ -1,13 +1,16 @@
 //! `andon history`: deployments, the newest first.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use andon_core::deployment::{Kind, Summary};
 use andon_core::name::{EnvironmentName, ServiceName};
 use andon_core::time::Time;
-use andon_server::clock;
+use andon_server::{Controller, clock};
 
 use super::{Done, say};
 use crate::args::Common;
-use crate::context::open_ledger;
+use crate::context::{find_line, open_ledger, unknown};
+use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::{exit, json, when};
 
@@ -36,6 +39,9 @@ pub(crate) async fn history(
         before = Some(last.id);
         rows.extend(page.into_iter().filter(wanted).take(limit - rows.len()));
     }
+    if rows.is_empty() {
+        check_names(common, &controller, service, environment).await?;
+    }
     let now = clock::now();
     if common.json {
         let rows: Vec<_> = rows.iter().map(json::summary).collect();
@@ -50,6 +56,35 @@ pub(crate) async fn history(
         }
     }
     Ok(exit::OK)
+}
+
+/// Nothing was found: was it a slip of the hand? A name is known when the ledger or the line has it.
+async fn check_names(
+    common: &Common,
+    controller: &Controller,
+    service: Option<&ServiceName>,
+    environment: Option<&EnvironmentName>,
+) -> Result<(), Failure> {
+    let scopes = controller.records().scopes().await?;
+    let mut known: BTreeMap<ServiceName, BTreeSet<EnvironmentName>> = BTreeMap::new();
+    for (scope, _) in scopes {
+        known.entry(scope.service).or_default().insert(scope.environment);
+    }
+    // A line that is not there or has mistakes knows nothing; the ledger can be read without it.
+    let line = find_line(common).ok().and_then(|path| andon_line::load(&path).ok());
+    for service in line.iter().flat_map(|loaded| loaded.line.services.values()) {
+        known.entry(service.name.clone()).or_default().extend(service.environments.keys().cloned());
+    }
+    let Some(service) = service else { return Ok(()) };
+    let environments = known
+        .get(service)
+        .ok_or_else(|| unknown("service", service.as_str(), known.keys().map(ServiceName::as_str)))?;
+    match environment.filter(|name| !environments.contains(*name)) {
+        Some(name) => {
+            Err(unknown("environment", name.as_str(), environments.iter().map(EnvironmentName::as_str)))
+        }
+        None => Ok(()),
+    }
 }
 
 /// One deployment in one line.

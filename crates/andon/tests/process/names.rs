@@ -5,7 +5,7 @@ use crate::project::Project;
 #[test]
 fn an_unknown_service_environment_or_host_is_answered_with_the_one_that_was_meant() {
     let project = Project::local(2);
-    for command in ["deploy", "plan", "rollback", "status", "test"] {
+    for command in ["deploy", "plan", "rollback", "status", "test", "history"] {
         project.run(&[command, "wwv"]).code(2).says("no service \"wwv\"").says("did you mean www?");
         let unknown = project.run(&[command, "www", "prodction"]).code(2);
         unknown.says("no environment \"prodction\"").says("did you mean production?");
@@ -15,6 +15,7 @@ fn an_unknown_service_environment_or_host_is_answered_with_the_one_that_was_mean
         .code(2)
         .says("no host \"web22\"")
         .says("did you mean web2?");
+    project.well(&["history", "www", "production"]).says("No deployment yet");
     assert_eq!(project.recorded(), 0);
 }
 
