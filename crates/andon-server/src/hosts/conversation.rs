@@ -20,6 +20,9 @@ const BACKLOG: usize = 64;
 /// How long an agent may take to say hello.
 const HELLO: Duration = Duration::from_secs(20);
 
+/// How long an agent may take to end once nobody speaks with it any more.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 type Inbox = mpsc::Sender<FromHost>;
 
 #[derive(Debug, Default)]
@@ -105,7 +108,7 @@ impl Conversation {
         let inboxes = Arc::new(Mutex::new(Inboxes::default()));
         let (frames, mut outgoing) = mpsc::channel::<Vec<u8>>(8);
         let (over_tx, over) = watch::channel(false);
-        tokio::spawn(async move {
+        let writing = tokio::spawn(async move {
             while let Some(frame) = outgoing.recv().await {
                 if stdin.write_all(&frame).await.is_err() {
                     break;
@@ -115,7 +118,10 @@ impl Conversation {
         });
         let delivering = Arc::clone(&inboxes);
         tokio::spawn(async move {
-            let end = deliver_all(&mut stdout, &delivering).await;
+            let end = tokio::select! {
+                end = deliver_all(&mut stdout, &delivering) => end,
+                end = hung_up(writing) => end,
+            };
             drop(stdout);
             let said = tokio::time::timeout(Duration::from_secs(1), complaints).await;
             let said = said.ok().and_then(Result::ok).unwrap_or_default();
@@ -128,7 +134,7 @@ impl Conversation {
             }
             let _ = over_tx.send(true);
             // Reaps the child; `kill_on_drop` covers one that does not end by itself.
-            let _ = tokio::time::timeout(Duration::from_secs(5), child.wait()).await;
+            let _ = tokio::time::timeout(FAREWELL, child.wait()).await;
         });
         Ok(Self { frames, inboxes, ids: AtomicU64::new(1), over })
     }
@@ -168,6 +174,9 @@ impl Conversation {
         if let Some(over) = &inboxes.over {
             return Err(over.clone());
         }
+        // Whoever stopped waiting left an inbox that no answer may ever have emptied.
+        inboxes.questions.retain(|_, inbox| !inbox.is_closed());
+        inboxes.steps.retain(|_, inbox| !inbox.is_closed());
         register(&mut inboxes, sender);
         Ok(Answers { inbox, inboxes: Arc::clone(&self.inboxes) })
     }
@@ -222,6 +231,13 @@ async fn deliver_all(from: &mut (impl AsyncRead + Unpin), inboxes: &Mutex<Inboxe
             let _ = inbox.send(message).await;
         }
     }
+}
+
+/// Returns when nothing more is said to the agent and it had the time to end by itself.
+async fn hung_up(writing: tokio::task::JoinHandle<()>) -> HostError {
+    let _ = writing.await;
+    tokio::time::sleep(FAREWELL).await;
+    HostError::Lost("its agent did not listen any more".to_owned())
 }
 
 /// The last part of what a child writes to its standard error.

@@ -81,6 +81,16 @@ impl AgentHosts {
         Ok(opened)
     }
 
+    /// An agent that lets a question unanswered is not asked again: the next one begins a new conversation. What is
+    /// under way in this one stays with those who wait for it.
+    fn hang_up(&self, host: &Host) {
+        let slots = self.conversations.lock().unwrap_or_else(PoisonError::into_inner);
+        // A slot in use is being opened anew at this moment.
+        if let Some(mut slot) = slots.get(&host.name).and_then(|slot| slot.try_lock().ok()) {
+            *slot = None;
+        }
+    }
+
     async fn open_local(&self, host: &Host) -> Result<Conversation, HostError> {
         let root = local_root(&self.data, host);
         let unable = |error: std::io::Error| HostError::Unable(format!("{}: {error}", root.display()));
@@ -140,16 +150,14 @@ impl AgentHosts {
         &self,
         talk: &Conversation,
         order: &Order,
-        supplies: &Supplies,
+        output: &mut OutputFile,
     ) -> Result<Outcome, HostError> {
-        let mut output = OutputFile::open(supplies.output.as_deref(), &order.token).await;
         let start = ToHost::Start { order: Box::new(order.clone()), from: output.known() };
         let mut events = talk.order(&order.token, &start).await?;
         loop {
             match events.next().await? {
                 FromHost::Output { offset, bytes, .. } => output.add(offset, &bytes).await,
                 FromHost::Ended { status: TokenStatus::Finished(outcome), .. } => {
-                    output.finish().await;
                     return Ok(outcome);
                 }
                 FromHost::Ended { status: TokenStatus::Interrupted, .. } => {
@@ -182,7 +190,11 @@ impl Hosts for AgentHosts {
                 _ => Err(HostError::Lost("its agent answered something else".to_owned())),
             }
         };
-        in_time(PATIENCE, ask).await
+        let answer = in_time(PATIENCE, ask).await;
+        if matches!(answer, Err(HostError::Lost(_))) {
+            self.hang_up(host);
+        }
+        answer
     }
 
     async fn carry_out(&self, host: &Host, order: Order, supplies: &Supplies) -> Result<Outcome, HostError> {
@@ -193,11 +205,15 @@ impl Hosts for AgentHosts {
             if let Some(artifact) = &supplies.artifact {
                 self.supply(&talk, &order, artifact).await?;
             }
+            let mut output = OutputFile::open(supplies.output.as_deref(), &order.token).await;
             loop {
-                match self.follow(&talk, &order, supplies).await {
+                match self.follow(&talk, &order, &mut output).await {
                     // A step that was given up is still being ended there.
                     Err(HostError::Refused(Refusal::Busy(_))) => tokio::time::sleep(BUSY_PAUSE).await,
-                    ended => return ended,
+                    ended => {
+                        output.finish().await;
+                        return ended;
+                    }
                 }
             }
         };
@@ -205,9 +221,9 @@ impl Hosts for AgentHosts {
     }
 
     async fn kill(&self, host: &Host, placement: &Placement, token: &Token) -> Result<(), HostError> {
-        let talk = self.conversation(host).await?;
         let placement = Box::new(self.placed(host, placement));
-        talk.say(&ToHost::Kill { placement, token: token.clone() }).await
+        let kill = ToHost::Kill { placement, token: token.clone() };
+        in_time(PATIENCE, async { self.conversation(host).await?.say(&kill).await }).await
     }
 }
 

@@ -39,6 +39,35 @@ pub(crate) fn release(content: &str) -> Release {
     }
 }
 
+fn scope() -> ScopeName {
+    ScopeName {
+        service: ServiceName::new("www").unwrap(),
+        environment: EnvironmentName::new("production").unwrap(),
+    }
+}
+
+/// A service that runs on `hosts`.
+pub(crate) fn service(hosts: &[Host], rollout: &Rollout) -> Service {
+    Service {
+        name: scope().service,
+        environments: BTreeMap::from([(
+            scope().environment,
+            hosts.iter().map(|host| host.name.clone()).collect(),
+        )]),
+        release: ReleaseSource::Directory(PathBuf::from("build")),
+        root: PathBuf::from("/srv/www"),
+        run: Run {
+            by: Supervision::Own { command: vec![Template::new("{release}/www").unwrap()] },
+            ports: Vec::new(),
+            environment: BTreeMap::new(),
+            stop_timeout: Duration::from_secs(30),
+        },
+        health: None,
+        tests: Vec::new(),
+        rollout: rollout.clone(),
+    }
+}
+
 pub(crate) struct World {
     pub(crate) fleet: Fleet,
     pub(crate) rollout: Rollout,
@@ -88,28 +117,9 @@ impl World {
     }
 
     pub(crate) fn wish(&self, content: &str) -> Wish {
-        let scope = ScopeName {
-            service: ServiceName::new("www").unwrap(),
-            environment: EnvironmentName::new("production").unwrap(),
-        };
-        let names = self.hosts.iter().map(|host| host.name.clone()).collect();
-        let service = Service {
-            name: scope.service.clone(),
-            environments: BTreeMap::from([(scope.environment.clone(), names)]),
-            release: ReleaseSource::Directory(PathBuf::from("build")),
-            root: PathBuf::from("/srv/www"),
-            run: Run {
-                by: Supervision::Own { command: vec![Template::new("{release}/www").unwrap()] },
-                ports: Vec::new(),
-                environment: BTreeMap::new(),
-                stop_timeout: Duration::from_secs(30),
-            },
-            health: None,
-            tests: Vec::new(),
-            rollout: self.rollout.clone(),
-        };
+        let service = service(&self.hosts, &self.rollout);
         Wish {
-            scope,
+            scope: scope(),
             kind: Kind::Deploy,
             release: release(content),
             service,
@@ -131,7 +141,7 @@ impl World {
     }
 
     pub(crate) async fn scope(&self) -> Scope {
-        self.records().scope(&self.wish("old").scope).await.unwrap().value
+        self.records().scope(&scope()).await.unwrap().value
     }
 
     pub(crate) async fn deployment(&self, id: u64) -> Deployment {
