@@ -7,6 +7,7 @@ mod charge;
 mod fleet;
 mod killed;
 mod ledger;
+mod lost;
 mod queue;
 mod wishes;
 mod world;
