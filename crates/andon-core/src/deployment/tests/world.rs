@@ -112,6 +112,10 @@ impl World {
         let lost_one = matches!(
             self.facts.last(),
             Some((_, Fact::Host { state: HostState::Failed(_) | HostState::Unreachable { .. }, .. }))
+        ) || matches!(
+            // It was found interrupted while it was watched, and is no longer taken for one that serves.
+            self.facts.last(),
+            Some((_, Fact::Host { state: HostState::Doing(Doing { stage: Stage::Verify, .. }), .. }))
         );
         // I2: we never take a host out below the floor. What fails or vanishes by itself is not our doing.
         assert!(
