@@ -14,6 +14,7 @@ pub mod deployment;
 pub mod digest;
 pub mod host;
 pub mod kind;
+pub mod legible;
 pub mod line;
 pub mod name;
 pub mod person;

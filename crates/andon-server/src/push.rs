@@ -6,7 +6,6 @@
 mod capture;
 pub mod fold;
 mod host_list;
-mod neutral;
 mod output;
 pub mod report;
 mod script;
@@ -25,7 +24,6 @@ use tokio::task::JoinSet;
 
 use crate::ssh::{ControlDirError, SshOptions};
 pub use host_list::host_list;
-pub use neutral::neutral;
 pub use output::Output;
 pub use script::{CommandLine, CommandLineError, MAX_COMMAND_LEN, Streams};
 pub use status::Status;

@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_commit_is_read_and_its_text_cannot_write_to_the_terminal() {
-        let revision = parse("4c1d9e2\0checkout: \u{1b}[31mretry\0ana\01700000000\n").unwrap();
+        let revision = parse("4c1d9e2\x00checkout: \u{1b}[31mretry\x00ana\x001700000000\n").unwrap();
         assert_eq!(revision.subject, "checkout: [31mretry");
         assert_eq!(revision.at, Time(1_700_000_000_000));
         assert_eq!(parse(""), None);

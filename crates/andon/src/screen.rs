@@ -21,15 +21,7 @@ const BAR: usize = 20;
 
 /// Text from hosts, harmless to a terminal: control characters become visible.
 pub(crate) fn legible(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' | '\t' => c,
-            '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('?'),
-            '\u{7f}' => '\u{2421}',
-            '\u{80}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-            other => other,
-        })
-        .collect()
+    andon_core::legible::neutral(text.as_bytes())
 }
 
 /// `text` after `lead`, in lines of at most `width` columns that all begin below the first word. A word that is
@@ -233,12 +225,6 @@ fn change(state: &HostState) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_hosts_say_cannot_move_the_cursor() {
-        assert_eq!(legible("ok\u{1b}[2Jgone\u{9b}x\u{7f}"), "ok␛[2Jgone\u{fffd}x␡");
-        assert_eq!(legible("two\nlines\tkept"), "two\nlines\tkept");
-    }
 
     #[test]
     fn a_paragraph_keeps_within_its_width_and_below_its_first_word() {

@@ -1,6 +1,8 @@
 //! Makes a stranger's text safe to show: valid, bounded, and without anything that moves a cursor or turns a line
 //! around. Pure.
 
+use andon_core::legible::is_formatting;
+
 /// `bytes` as one line of at most `max` bytes. Line breaks become blanks.
 pub fn legible(bytes: &[u8], max: usize) -> String {
     let flat = neutral(bytes, max, |_| false);
@@ -21,7 +23,7 @@ fn neutral(bytes: &[u8], max: usize, stays: impl Fn(char) -> bool) -> String {
         let shown = match character {
             c if stays(c) => c,
             '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
-            c if c.is_control() || is_invisible(c) => '\u{fffd}',
+            c if c.is_control() || is_formatting(c) => '\u{fffd}',
             c => c,
         };
         if safe.len() + shown.len_utf8() > max {
@@ -37,11 +39,6 @@ fn neutral(bytes: &[u8], max: usize, stays: impl Fn(char) -> bool) -> String {
         safe.push('…');
     }
     safe
-}
-
-/// Characters that change the order or the look of those around them.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 #[cfg(test)]

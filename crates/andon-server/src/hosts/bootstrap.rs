@@ -4,8 +4,10 @@
 //! a talkative `.bashrc`) is noise and dropped. The marker holds a number that no host can know beforehand.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
+use andon_core::legible::neutral;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 
@@ -63,16 +65,17 @@ pub(super) async fn open(
         (Some(stdin), Some(stdout)) => (stdin, stdout),
         _ => return Err(HostError::Unable("the pipes to ssh are missing".to_owned())),
     };
-    let asked = target.clone();
+    let (asked, config) = (target.clone(), ssh.config.clone());
+    let explain = move |said: &str| explain(&asked, config.as_deref(), said);
     let greeted = tokio::time::timeout(PATIENCE, greet(stdin, stdout, &marker, agents)).await;
     match greeted {
         Ok(Ok((stdin, stdout))) => {
             child.stdin = Some(stdin);
             child.stdout = Some(stdout);
-            Conversation::open(child, move |said| explain(&asked, said)).await
+            Conversation::open(child, explain).await
         }
         Ok(Err(Greeting::Said(why))) => Err(HostError::Unreachable(why)),
-        Ok(Err(Greeting::Silent)) => Err(HostError::Unreachable(explain(&asked, &last_words(child).await))),
+        Ok(Err(Greeting::Silent)) => Err(HostError::Unreachable(explain(&last_words(child).await))),
         Err(_) => {
             Err(HostError::Unreachable(format!("it did not start the agent within {} s", PATIENCE.as_secs())))
         }
@@ -146,7 +149,7 @@ async fn last_words(mut child: Child) -> String {
 }
 
 /// What went wrong, from what ssh, sudo or the shell wrote.
-fn explain(target: &SshTarget, said: &str) -> String {
+fn explain(target: &SshTarget, config: Option<&Path>, said: &str) -> String {
     let line = said.lines().map(str::trim).find(|line| line.starts_with("sudo:"));
     if let Some(line) = line {
         return format!(
@@ -159,11 +162,12 @@ fn explain(target: &SshTarget, said: &str) -> String {
             .to_owned();
     }
     let failure = Failure::from_stderr(said);
-    format!("{failure}. {}", failure.next(target))
+    format!("{failure}. {}", failure.next(target, config))
 }
 
 fn legible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect::<String>().trim().to_owned()
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    neutral(line.as_bytes()).chars().take(300).collect()
 }
 
 /// Quotes for any shell that knows single quotes.
@@ -199,6 +203,6 @@ mod tests {
     #[test]
     fn a_password_prompt_of_sudo_is_recognised() {
         let target = SshTarget { address: "web1".into(), user: None, port: None };
-        assert!(explain(&target, "sudo: a password is required\n").contains("NOPASSWD"));
+        assert!(explain(&target, None, "sudo: a password is required\n").contains("NOPASSWD"));
     }
 }

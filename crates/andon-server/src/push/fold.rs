@@ -1,8 +1,9 @@
 //! Many hosts' results as few lines: equal ones are one group. Pure.
 
+use andon_core::legible::neutral;
 use andon_core::name::HostName;
 
-use super::{HostOutcome, Output, Status, host_list, neutral};
+use super::{HostOutcome, Output, Status, host_list};
 
 /// Hosts that said and did the same.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::io;
 use std::process::Stdio;
 use std::time::Duration;
 
+use andon_core::legible::neutral;
 use andon_core::line::Transport;
 use andon_core::name::HostName;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 
 use super::capture::Capture;
 use super::script::{Markers, Streams, program, remote_line};
-use super::{HostOutcome, Output, Push, PushEvent, PushTarget, Status, neutral, nonce};
+use super::{HostOutcome, Output, Push, PushEvent, PushTarget, Status, nonce};
 use crate::ssh::{Failure, SshTarget};
 
 /// Bytes that are read at once.
@@ -38,7 +39,9 @@ pub(super) async fn run(push: &Push, target: PushTarget) -> HostOutcome {
         }
     };
     let next = match (&status, ssh_target(&target.transport)) {
-        (Status::Unreachable { failure }, Some(ssh)) => Some(failure.next(&ssh)),
+        (Status::Unreachable { failure }, Some(ssh)) => {
+            Some(failure.next(&ssh, push.options.ssh.config.as_deref()))
+        }
         (Status::NotRun { .. }, Some(_)) => {
             Some("give the user a login shell and the host a /bin/sh, then run it again".to_owned())
         }

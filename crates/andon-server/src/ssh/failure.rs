@@ -1,6 +1,7 @@
 //! Reads from what `ssh` wrote why a host could not be reached. Pure; it knows OpenSSH's English messages.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -103,8 +104,9 @@ impl Failure {
         Self::Other { said: last.map(said).unwrap_or_default() }
     }
 
-    /// What a person does next about `target`, as a sentence that may end in a command.
-    pub fn next(&self, target: &SshTarget) -> String {
+    /// What a person does next about `target`, as a sentence that may end in a command. `config` is what was read instead
+    /// of the user's own configuration.
+    pub fn next(&self, target: &SshTarget, config: Option<&Path>) -> String {
         let address = match &target.user {
             Some(user) => format!("{user}@{}", target.address),
             None => target.address.clone(),
@@ -115,7 +117,9 @@ impl Failure {
         } else {
             format!("'{}'", address.escape_debug())
         };
-        let ssh = format!("ssh {port}{quoted}");
+        let config = config.map(|path| format!("-F '{}' ", path.display().to_string().escape_debug()));
+        let options = config.unwrap_or_default() + &port;
+        let ssh = format!("ssh {options}{quoted}");
         match self {
             Self::HostKeyUnknown => {
                 format!("compare its key with the one you expect and accept it, once: {ssh} true")
@@ -143,7 +147,7 @@ impl Failure {
             }
             Self::ConnectionLost => format!("see whether the host restarted or sshd logs why: {ssh} true"),
             Self::Misconfigured { .. } => "correct the ssh configuration that it names".to_owned(),
-            Self::Other { .. } => format!("see what ssh says at length: ssh -v {port}{quoted} true"),
+            Self::Other { .. } => format!("see what ssh says at length: ssh -v {options}{quoted} true"),
         }
     }
 }
@@ -241,8 +245,10 @@ mod tests {
     #[test]
     fn the_next_step_names_the_command_that_accepts_a_key() {
         let target = SshTarget { address: "web1".into(), user: Some("deploy".into()), port: Some(2222) };
-        assert!(Failure::HostKeyUnknown.next(&target).ends_with("ssh -p 2222 deploy@web1 true"));
+        assert!(Failure::HostKeyUnknown.next(&target, None).ends_with("ssh -p 2222 deploy@web1 true"));
         let odd = SshTarget { address: "web1;reboot".into(), user: None, port: None };
-        assert!(Failure::HostKeyUnknown.next(&odd).ends_with("ssh 'web1;reboot' true"));
+        let config = Some(Path::new("/tmp/ssh config"));
+        assert!(Failure::HostKeyUnknown.next(&target, config).contains("ssh -F '/tmp/ssh config' -p 2222 "));
+        assert!(Failure::HostKeyUnknown.next(&odd, None).ends_with("ssh 'web1;reboot' true"));
     }
 }

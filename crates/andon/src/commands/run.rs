@@ -3,13 +3,14 @@
 use std::io::Write;
 use std::time::Duration;
 
+use andon_core::legible::neutral;
 use andon_core::line::{Line, Transport};
 use andon_core::name::{GroupName, HostName};
 use andon_core::quantity::parse_duration;
 use andon_server::push::fold::{Destination, fold, render};
 use andon_server::push::report::Report;
 use andon_server::push::{
-    CommandLine, HostOutcome, PushEvent, PushOptions, PushTarget, Streams, host_list, neutral, push,
+    CommandLine, HostOutcome, PushEvent, PushOptions, PushTarget, Streams, host_list, push,
 };
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

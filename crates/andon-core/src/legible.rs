@@ -1,4 +1,4 @@
-//! Foreign bytes as text that does nothing to a terminal. Pure.
+//! Foreign bytes as text that does nothing to a terminal. Which characters are dangerous is said here, once.
 
 /// `bytes` as text in which everything that a terminal would act upon, except line ends and tabs, stands in visible form:
 /// `\x1b`, `\u{202e}`. A carriage return before a line end is dropped.
@@ -24,8 +24,8 @@ pub fn neutral(bytes: &[u8]) -> String {
     text
 }
 
-/// Characters that reorder, hide or tag the text around them.
-fn is_formatting(c: char) -> bool {
+/// Whether a character reorders, hides or tags the text around it.
+pub fn is_formatting(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
