@@ -113,15 +113,22 @@ async fn measure(dir: &Path) -> Result<serde_json::Value, Box<dyn std::error::Er
     let ways = Arc::new(SimulatedHosts::default());
     let ledger = SqliteLedger::open(dir.join("ledger.db")).await?;
     let me = Person { name: "bench".into(), at: "here".into() };
-    let controller =
-        Controller::new(Records::new(Arc::new(ledger)), Arc::<SimulatedHosts>::clone(&ways), dir.to_owned(), me);
+    let controller = Controller::new(
+        Records::new(Arc::new(ledger)),
+        Arc::<SimulatedHosts>::clone(&ways),
+        dir.to_owned(),
+        me,
+    );
 
     let began = Instant::now();
     let loaded = andon_line::load(&dir.join("line.star")).map_err(|mistakes| format!("{mistakes}"))?;
     let service = loaded.line.services.values().next().ok_or("the line has no service")?.clone();
     let release = controller.artifacts().keep(&service.release, dir, None)?;
     let wish = Wish {
-        scope: ScopeName { service: ServiceName::new("www")?, environment: EnvironmentName::new("production")? },
+        scope: ScopeName {
+            service: ServiceName::new("www")?,
+            environment: EnvironmentName::new("production")?,
+        },
         kind: Kind::Deploy,
         release,
         hosts: loaded.line.hosts.values().cloned().collect(),
@@ -164,7 +171,8 @@ async fn measure(dir: &Path) -> Result<serde_json::Value, Box<dyn std::error::Er
 /// The wall time of a controller that costs nothing: preflight, prepare, every wave in full rounds, bake.
 fn ideal(plan: &andon_core::plan::Plan) -> Duration {
     let scaled = |seconds: u64| Duration::from_secs(seconds) / SPEED;
-    let rounds = |hosts: usize, at_once: u32| u32::try_from(hosts.div_ceil(at_once as usize)).unwrap_or(u32::MAX);
+    let rounds =
+        |hosts: usize, at_once: u32| u32::try_from(hosts.div_ceil(at_once as usize)).unwrap_or(u32::MAX);
     let cycle = scaled(18 + 13) + plan.service.rollout.min_healthy_time;
     let waves: u32 = plan.waves.iter().map(|wave| rounds(wave.len(), plan.max_parallel)).sum();
     ROUND_TRIP + scaled(5) * rounds(plan.changing(), plan.prepare_parallel) + cycle * waves + plan.bake
@@ -180,5 +188,6 @@ fn cpu_seconds() -> f64 {
 fn peak_memory_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).map_or(0.0, |kib| kib / 1024.0)
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok())
+        .map_or(0.0, |kib| kib / 1024.0)
 }
