@@ -52,6 +52,12 @@ pub(super) fn remove(number: u8) {
     let _ = run(Command::new("ip").args(["link", "del", &name(number)]));
 }
 
+/// Removes a machine's interface, if it is there.
+pub(super) fn unplug(link: &str) {
+    // As with a bridge: it is gone already, or it goes now.
+    let _ = run(Command::new("ip").args(["link", "del", link]));
+}
+
 /// The numbers of all bridges that carry both the name and the address that [`make`] gives.
 pub(super) fn all() -> Vec<u8> {
     let addresses = output(Command::new("ip").args(["-4", "-oneline", "addr", "show"])).unwrap_or_default();

@@ -156,6 +156,9 @@ impl Container {
 
     /// Ends everything in the container at once.
     pub(super) fn power_cut(&self) {
+        // First of all, so that nothing on the machine can say goodbye to its peers. The kernel would take the interface
+        // away at its leisure, and the next start needs its name at once.
+        bridge::unplug(&self.link);
         if let Some(mut keeper) = self.keeper().take() {
             process::descendants(keeper.id()).iter().for_each(|process| process::kill(process.pid));
             // The two failures are "has ended already" and "was waited for already".
