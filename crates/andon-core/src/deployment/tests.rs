@@ -432,7 +432,9 @@ proptest! {
         let mut fleet = Fleet::running(hosts);
         fleet.sick(&sick);
         fleet.service.rollout.min_available = floor.map(Share::Percent);
-        prop_assume!(fleet.plan().is_ok());
+        if fleet.plan().is_err() {
+            return Ok(()); // Refused: nothing begins, so there is no story.
+        }
         let mut world = World::new(&fleet);
         let stages = [Stage::Prepare, Stage::Activate, Stage::Verify, Stage::Observe];
         for (host, stage, back, answer) in troubles {
