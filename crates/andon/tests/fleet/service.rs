@@ -56,9 +56,9 @@ fn is_deployed(site: &Site) -> String {
     site.write_release("Welcome to one", &[("orders", "taken")]);
     let release = site.deploy();
     all_show(site, "Welcome to one", &release);
-    for (host, unit) in site.names().into_iter().flat_map(|host| UNITS.iter().map(move |unit| (host, unit))) {
-        assert_eq!(site.unit(host, unit, "UnitFileState"), "enabled", "{unit} on {host}");
-        assert_eq!(site.unit(host, unit, "User"), "deploy");
+    for unit in UNITS {
+        assert_eq!(site.unit("web2", unit, "UnitFileState"), "enabled", "{unit}");
+        assert_eq!(site.unit("web2", unit, "User"), "deploy", "{unit}");
     }
     site.project.well(&["show", "1", "--log", "web3"]).says("PROCS OK: 2 processes").says("HTTP OK");
     site.project.well(&["test", "www"]).says("web3").says("3 of 3 tests passed");
@@ -74,7 +74,7 @@ fn is_upgraded(site: &Site, first: &str) -> String {
 }
 
 fn a_broken_release_is_put_back_on_the_canary(site: &Site, good: &str) {
-    let before: Vec<_> = ["web2", "web3"].map(|host| site.process(host, UNITS[0])).into();
+    let before: Vec<_> = ["web2", "web3"].map(|host| site.processes(host, UNITS)).into();
     site.write_release("Welcome to three", &[]);
     let ran = site.project.run(&["deploy", "www"]).code(1);
     ran.says("was rolled back").says("web1, in the first wave").says("orders").says("2 hosts never touched");
@@ -82,7 +82,7 @@ fn a_broken_release_is_put_back_on_the_canary(site: &Site, good: &str) {
     assert_eq!(text(&shown, "state"), "rolled_back");
     assert_eq!(host_state(&shown, "web1"), "reverted");
     all_show(site, "Welcome to two", good);
-    let after: Vec<_> = ["web2", "web3"].map(|host| site.process(host, UNITS[0])).into();
+    let after: Vec<_> = ["web2", "web3"].map(|host| site.processes(host, UNITS)).into();
     assert_eq!(before, after, "hosts that were not their turn were disturbed");
 }
 

@@ -87,12 +87,25 @@ impl Site {
         self.machine(host).output(&format!("systemctl show --property {property} --value {unit}")).unwrap()
     }
 
-    /// The main process of a unit, and the release that its own environment names.
-    pub(crate) fn process(&self, host: &str, unit: &str) -> (String, String) {
-        let pid = self.unit(host, unit, "MainPID");
-        let environment = format!("tr '\\0' '\\n' < /proc/{pid}/environ | sed -n s/^ANDON_RELEASE=//p");
-        let release = self.machine(host).output(&environment).unwrap();
-        (pid, release)
+    /// The main process of each unit that is active, and the release that its own environment names.
+    pub(crate) fn processes(&self, host: &str, units: &[&str]) -> Vec<(u32, String)> {
+        let script = format!(
+            "for unit in {}; do systemctl is-active --quiet $unit || continue; \
+             pid=$(systemctl show --property MainPID --value $unit); \
+             echo $pid $(tr '\\0' '\\n' < /proc/$pid/environ | sed -n s/^ANDON_RELEASE=//p); done",
+            units.join(" ")
+        );
+        let lines = self.machine(host).output(&script).unwrap();
+        let process = |line: &str| {
+            let (pid, release) = line.split_once(' ').unwrap_or((line, ""));
+            (pid.parse().unwrap(), release.to_owned())
+        };
+        lines.lines().map(process).collect()
+    }
+
+    /// The releases that active units run, one entry for each.
+    pub(crate) fn running(&self, host: &str, units: &[&str]) -> Vec<String> {
+        self.processes(host, units).into_iter().map(|(_, release)| release).collect()
     }
 
     /// The releases on a host's disk, sorted.
@@ -104,9 +117,8 @@ impl Site {
     /// Insists that `units` run `release` on `hosts`, and that Andon says so: by what the processes are, on both sides.
     #[track_caller]
     pub(crate) fn run(&self, hosts: &[&str], units: &[&str], release: &str) {
-        for (host, unit) in hosts.iter().flat_map(|host| units.iter().map(move |unit| (host, unit))) {
-            assert_eq!(self.unit(host, unit, "ActiveState"), "active", "{unit} on {host}");
-            assert_eq!(self.process(host, unit).1, release, "{unit} on {host}");
+        for host in hosts {
+            assert_eq!(self.running(host, units), vec![release; units.len()], "{host}");
         }
         let status = self.status();
         for host in hosts {

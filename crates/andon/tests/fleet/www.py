@@ -21,8 +21,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
 
 def end(_signal, _frame):
-    # A host can make its instances stubborn, to make the time between two releases long.
-    if not os.path.exists("/srv/www/stubborn"):
+    # A host can make its instances stubborn until it boots again, to make the time between two releases long.
+    if not os.path.exists("/run/stubborn"):
         os._exit(0)
 
 
