@@ -15,12 +15,17 @@ async fn failure(bench: &Bench) -> (Failure, String) {
     }
 }
 
+/// The command that a person is told to try.
+fn attempt(bench: &Bench) -> String {
+    format!("ssh -F '{}' web1 true", bench.sshd.ssh_config().display())
+}
+
 #[tokio::test]
 async fn a_refused_key_is_called_so() {
     let bench = Bench::new(Sshd::builder(1).refuse_key().start().unwrap());
     let (failure, next) = failure(&bench).await;
     assert_eq!(failure, Failure::AuthenticationRefused { offered: Some("publickey".to_owned()) });
-    assert!(next.ends_with("ssh web1 true"), "{next}");
+    assert!(next.ends_with(&attempt(&bench)), "{next}");
 }
 
 #[tokio::test]
@@ -28,7 +33,7 @@ async fn an_unknown_host_is_refused_with_the_command_that_accepts_it() {
     let bench = Bench::new(Sshd::builder(1).known_hosts(KnownHosts::Missing).start().unwrap());
     let (failure, next) = failure(&bench).await;
     assert_eq!(failure, Failure::HostKeyUnknown);
-    assert!(next.ends_with("accept it, once: ssh web1 true"), "{next}");
+    assert!(next.ends_with(&format!("accept it, once: {}", attempt(&bench))), "{next}");
     assert_eq!(std::fs::read(bench.sshd.known_hosts()).unwrap(), b"");
 }
 

@@ -20,13 +20,13 @@ fn refused(machines: &Machines) -> Ran {
 #[test]
 fn a_host_that_refuses_the_key_is_named_with_what_to_do() {
     let machines = Machines::with(Sshd::builder(1).refuse_key(), |_| String::new());
-    refused(&machines).says("refused the login").says("public key").says("ssh web1 true");
+    refused(&machines).says("refused the login").says("public key").says("ssh -F ").says("web1 true");
 }
 
 #[test]
 fn an_unknown_host_key_is_named_with_the_command_that_accepts_it() {
     let machines = Machines::with(Sshd::builder(1).known_hosts(KnownHosts::Missing), |_| String::new());
-    refused(&machines).says("host key is not known").says("ssh web1 true");
+    refused(&machines).says("host key is not known").says("ssh -F ").says("web1 true");
 }
 
 #[test]
