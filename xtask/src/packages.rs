@@ -16,6 +16,7 @@ const FOR_TESTS: &[&str] = &[
     "git",
     "cc",
     "python3",
+    "pip3",
     "ip",
     "ps",
     "tar",

@@ -1,6 +1,6 @@
 //! All tests: those that run anywhere, and the fleet set, which needs real machines.
 //!
-//! The fleet set is every test in a file `tests/fleet.rs` of any crate. Its tests are marked as ignored, so that a
+//! The fleet set is every test in `tests/fleet.rs` or `tests/fleet/` of any crate. Its tests are marked as ignored, so that a
 //! plain `cargo test` counts them without running them.
 
 use andon_testbed::machine::require_root;

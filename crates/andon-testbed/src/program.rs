@@ -14,6 +14,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("mkfs.ext4", "e2fsprogs"),
     ("mount", "mount"),
     ("parallel-ssh", "pssh"),
+    ("pip3", "python3-pip"),
     ("ps", "procps"),
     ("ssh", "openssh-client"),
     ("ssh-keygen", "openssh-client"),

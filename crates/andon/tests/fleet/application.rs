@@ -52,8 +52,8 @@ fn download(site: &Site, application: &str, tornado: &str) {
     let python = site.machine("web1").output(&format!("python3 -c \"{version}\"")).unwrap();
     let dist = site.project.path().join("dist");
     let _ = fs::remove_dir_all(&dist);
-    let pip = Command::new("python3")
-        .args(["-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--python-version", &python])
+    let pip = Command::new("pip3")
+        .args(["install", "--quiet", "--no-deps", "--no-compile", "--python-version", &python])
         .arg("--target")
         .arg(&dist)
         .args([format!("webssh=={application}"), format!("tornado=={tornado}")])
@@ -82,7 +82,7 @@ fn script_of(site: &Site) -> String {
 #[test]
 #[ignore = "fleet: needs root and PyPI; run by `cargo xtask test`"]
 fn a_tornado_application_from_pypi_is_deployed_upgraded_broken_and_restored() {
-    require(&["python3"]).unwrap();
+    require(&["pip3"]).unwrap();
     let site = Site::boot(3);
     write_line(&site);
     download(&site, "1.5.3", "6.2");

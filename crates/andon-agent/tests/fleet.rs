@@ -1,15 +1,17 @@
-//! Supervision by the real systemd, on a real Debian machine. This program copies itself to the machine and runs its
-//! ignored tests there, as root. Only with `ANDON_FLEET=1`: booting machines needs root and a computer of its own.
+//! Supervision by the real systemd, on a real Debian machine. This program copies itself to the machine and plays its
+//! scenes there, as root, one after another.
+//!
+//! It needs root and half a minute: it is part of the fleet set, which `cargo xtask test` runs.
 
 // Clippy takes only the functions with `#[test]` for tests.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use andon_agent::run::{self, RunError, SelfExe};
@@ -22,13 +24,32 @@ use andon_testbed::deadline::wait_until;
 
 const LONG: Duration = Duration::from_secs(60);
 
+/// Names the scene to play, in the copy of this program that runs on the machine.
+const SCENE: &str = "ANDON_SCENE";
+
+/// Functions with their names.
+macro_rules! named {
+    ($($function:ident),* $(,)?) => { &[$((stringify!($function), $function)),*] };
+}
+
+/// What happens on the machine. Never here: units are written and started.
+const SCENES: &[(&str, fn())] = named![
+    an_instance_per_port_runs_the_release_and_the_next_one,
+    an_instance_that_is_gone_is_stopped_and_disabled,
+    words_and_variables_arrive_as_they_were_written,
+    a_crash_loop_is_seen_and_explained,
+    a_program_that_does_not_exist_is_an_error_with_its_reason,
+    a_unit_of_somebody_else_stays_as_it_is,
+    an_existing_unit_is_restarted_and_its_release_is_known,
+    a_process_that_ignores_term_is_killed_after_its_time,
+];
+
 #[test]
+#[ignore = "fleet: needs root; run by `cargo xtask test`"]
 fn units_run_on_a_real_machine() {
-    if std::env::var_os("ANDON_FLEET").is_none_or(|value| value != "1") {
-        eprintln!(
-            "SKIPPED units_run_on_a_real_machine: set ANDON_FLEET=1 to boot a machine with systemd for it"
-        );
-        return;
+    if let Ok(wanted) = std::env::var(SCENE) {
+        let (_, play) = SCENES.iter().find(|(name, _)| *name == wanted).unwrap();
+        return play();
     }
     let fleet = andon_testbed::Fleet::boot(1).unwrap();
     let ssh = |command: &str, input: Stdio| {
@@ -38,10 +59,20 @@ fn units_run_on_a_real_machine() {
     let own = File::open(std::env::current_exe().unwrap()).unwrap();
     let sent = ssh("cat > /tmp/units && chmod +x /tmp/units", own.into());
     assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
-    let ran = ssh("sudo /tmp/units --ignored --test-threads=1 2>&1", Stdio::null());
-    let output = String::from_utf8_lossy(&ran.stdout).into_owned();
-    eprintln!("{output}");
-    assert!(ran.status.success() && output.contains("test result: ok. 8 passed"), "{output}");
+    let played: Vec<(&str, Output)> = SCENES
+        .iter()
+        .map(|(name, _)| {
+            let this = "/tmp/units --ignored --exact units_run_on_a_real_machine";
+            (*name, ssh(&format!("sudo {SCENE}={name} {this} 2>&1"), Stdio::null()))
+        })
+        .collect();
+    let failed: Vec<String> = played
+        .iter()
+        .map(|(name, output)| (name, output.status, String::from_utf8_lossy(&output.stdout)))
+        .filter(|(_, status, said)| !status.success() || !said.contains("test result: ok. 1 passed"))
+        .map(|(name, status, said)| format!("{name}: {status}\n{said}"))
+        .collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
 /// A service of shell scripts below `/srv`.
@@ -111,8 +142,6 @@ fn systemctl(words: &[&str]) -> String {
 const COMMAND: &[&str] = &["/bin/sh", "{release}/serve", "{port}"];
 const SLEEP: &str = "exec sleep 1000\n";
 
-#[test]
-#[ignore = "run on a machine by units_run_on_a_real_machine"]
 fn an_instance_per_port_runs_the_release_and_the_next_one() {
     let site = Site::new("ported", &[8080, 8081], COMMAND);
     assert_eq!(run::obstacles(&site.placement), Vec::<String>::new());
@@ -130,8 +159,6 @@ fn an_instance_per_port_runs_the_release_and_the_next_one() {
     assert_eq!(written, again, "the unit was written although nothing changed");
 }
 
-#[test]
-#[ignore = "run on a machine by units_run_on_a_real_machine"]
 fn an_instance_that_is_gone_is_stopped_and_disabled() {
     let mut site = Site::new("shrinking", &[8080, 8081], COMMAND);
     let release = site.release(1, SLEEP);
@@ -152,8 +179,6 @@ fn an_instance_that_is_gone_is_stopped_and_disabled() {
     assert_eq!(systemctl(&["is-enabled", "shrinking.service"]), "disabled");
 }
 
-#[test]
-#[ignore = "run on a machine by units_run_on_a_real_machine"]
 fn words_and_variables_arrive_as_they_were_written() {
     // In a template a brace is written twice.
     let template = r#"50% $HOME ${{HOME}} %i %% "q" 'q' \n \\ ; # `id` ä end"#;
@@ -179,8 +204,6 @@ fn words_and_variables_arrive_as_they_were_written() {
     assert_eq!(lines, [&hostile, "", ";", "8090", "8090%i", &hostile, "8090", place, "deploy"]);
 }
 
-#[test]
-#[ignore = "run on a machine by units_run_on_a_real_machine"]
 fn a_crash_loop_is_seen_and_explained() {
     let site = Site::new("crashing", &[], COMMAND);
     let release = site.release(1, "echo no database here; exit 3\n");
@@ -193,8 +216,6 @@ fn a_crash_loop_is_seen_and_explained() {
     assert!(tail.contains("no database here"), "{tail}");
 }
 
-#[test]
-#[ignore = "run on a machine by units_run_on_a_real_machine"]
 fn a_program_that_does_not_exist_is_an_error_with_its_reason() {
     let site = Site::new("missing", &[], &["{release}/bin/nothing"]);
     let error = site.restart(&site.release(1, "")).unwrap_err().to_string();
@@ -202,8 +223,6 @@ fn a_program_that_does_not_exist_is_an_error_with_its_reason() {
     assert!(error.contains("missing.service is ") && error.contains("  | "), "{error}");
 }
 
-#[test]
-#[ignore = "run on a machine by units_run_on_a_real_machine"]
 fn a_unit_of_somebody_else_stays_as_it_is() {
     let path = "/etc/systemd/system/foreign.service";
     fs::write(path, "[Service]\nExecStart=/bin/sleep 1000\n").unwrap();
@@ -213,8 +232,6 @@ fn a_unit_of_somebody_else_stays_as_it_is() {
     assert_eq!(fs::read_to_string(path).unwrap(), "[Service]\nExecStart=/bin/sleep 1000\n");
 }
 
-#[test]
-#[ignore = "run on a machine by units_run_on_a_real_machine"]
 fn an_existing_unit_is_restarted_and_its_release_is_known() {
     let mut site = Site::by("web", &[80], SystemdUnit::Existing("nginx".to_owned()));
     let probe = Probe::Tcp { port: None };
@@ -232,8 +249,6 @@ fn an_existing_unit_is_restarted_and_its_release_is_known() {
     assert!(run::obstacles(&unknown.placement)[0].contains("does not know the unit no-such-unit.service"));
 }
 
-#[test]
-#[ignore = "run on a machine by units_run_on_a_real_machine"]
 fn a_process_that_ignores_term_is_killed_after_its_time() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut site = Site::new("stubborn", &[port], COMMAND);
