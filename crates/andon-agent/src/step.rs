@@ -75,6 +75,8 @@ fn carry_out(record: &Record, exe: &SelfExe) -> io::Result<Outcome> {
     let (from_worker, to_keeper) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let mut command = exe.command(work::SUBCOMMAND);
     command.arg(record.path()).arg(std::process::id().to_string());
+    // What a killed worker could not clean up goes with the step's directory, not to everybody's /tmp.
+    command.env("TMPDIR", record.path());
     command.stdin(io::stdin().as_fd().try_clone_to_owned()?);
     command.stdout(to_keeper.try_clone()?).stderr(to_keeper);
     let worker = Worker::spawn(command, from_worker, record)?;

@@ -150,7 +150,7 @@ fn hosts(deployment: &Deployment, plan: &Plan, paint: Paint) -> Vec<String> {
 /// The rank of a host's line, and its cause in words.
 fn cause(deployment: &Deployment, run: &HostRun, wave: usize) -> (u8, String) {
     match &run.state {
-        HostState::Succeeded => (0, "on the new release".to_owned()),
+        HostState::Succeeded => (0, format!("on {}", deployment.request.release.id)),
         HostState::Skipped => (0, "there already".to_owned()),
         HostState::Doing(step) if step.way == Way::Back => (1, doing(step).to_owned()),
         HostState::Doing(step) => (1, doing(step).to_owned()),
@@ -194,7 +194,7 @@ pub(crate) fn changes(before: Option<&Deployment>, after: &Deployment, now: Time
         if was == Some(&run.state) || (was.is_none() && run.state == HostState::Pending) || (bakes && calm) {
             continue;
         }
-        let text = change(&run.state);
+        let text = change(after, &run.state);
         match alike.iter_mut().find(|(other, _)| *other == text) {
             Some((_, hosts)) => hosts.push(host.as_str()),
             None => alike.push((text, vec![host.as_str()])),
@@ -207,10 +207,10 @@ pub(crate) fn changes(before: Option<&Deployment>, after: &Deployment, now: Time
 }
 
 /// What has become of a host, in the words of the picture.
-fn change(state: &HostState) -> String {
+fn change(deployment: &Deployment, state: &HostState) -> String {
     match state {
         HostState::Doing(step) => doing(step).to_owned(),
-        HostState::Succeeded => "on the new release".to_owned(),
+        HostState::Succeeded => format!("on {}", deployment.request.release.id),
         HostState::Reverted => "put back".to_owned(),
         HostState::Cancelled => "never touched".to_owned(),
         HostState::Failed(failure) => format!("failed to {}: {}", failure.stage, first_line(&failure.reason)),

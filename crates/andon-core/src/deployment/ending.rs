@@ -90,7 +90,7 @@ impl Deployment {
                 parts.push(format!("{} {what}", hosts(n)));
             }
         };
-        add(counts.succeeded, "on the new release");
+        add(counts.succeeded, &format!("on {}", self.request.release.id));
         add(counts.restored, "restored");
         add(counts.skipped, "there already");
         let spared =

@@ -28,7 +28,7 @@ fn ctrl_c_brings_hosts_to_a_safe_point_and_stops() {
     running.signal(Signal::INT);
     running.until_said("stopping");
     project.open_gate();
-    running.end().code(1).says("#2 was aborted").says("1 host on the new release, 1 host never touched");
+    running.end().code(1).says("#2 was aborted").says("1 host on r-").says(", 1 host never touched");
     let shown = project.show(2);
     assert_eq!((text(&shown, "state"), host_state(&shown, "web2")), ("aborted", "cancelled"));
     assert_eq!(current(&project, "web1"), text(&shown, "release"));
