@@ -4,14 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use andon_core::deployment::{Ask, Deployment, DeploymentId, Fact, Kind, State};
+use andon_core::deployment::{Deployment, DeploymentId, Fact, Kind};
 use andon_core::digest::Digest;
-use andon_core::host::Authority;
-use andon_core::line::{Host, OnConflict, Service};
+use andon_core::line::{Host, Service};
 use andon_core::person::Person;
-use andon_core::plan::{self, Observations, Plan, Proposal, Refusal};
+use andon_core::plan::{self, Observations, Plan, Proposal};
 use andon_core::release::Release;
-use andon_core::scope::{Admission, Lock, Scope, ScopeName};
+use andon_core::scope::{Admission, Scope, ScopeName};
 use andon_core::time::Time;
 use andon_store::{Lease, StoreError};
 use tokio::sync::watch;
@@ -21,9 +20,11 @@ use crate::artifacts::Artifacts;
 use crate::clock::{self, Clock};
 use crate::driver::{Driver, Progress};
 use crate::hosts::Hosts;
-use crate::records::{Records, RecordsError, Versioned, is_conflict};
+use crate::problem::Problem;
+use crate::records::{Records, Versioned, is_conflict};
 use crate::{lease, preflight};
 
+mod charge;
 mod queue;
 mod trial;
 
@@ -52,74 +53,6 @@ pub struct Wish {
     pub allow_bad: Option<String>,
     /// Hosts that belong to another ledger are taken over.
     pub take_over: bool,
-}
-
-/// Why something could not be done.
-#[derive(Debug, thiserror::Error)]
-pub enum Problem {
-    /// The core refuses the plan.
-    #[error("{}", .0.what())]
-    Refused(Refusal),
-    /// The scope waits for a person.
-    #[error("{scope} is held since {by}: {reason}")]
-    Held {
-        /// Where.
-        scope: ScopeName,
-        /// The deployment after which it is held.
-        by: DeploymentId,
-        /// One sentence.
-        reason: String,
-    },
-    /// Another deployment is at work, and the line says not to wait.
-    #[error("{by} is at work in {scope}")]
-    Occupied {
-        /// Where.
-        scope: ScopeName,
-        /// The deployment at work.
-        by: DeploymentId,
-    },
-    /// Another deployment owns the scope, and nobody drives it.
-    #[error("{by} owns {scope}, and the process that drove it is gone")]
-    Orphaned {
-        /// Where.
-        scope: ScopeName,
-        /// The deployment.
-        by: DeploymentId,
-    },
-    /// Somebody else drives this deployment.
-    #[error("{id} is driven by {by}")]
-    Driven {
-        /// The deployment.
-        id: DeploymentId,
-        /// Who.
-        by: String,
-        /// When their lease ends unless they renew it.
-        until: Time,
-    },
-    /// Somebody else took this deployment over while it was driven here.
-    #[error("the deployment was taken over by {by}")]
-    TakenOver {
-        /// Who.
-        by: String,
-    },
-    /// The wish makes no sense in the present state.
-    #[error("{0}")]
-    NotNow(String),
-    /// The ledger could not be read or written.
-    #[error(transparent)]
-    Records(#[from] RecordsError),
-}
-
-impl Problem {
-    pub(crate) fn store(error: StoreError) -> Self {
-        Problem::Records(error.into())
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        Problem::Refused(refusal)
-    }
 }
 
 /// A deployment under way in this process.
@@ -341,111 +274,7 @@ impl Controller {
         };
         Going { id, progress: watching, end: tokio::spawn(driver.drive(deployment)) }
     }
-
-    /// Goes on with a deployment: resumes a paused one, or drives one whose process is gone. `None` when another
-    /// living process drives it and has been told.
-    pub async fn resume(&self, id: DeploymentId, take_over: bool) -> Result<Option<Going>, Problem> {
-        let deployment = self.records.deployment(id).await?;
-        if deployment.value.state.is_terminal() {
-            let state = deployment.value.state.name();
-            return Err(Problem::NotNow(format!("{id} has ended already: it is {state}")));
-        }
-        if deployment.value.plan.is_none() {
-            return Err(Problem::NotNow(format!("{id} has not begun: abort it, then deploy again")));
-        }
-        let paused = matches!(deployment.value.state, State::Paused { .. });
-        match self.take_charge(deployment, take_over).await {
-            Ok(going) => {
-                if paused
-                    && let Err(problem) = self.wish(id, Ask::Resume, None).await
-                    && !matches!(problem, Problem::NotNow(_))
-                {
-                    return Err(problem);
-                }
-                // What is no longer paused goes on by itself.
-                Ok(Some(going))
-            }
-            Err(Problem::Driven { .. }) if paused => {
-                self.wish(id, Ask::Resume, None).await?;
-                Ok(None)
-            }
-            Err(problem) => Err(problem),
-        }
-    }
-
-    /// Asks for something; when nobody lives who could answer, this process does. `None` when another process does.
-    pub async fn ask(
-        &self,
-        id: DeploymentId,
-        ask: Ask,
-        why: Option<String>,
-    ) -> Result<Option<Going>, Problem> {
-        self.wish(id, ask.clone(), why).await?;
-        let deployment = self.records.deployment(id).await?;
-        if deployment.value.state.is_terminal() || deployment.value.plan.is_none() {
-            return self.settle_pending(deployment).await.map(|()| None);
-        }
-        match self.take_charge(deployment, false).await {
-            Ok(going) => Ok(Some(going)),
-            Err(Problem::Driven { .. }) => Ok(None),
-            Err(problem) => Err(problem),
-        }
-    }
-
-    /// Records a wish, if it makes sense now. Whoever drives the deployment answers it.
-    pub async fn wish(&self, id: DeploymentId, ask: Ask, why: Option<String>) -> Result<(), Problem> {
-        for _ in 0..RACES {
-            let mut deployment = self.records.deployment(id).await?;
-            deployment.value.admits(&ask).map_err(Problem::NotNow)?;
-            let facts = [Fact::Asked { ask: ask.clone(), by: self.me.clone(), why: why.clone() }];
-            match self.records.commit((self.clock)(), &self.me.name, &mut deployment, &facts, None).await {
-                Err(error) if is_conflict(&error) => {}
-                other => return Ok(other?),
-            }
-        }
-        Err(Problem::NotNow(format!("{id} moves too fast: others were faster {RACES} times")))
-    }
-
-    async fn take_charge(
-        &self,
-        mut deployment: Versioned<Deployment>,
-        by_force: bool,
-    ) -> Result<Going, Problem> {
-        let id = deployment.value.id;
-        let name = deployment.value.request.scope.stream();
-        let (ledger, holder) = (self.records.ledger().as_ref(), lease::holder(&self.me));
-        let taken = match lease::take(ledger, &name, &holder, (self.clock)()).await {
-            Err(StoreError::Leased { by, until, .. }) if !by_force => {
-                return Err(Problem::Driven { id, by: by.description, until });
-            }
-            Err(StoreError::Leased { .. }) => lease::take_over(ledger, &name, &holder, (self.clock)()).await,
-            other => other,
-        };
-        let lease = taken.map_err(Problem::store)?;
-        let fence = andon_core::host::Fence(lease.fence);
-        if let Err(error) = self.records.take_charge(self.clock, &self.me, fence, &mut deployment).await {
-            // Nobody drives under this lease; it must not keep others waiting.
-            let _ = ledger.release(&lease).await;
-            return Err(error.into());
-        }
-        Ok(self.drive(deployment, lease))
-    }
-
-    /// Who gives orders outside of a deployment, as a host knows them already.
-    fn visitor(&self) -> Authority {
-        Authority {
-            ledger: self.records.ledger().id().to_owned(),
-            fence: andon_core::host::Fence(0),
-            deployment: 0,
-            by: self.me.name.clone(),
-            at: self.me.at.clone(),
-            take_over: false,
-        }
-    }
 }
 
 /// The pause before a lease that is about to be given back is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// How often a queued deployment looks whether its turn has come.
-const LOOK: Duration = Duration::from_millis(250);

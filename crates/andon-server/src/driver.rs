@@ -20,9 +20,9 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use crate::artifacts::Artifacts;
 use crate::clock::Clock;
-use crate::controller::Problem;
 use crate::hosts::{HostError, Hosts, Supplies};
 use crate::lease;
+use crate::problem::Problem;
 use crate::records::{Records, Versioned, is_conflict};
 
 /// How often the ledger is asked for wishes of people.

@@ -15,11 +15,13 @@ pub mod hosts;
 mod lease;
 mod output;
 mod preflight;
+mod problem;
 pub mod push;
 mod records;
 pub mod revision;
 pub mod ssh;
 
-pub use controller::{Controller, Going, Problem, Trial, Wish};
+pub use controller::{Controller, Going, Trial, Wish};
 pub use driver::Progress;
+pub use problem::Problem;
 pub use records::{Entry, Records, RecordsError, Versioned};

@@ -3,14 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use andon_core::deployment::{CancelReason, PendingReason};
-use andon_core::scope::ScopeFact;
+use andon_core::deployment::{Ask, CancelReason, Deployment, DeploymentId, Fact, Kind, PendingReason, State};
+use andon_core::line::OnConflict;
+use andon_core::scope::{Admission, Lock, Scope, ScopeFact};
+use andon_core::time::Time;
+use andon_store::StoreError;
+use tokio::sync::watch;
 
-use super::{
-    Admission, Ask, Controller, Deployment, DeploymentId, Fact, Going, Kind, LOOK, Lock, OnConflict, Problem,
-    Progress, Scope, State, StoreError, Time, Versioned, Wish, is_conflict, lease, watch,
-};
+use super::{Controller, Going, Wish};
+use crate::driver::Progress;
+use crate::lease;
+use crate::problem::Problem;
+use crate::records::{Versioned, is_conflict};
 
+/// How often a queued deployment looks whether its turn has come.
+const LOOK: Duration = Duration::from_millis(250);
 /// How long a deployment waits for another one before it gives up.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 

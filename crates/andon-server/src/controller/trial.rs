@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use andon_api::agent::Order;
-use andon_core::host::{Outcome, Stage, Step, TestMode, Token};
+use andon_core::host::{Authority, Fence, Outcome, Stage, Step, TestMode, Token};
 use andon_core::line::{Host, Service};
 use andon_core::name::HostName;
 use andon_core::plan::placement;
@@ -67,5 +67,17 @@ impl Controller {
         }
         .await;
         Trial { host: host.name, release, result: result.map_err(|error| error.to_string()) }
+    }
+
+    /// Who gives orders outside of a deployment, as a host knows them already.
+    fn visitor(&self) -> Authority {
+        Authority {
+            ledger: self.records.ledger().id().to_owned(),
+            fence: Fence(0),
+            deployment: 0,
+            by: self.me.name.clone(),
+            at: self.me.at.clone(),
+            take_over: false,
+        }
     }
 }

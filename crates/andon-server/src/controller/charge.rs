@@ -1,0 +1,101 @@
+//! Wishes to deployments under way, and taking charge of one that nobody drives.
+
+use andon_core::deployment::{Ask, Deployment, DeploymentId, Fact, State};
+use andon_core::host::Fence;
+use andon_store::StoreError;
+
+use super::{Controller, Going, RACES};
+use crate::lease;
+use crate::problem::Problem;
+use crate::records::{Versioned, is_conflict};
+
+impl Controller {
+    /// Goes on with a deployment: resumes a paused one, or drives one whose process is gone. `None` when another
+    /// living process drives it and has been told.
+    pub async fn resume(&self, id: DeploymentId, take_over: bool) -> Result<Option<Going>, Problem> {
+        let deployment = self.records.deployment(id).await?;
+        if deployment.value.state.is_terminal() {
+            let state = deployment.value.state.name();
+            return Err(Problem::NotNow(format!("{id} has ended already: it is {state}")));
+        }
+        if deployment.value.plan.is_none() {
+            return Err(Problem::NotNow(format!("{id} has not begun: abort it, then deploy again")));
+        }
+        let paused = matches!(deployment.value.state, State::Paused { .. });
+        match self.take_charge(deployment, take_over).await {
+            Ok(going) => {
+                if paused
+                    && let Err(problem) = self.wish(id, Ask::Resume, None).await
+                    && !matches!(problem, Problem::NotNow(_))
+                {
+                    return Err(problem);
+                }
+                // What is no longer paused goes on by itself.
+                Ok(Some(going))
+            }
+            Err(Problem::Driven { .. }) if paused => {
+                self.wish(id, Ask::Resume, None).await?;
+                Ok(None)
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Asks for something; when nobody lives who could answer, this process does. `None` when another process does.
+    pub async fn ask(
+        &self,
+        id: DeploymentId,
+        ask: Ask,
+        why: Option<String>,
+    ) -> Result<Option<Going>, Problem> {
+        self.wish(id, ask.clone(), why).await?;
+        let deployment = self.records.deployment(id).await?;
+        if deployment.value.state.is_terminal() || deployment.value.plan.is_none() {
+            return self.settle_pending(deployment).await.map(|()| None);
+        }
+        match self.take_charge(deployment, false).await {
+            Ok(going) => Ok(Some(going)),
+            Err(Problem::Driven { .. }) => Ok(None),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Records a wish, if it makes sense now. Whoever drives the deployment answers it.
+    pub async fn wish(&self, id: DeploymentId, ask: Ask, why: Option<String>) -> Result<(), Problem> {
+        for _ in 0..RACES {
+            let mut deployment = self.records.deployment(id).await?;
+            deployment.value.admits(&ask).map_err(Problem::NotNow)?;
+            let facts = [Fact::Asked { ask: ask.clone(), by: self.me.clone(), why: why.clone() }];
+            match self.records.commit((self.clock)(), &self.me.name, &mut deployment, &facts, None).await {
+                Err(error) if is_conflict(&error) => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(Problem::NotNow(format!("{id} moves too fast: others were faster {RACES} times")))
+    }
+
+    async fn take_charge(
+        &self,
+        mut deployment: Versioned<Deployment>,
+        by_force: bool,
+    ) -> Result<Going, Problem> {
+        let id = deployment.value.id;
+        let name = deployment.value.request.scope.stream();
+        let (ledger, holder) = (self.records.ledger().as_ref(), lease::holder(&self.me));
+        let taken = match lease::take(ledger, &name, &holder, (self.clock)()).await {
+            Err(StoreError::Leased { by, until, .. }) if !by_force => {
+                return Err(Problem::Driven { id, by: by.description, until });
+            }
+            Err(StoreError::Leased { .. }) => lease::take_over(ledger, &name, &holder, (self.clock)()).await,
+            other => other,
+        };
+        let lease = taken.map_err(Problem::store)?;
+        let fence = Fence(lease.fence);
+        if let Err(error) = self.records.take_charge(self.clock, &self.me, fence, &mut deployment).await {
+            // Nobody drives under this lease; it must not keep others waiting.
+            let _ = ledger.release(&lease).await;
+            return Err(error.into());
+        }
+        Ok(self.drive(deployment, lease))
+    }
+}

@@ -1,0 +1,77 @@
+//! Why a controller could not do what it was asked.
+
+use andon_core::deployment::DeploymentId;
+use andon_core::plan::Refusal;
+use andon_core::scope::ScopeName;
+use andon_core::time::Time;
+use andon_store::StoreError;
+
+use crate::records::RecordsError;
+
+/// Why something could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The core refuses the plan.
+    #[error("{}", .0.what())]
+    Refused(Refusal),
+    /// The scope waits for a person.
+    #[error("{scope} is held since {by}: {reason}")]
+    Held {
+        /// Where.
+        scope: ScopeName,
+        /// The deployment after which it is held.
+        by: DeploymentId,
+        /// One sentence.
+        reason: String,
+    },
+    /// Another deployment is at work, and the line says not to wait.
+    #[error("{by} is at work in {scope}")]
+    Occupied {
+        /// Where.
+        scope: ScopeName,
+        /// The deployment at work.
+        by: DeploymentId,
+    },
+    /// Another deployment owns the scope, and nobody drives it.
+    #[error("{by} owns {scope}, and the process that drove it is gone")]
+    Orphaned {
+        /// Where.
+        scope: ScopeName,
+        /// The deployment.
+        by: DeploymentId,
+    },
+    /// Somebody else drives this deployment.
+    #[error("{id} is driven by {by}")]
+    Driven {
+        /// The deployment.
+        id: DeploymentId,
+        /// Who.
+        by: String,
+        /// When their lease ends unless they renew it.
+        until: Time,
+    },
+    /// Somebody else took this deployment over while it was driven here.
+    #[error("the deployment was taken over by {by}")]
+    TakenOver {
+        /// Who.
+        by: String,
+    },
+    /// The wish makes no sense in the present state.
+    #[error("{0}")]
+    NotNow(String),
+    /// The ledger could not be read or written.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+}
+
+impl Problem {
+    pub(crate) fn store(error: StoreError) -> Self {
+        Problem::Records(error.into())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Problem::Refused(refusal)
+    }
+}
