@@ -214,6 +214,12 @@ fn a_crash_loop_is_seen_and_explained() {
     let Outcome::Failed { reason, tail } = outcome else { panic!("{outcome:?}") };
     assert!(reason.contains("ends again and again"), "{reason}");
     assert!(tail.contains("no database here"), "{tail}");
+
+    // The release that is put back does not answer for the crashes of the one before it.
+    let good = site.release(2, "exec sleep 600\n");
+    site.restart(&good).unwrap();
+    let outcome = verify(&site.placement, &good, Duration::from_secs(60), TestMode::Decide, &mut Vec::new());
+    assert_eq!(outcome, Outcome::Succeeded);
 }
 
 fn a_program_that_does_not_exist_is_an_error_with_its_reason() {

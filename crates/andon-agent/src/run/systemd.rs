@@ -71,6 +71,7 @@ pub(crate) fn restart(
     }
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
     let time = START_TIME.saturating_add(placement.run.stop_timeout);
+    forget_restarts(&states, &all, time);
     if let Err(error) = systemctl(&["restart"], &all, time) {
         let states = show(&names)?;
         // To start is one thing, to be healthy another: that is for `verify` to wait for.
@@ -83,6 +84,23 @@ pub(crate) fn restart(
         say(log, &format!("{name}: restarted on {release}."));
     }
     Ok(())
+}
+
+/// Ends crash loops and their counters. systemd goes on counting over a restart by hand, and the good release that
+/// follows a bad one would answer for its crashes.
+fn forget_restarts(states: &BTreeMap<String, UnitState>, names: &[&str], time: Duration) {
+    let troubled = |name: &&str| {
+        let state = states.get(*name);
+        state.is_some_and(|state| {
+            state.restarts > 0 || state.active == "failed" || state.sub == "auto-restart"
+        })
+    };
+    let troubled: Vec<&str> = names.iter().copied().filter(troubled).collect();
+    if !troubled.is_empty() {
+        // What cannot be stopped is told by the restart that follows.
+        let _ = systemctl(&["stop"], &troubled, time);
+        let _ = systemctl(&["reset-failed"], &troubled, QUICK);
+    }
 }
 
 /// Stops every instance and keeps those of a unit that we wrote from starting with the machine.
