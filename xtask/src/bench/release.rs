@@ -12,7 +12,7 @@ use andon_testbed::Sshd;
 
 use super::table::{Peer, Row};
 use crate::failure::Failure;
-use crate::program::output;
+use crate::program::{output, program};
 use crate::workspace;
 
 /// How many hosts.
@@ -44,6 +44,7 @@ pub(super) fn measure() -> Result<Vec<Row>, Failure> {
     deploy(dir, &config)?;
     fs::write(&blob, &large).map_err(io("write the release"))?;
     let again = deploy(dir, &config)?;
+    stop_services(&sshd);
 
     let total = (HOSTS * SIZE) as f64 / f64::from(1 << 20);
     let row = |name: &str, ours: f64, peer: &str, theirs: f64, target: Option<f64>| Row {
@@ -124,4 +125,14 @@ fn noise(size: usize) -> Vec<u8> {
     }
     bytes.truncate(size);
     bytes
+}
+
+/// Ends the services that the deployments left running: their supervisors know no connection, and outlive the daemons.
+fn stop_services(sshd: &Sshd) {
+    for host in sshd.hosts() {
+        // None to be found is as good.
+        let _ = output(
+            program("pkill").args(["-TERM", "-f"]).arg(format!("supervise {}", host.home().display())),
+        );
+    }
 }
