@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use andon_core::digest::Digest;
 
@@ -19,30 +19,38 @@ pub struct Agent {
     pub gzipped: Arc<Vec<u8>>,
 }
 
-/// All agents that were found, by architecture as `uname -m` says.
+/// All agents of some directories. They are read when the first host needs one: most commands need none.
 #[derive(Debug, Clone, Default)]
 pub struct Agents {
-    /// The agents.
-    pub by_arch: BTreeMap<String, Agent>,
-    /// Where they were looked for, for messages.
-    pub looked_in: Vec<PathBuf>,
+    by_arch: OnceLock<BTreeMap<String, Agent>>,
+    looked_in: Vec<PathBuf>,
 }
 
 impl Agents {
-    /// Reads every `andon-agent-ARCH.gz` of `dirs`; of several for one architecture, the first found.
+    /// Every `andon-agent-ARCH.gz` of `dirs`; of several for one architecture, the first found.
     pub fn find(dirs: &[PathBuf]) -> Self {
-        let mut agents = Self { by_arch: BTreeMap::new(), looked_in: dirs.to_vec() };
-        for entry in dirs.iter().filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().flatten() {
-            let name = entry.file_name();
-            let arch = name.to_str().and_then(|name| name.strip_prefix("andon-agent-")?.strip_suffix(".gz"));
-            if let Some(arch) = arch
-                && !agents.by_arch.contains_key(arch)
-                && let Some(agent) = read(&entry.path())
+        Self { by_arch: OnceLock::new(), looked_in: dirs.to_vec() }
+    }
+
+    /// The agents, by architecture as `uname -m` says.
+    pub fn by_arch(&self) -> &BTreeMap<String, Agent> {
+        self.by_arch.get_or_init(|| {
+            let mut found = BTreeMap::new();
+            for entry in
+                self.looked_in.iter().filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().flatten()
             {
-                agents.by_arch.insert(arch.to_owned(), agent);
+                let name = entry.file_name();
+                let arch =
+                    name.to_str().and_then(|name| name.strip_prefix("andon-agent-")?.strip_suffix(".gz"));
+                if let Some(arch) = arch
+                    && !found.contains_key(arch)
+                    && let Some(agent) = read(&entry.path())
+                {
+                    found.insert(arch.to_owned(), agent);
+                }
             }
-        }
-        agents
+            found
+        })
     }
 
     /// What to tell when there is none for `arch`.

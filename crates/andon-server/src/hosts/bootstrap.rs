@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// leaves of a file may be empty, and a shell takes an empty file for a program that succeeds.
 fn script(marker: &str, agents: &Agents, sudo: bool) -> String {
     let mut cases = String::new();
-    for (arch, agent) in &agents.by_arch {
+    for (arch, agent) in agents.by_arch() {
         // Architectures come from file names that we chose to read; keep only what a shell cannot misread.
         if arch.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             let _ = write!(cases, "{arch}) g={};; ", agent.digest);
@@ -103,7 +103,7 @@ async fn greet(
         match verb {
             "ready" => return Ok((stdin, stdout.into_inner())),
             "need" => {
-                let agent = agents.by_arch.get(rest).ok_or_else(|| Greeting::Said(agents.missing(rest)))?;
+                let agent = agents.by_arch().get(rest).ok_or_else(|| Greeting::Said(agents.missing(rest)))?;
                 let size = format!("{}\n", agent.gzipped.len());
                 stdin.write_all(size.as_bytes()).await.map_err(|_| Greeting::Silent)?;
                 stdin.write_all(&agent.gzipped).await.map_err(|_| Greeting::Silent)?;
