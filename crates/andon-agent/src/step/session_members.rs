@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use rustix::process::{Pid, Signal, getpid, getsid, kill_process};
+use rustix::process::{Pid, Signal, getpid, kill_process};
 
 /// Rounds of looking: each finds what the victims of the last one still forked.
 const ROUNDS: usize = 100;
@@ -12,13 +12,12 @@ const ROUNDS: usize = 100;
 /// Kills every other process of this session. Returns when none is left, or when some cannot be killed.
 pub(super) fn kill_all_but_self() {
     let own = getpid();
-    let Ok(session) = getsid(None) else { return };
-    if session != own {
+    if session_of_living(own.as_raw_pid()) != Some(own) {
         // Started by hand inside of somebody's session: that session's other processes are not ours.
         return;
     }
     for _ in 0..ROUNDS {
-        let members = members(session);
+        let members = members(own);
         let mut killed = false;
         for pid in members.into_iter().filter(|pid| *pid != own) {
             killed |= kill_process(pid, Signal::KILL).is_ok();
@@ -35,7 +34,8 @@ fn members(session: Pid) -> Vec<Pid> {
     numbers.filter(|pid| session_of_living(*pid) == Some(session)).filter_map(Pid::from_raw).collect()
 }
 
-/// The session of a process that is not already a corpse waiting for its parent.
+/// The session of a process that is not already a corpse waiting for its parent. None also when the session's leader
+/// lives outside of this process's container: the kernel shows no number then, and `getsid` answers nought.
 fn session_of_living(pid: i32) -> Option<Pid> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold anything, also parentheses.
