@@ -131,6 +131,10 @@ impl Session {
             ToHost::Start { order, from } => {
                 self.start(&Order { placement: placed(order.placement.clone()), ..*order }, from)
             }
+            ToHost::Balance { id, .. } | ToHost::CountSockets { id, .. } => {
+                let refusal = Refusal::Malformed("this agent knows no balancers".to_owned());
+                self.refuse(Subject::Question(id), refusal)
+            }
             ToHost::Kill { placement, token } => self.kill(&placed(*placement), token),
         }
     }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use andon_core::balance::{BalancerFailure, Pool, PoolSight, Sockets, Wishes};
 use andon_core::digest::Digest;
 use andon_core::host::{Authority, HostFacts, Placement, Step, Token, TokenStatus};
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,25 @@ pub enum ToHost {
         /// The output up to this offset is known.
         from: u64,
     },
+    /// Make the servers of a pool so, where they are not, and say what the balancer sees. Without wishes it only
+    /// looks. Answered by [`FromHost::Balanced`].
+    Balance {
+        /// Comes back in the answer.
+        id: u64,
+        /// The pool, whose balancer runs on this host.
+        pool: Box<Pool>,
+        /// Who wishes.
+        authority: Authority,
+        /// What is wished.
+        wishes: Wishes,
+    },
+    /// How many connections do the instances of this service have? Answered by [`FromHost::Sockets`].
+    CountSockets {
+        /// Comes back in the answer.
+        id: u64,
+        /// The service.
+        placement: Box<Placement>,
+    },
     /// End a running step.
     Kill {
         /// The service.
@@ -113,6 +133,20 @@ pub enum FromHost {
         id: u64,
         /// What is known.
         facts: Box<HostFacts>,
+    },
+    /// The answer to [`ToHost::Balance`].
+    Balanced {
+        /// The question's.
+        id: u64,
+        /// What the balancer sees, or why it could not be done.
+        sight: Result<Box<PoolSight>, BalancerFailure>,
+    },
+    /// The answer to [`ToHost::CountSockets`].
+    Sockets {
+        /// The question's.
+        id: u64,
+        /// What the host sees, or why it cannot.
+        sockets: Result<Sockets, String>,
     },
     /// The answer to an offer, and to the piece that completes it.
     Artifact {

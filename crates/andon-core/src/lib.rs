@@ -8,8 +8,10 @@
 //! - [`plan`]: everything that a deployment will do, pinned before the first effect.
 //! - [`deployment`]: the state machine of a deployment and of each host in it.
 //! - [`scope`]: the lock, the queue and the known releases of one service in one environment.
+//! - [`balance`]: what a balancer is told, and what it sees.
 //! - [`host`]: what a host says about itself.
 
+pub mod balance;
 pub mod deployment;
 pub mod digest;
 pub mod host;

@@ -8,12 +8,16 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::name::{EnvironmentName, GroupName, HostName, ServiceName};
+use crate::name::{EnvironmentName, GroupName, HostName, ServiceName, SiteName};
 
+pub use balancer::{Balancer, BalancerKind, HaproxyApi};
+pub use blue_green::{BlueGreen, Green};
 pub use probe::{Health, Probe, ProductionTest};
 pub use rollout::{OnConflict, Rollout};
 pub use run::{Instance, Run, Supervision, SystemdUnit, Template};
 
+pub mod balancer;
+pub mod blue_green;
 pub mod probe;
 pub mod rollout;
 pub mod run;
@@ -25,6 +29,9 @@ pub struct Line {
     pub hosts: BTreeMap<HostName, Host>,
     /// Named sets of hosts. Nested groups are flattened here, in the order of the file.
     pub groups: BTreeMap<GroupName, Vec<HostName>>,
+    /// The sites that hosts stand in.
+    #[serde(default)]
+    pub sites: BTreeMap<SiteName, Site>,
     /// All services.
     pub services: BTreeMap<ServiceName, Service>,
 }
@@ -38,6 +45,31 @@ pub struct Host {
     pub transport: Transport,
     /// Added to every port of every service on this host. Lets one machine stand in for several.
     pub port_offset: u16,
+    /// The name or address at which balancers reach it, where that is not the one of its transport.
+    #[serde(default)]
+    pub serves_at: Option<String>,
+    /// The site that it stands in: a datacenter, a room, a zone.
+    #[serde(default)]
+    pub site: Option<SiteName>,
+}
+
+impl Host {
+    /// A host that is nothing but reachable.
+    pub fn new(name: HostName, transport: Transport) -> Self {
+        Self { name, transport, port_offset: 0, serves_at: None, site: None }
+    }
+}
+
+/// A place where hosts stand, that can be taken out of traffic as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// Its name.
+    pub name: SiteName,
+    /// What keeps users away from it, beyond the balancers: a command for the controller's machine, word by word,
+    /// started in the directory of `line.star`. It must work when it is repeated.
+    pub out: Option<Vec<String>>,
+    /// What brings them back.
+    pub back: Option<Vec<String>>,
 }
 
 /// How orders reach a host.
@@ -77,6 +109,12 @@ pub struct Service {
     pub health: Option<Health>,
     /// "Does it do its job?", asked of every instance after it is healthy.
     pub tests: Vec<ProductionTest>,
+    /// What stands between users and its instances; none for a service that nobody calls.
+    #[serde(default)]
+    pub balancers: Vec<Balancer>,
+    /// Two sets of instances, of which one serves: releases go to the idle one, then traffic moves.
+    #[serde(default)]
+    pub blue_green: Option<BlueGreen>,
     /// How a release spreads.
     pub rollout: Rollout,
 }

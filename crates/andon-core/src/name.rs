@@ -121,6 +121,14 @@ name! {
     /// One running copy of a service on a host: its port as text, or `main` where it has none.
     InstanceName
 }
+name! {
+    /// One instance as a balancer knows it.
+    ServerName
+}
+name! {
+    /// Where hosts stand: a datacenter, a room, a zone.
+    SiteName
+}
 
 /// A deployment's number, counted from 1 in each ledger. Shown as `#128`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

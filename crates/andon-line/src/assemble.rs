@@ -33,7 +33,7 @@ pub(crate) fn assemble(draft: Draft, sources: &Sources) -> (Line, Vec<Diagnostic
     check.roots();
     let diagnostics = check.diagnostics;
     let Draft { hosts, groups, services, .. } = draft;
-    (Line { hosts, groups, services }, diagnostics)
+    (Line { hosts, groups, sites: std::collections::BTreeMap::new(), services }, diagnostics)
 }
 
 struct Check<'a> {

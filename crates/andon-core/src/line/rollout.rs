@@ -34,6 +34,15 @@ pub struct Rollout {
     pub max_unreachable: Share,
     /// So many hosts failing at the same step are a bad release, not bad hosts.
     pub correlated_failures: u32,
+    /// Site by site: a whole site is taken out, changed, tested and put back before the next.
+    #[serde(default)]
+    pub by_site: bool,
+    /// How long the sessions of a host that is taken out may take to end; then they are cut, and counted.
+    #[serde(default = "default_drain_timeout", with = "crate::time::millis")]
+    pub drain_timeout: Duration,
+    /// The time in which a host that comes back gets its full share of traffic, in growing steps; none for at once.
+    #[serde(default, with = "crate::time::millis")]
+    pub slow_start: Duration,
     /// How long a changed host may take to become healthy.
     #[serde(with = "crate::time::millis")]
     pub healthy_deadline: Duration,
@@ -69,6 +78,9 @@ impl Default for Rollout {
             max_failed: Share::Percent(5),
             max_unreachable: Share::Percent(5),
             correlated_failures: 2,
+            by_site: false,
+            drain_timeout: default_drain_timeout(),
+            slow_start: Duration::ZERO,
             healthy_deadline: Duration::from_secs(300),
             min_healthy_time: Duration::from_secs(10),
             progress_deadline: Duration::from_secs(600),
@@ -80,4 +92,8 @@ impl Default for Rollout {
             keep_releases: 5,
         }
     }
+}
+
+fn default_drain_timeout() -> Duration {
+    Duration::from_secs(30)
 }

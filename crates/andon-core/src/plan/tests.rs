@@ -77,13 +77,8 @@ impl Fleet {
 
     /// `n` hosts that run nothing.
     pub(crate) fn fresh(n: usize) -> Self {
-        let hosts: Vec<Host> = (1..=n)
-            .map(|n| Host {
-                name: HostName::new(format!("web{n}")).unwrap(),
-                transport: Transport::Local,
-                port_offset: 0,
-            })
-            .collect();
+        let hosts: Vec<Host> =
+            (1..=n).map(|n| Host::new(HostName::new(format!("web{n}")).unwrap(), Transport::Local)).collect();
         let scope = ScopeName {
             service: ServiceName::new("www").unwrap(),
             environment: EnvironmentName::new("production").unwrap(),
@@ -104,6 +99,8 @@ impl Fleet {
             },
             health: None,
             tests: Vec::new(),
+            balancers: Vec::new(),
+            blue_green: None,
             rollout: Rollout { bake: Duration::ZERO, ..Rollout::default() },
         };
         let observed = hosts

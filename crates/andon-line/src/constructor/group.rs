@@ -129,7 +129,7 @@ impl Members {
                 if let Transport::Ssh { address, .. } = &mut transport {
                     *address = name.to_string();
                 }
-                host::add(call, Host { name: name.clone(), transport, port_offset: 0 }, place);
+                host::add(call, Host::new(name.clone(), transport), place);
             }
             (None, None) => {
                 self.broken = true;

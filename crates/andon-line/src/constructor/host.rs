@@ -77,7 +77,7 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         other => other,
     };
     let port_offset = call.port("port_offset").unwrap_or_default();
-    let host = Host { name: name.clone(), transport, port_offset };
+    let host = Host { port_offset, ..Host::new(name.clone(), transport) };
     add(call, host, call.place_of("name")).then_some(Thing::Host(name))
 }
 

@@ -109,6 +109,9 @@ fn build(call: &Call<'_>) -> Option<Thing> {
     let share = |name| call.share(name).unwrap_or(andon_core::quantity::Share::Hosts(1));
     let count = |name| call.number(name).and_then(|number| u32::try_from(number).ok()).unwrap_or(1);
     let rollout = Rollout {
+        by_site: false,
+        drain_timeout: Rollout::default().drain_timeout,
+        slow_start: Rollout::default().slow_start,
         waves: call.list("waves").iter().filter_map(Given::share).collect(),
         max_parallel: share("max_parallel"),
         min_available: call.share("min_available"),

@@ -115,6 +115,8 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         run: run?.clone(),
         health,
         tests,
+        balancers: Vec::new(),
+        blue_green: None,
         rollout,
     };
     add(call, service).then_some(Thing::Service)

@@ -74,7 +74,7 @@ impl Stage {
 }
 
 fn host(name: &str) -> Host {
-    Host { name: HostName::new(name).unwrap(), transport: Transport::Local, port_offset: 0 }
+    Host::new(HostName::new(name).unwrap(), Transport::Local)
 }
 
 fn facts(boot_id: &str) -> HostFacts {

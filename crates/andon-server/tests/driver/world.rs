@@ -64,6 +64,8 @@ pub(crate) fn service(hosts: &[Host], rollout: &Rollout) -> Service {
         },
         health: None,
         tests: Vec::new(),
+        balancers: Vec::new(),
+        blue_green: None,
         rollout: rollout.clone(),
     }
 }
@@ -81,11 +83,7 @@ impl World {
     /// `n` hosts named `web1` and so on, that run the release `old`.
     pub(crate) async fn new(n: usize) -> Self {
         let intents = Intents::default();
-        let host = |n| Host {
-            name: HostName::new(format!("web{n}")).unwrap(),
-            transport: Transport::Local,
-            port_offset: 0,
-        };
+        let host = |n| Host::new(HostName::new(format!("web{n}")).unwrap(), Transport::Local);
         let world = Self {
             fleet: Fleet::new(&intents),
             rollout: Rollout {
