@@ -17,7 +17,8 @@ pub struct Process {
     pub name: String,
 }
 
-/// All processes at this moment; those that end meanwhile are left out.
+/// All processes at this moment; those that end meanwhile are left out, and so are those that have ended and wait for
+/// somebody to take note: where nobody adopts orphans, they wait for ever.
 pub fn all() -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
@@ -69,7 +70,11 @@ pub fn send(pid: u32, signal: Signal) {
 fn parse_stat(stat: &str) -> Option<Process> {
     let (pid, rest) = stat.split_once(" (")?;
     let (name, rest) = rest.rsplit_once(") ")?;
-    let parent = rest.split(' ').nth(1)?;
+    let (state, rest) = rest.split_once(' ')?;
+    let parent = rest.split(' ').next()?;
+    if state == "Z" {
+        return None;
+    }
     Some(Process { pid: pid.parse().ok()?, parent: parent.parse().ok()?, name: name.to_owned() })
 }
 
@@ -83,6 +88,7 @@ mod tests {
     fn a_name_with_spaces_and_parentheses_is_read_whole() {
         let process = parse_stat("12 (a) (b c) S 7 12 12 0").unwrap();
         assert_eq!(process, Process { pid: 12, parent: 7, name: "a) (b c".into() });
+        assert_eq!(parse_stat("12 (a) Z 7 12 12 0"), None);
     }
 
     #[test]
