@@ -1,4 +1,4 @@
-//! Talks: the messages between a controller and the agents on hosts.
+//! Talks: the messages between a controller and the agents on hosts, and those of the proxy's control socket.
 //!
 //! One schema for all ways to a host. A [`frame`] is a length and a self-describing (CBOR) message, so that two
 //! sides that are one version apart understand each other: unknown fields are ignored, new fields have defaults.
@@ -6,3 +6,4 @@
 
 pub mod agent;
 pub mod frame;
+pub mod proxy;
