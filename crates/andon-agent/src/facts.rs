@@ -57,7 +57,7 @@ pub(crate) fn gather(placement: &Placement, tokens: &[Token]) -> Result<HostFact
         fates.insert(token.clone(), journal.status(token)?);
     }
     let mut obstacles = obstacles(&layout);
-    let authority = fence::holder(&layout).unwrap_or_else(|error| {
+    let authority = fence::holder(&layout.authority()).unwrap_or_else(|error| {
         obstacles.push(format!("{error}."));
         None
     });

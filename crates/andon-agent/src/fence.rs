@@ -1,13 +1,12 @@
-//! Whom a host obeys: one ledger per service, and never a lower fence than the highest seen.
+//! Whom a host obeys: one ledger per service, or per pool of a balancer, and never a lower fence than the highest seen.
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use andon_core::host::Authority;
 
 use crate::durable;
-use crate::layout::Layout;
 
 /// Why an order is not obeyed.
 #[derive(Debug, thiserror::Error)]
@@ -30,11 +29,10 @@ fn admits(holder: &Authority, asking: &Authority) -> bool {
     if holder.ledger == asking.ledger { asking.fence >= holder.fence } else { asking.take_over }
 }
 
-/// Whom the host obeys, if it ever obeyed anybody.
-pub(crate) fn holder(layout: &Layout) -> Result<Option<Authority>, FenceError> {
-    let path = layout.authority();
-    let failed = |path: PathBuf, why: String| Err(FenceError::Storage { path, why });
-    match fs::read(&path) {
+/// Whom the host obeys, if it ever obeyed anybody: what the record at `path` says.
+pub(crate) fn holder(path: &Path) -> Result<Option<Authority>, FenceError> {
+    let failed = |path: &Path, why: String| Err(FenceError::Storage { path: path.to_owned(), why });
+    match fs::read(path) {
         Ok(bytes) => match serde_json::from_slice(&bytes) {
             Ok(authority) => Ok(Some(authority)),
             Err(error) => failed(path, error.to_string()),
@@ -46,9 +44,10 @@ pub(crate) fn holder(layout: &Layout) -> Result<Option<Authority>, FenceError> {
     }
 }
 
-/// Obeys `asking` from now on, or says who is obeyed instead. The caller holds the service's lock.
-pub(crate) fn raise(layout: &Layout, asking: &Authority) -> Result<(), FenceError> {
-    let holder = holder(layout)?;
+/// Obeys `asking` from now on, or says who is obeyed instead; the record is at `path`. The caller holds the lock of
+/// whatever the record is about.
+pub(crate) fn raise(path: &Path, asking: &Authority) -> Result<(), FenceError> {
+    let holder = holder(path)?;
     // A take-over is one act; what is remembered is only the new holder.
     let next = Authority { take_over: false, ..asking.clone() };
     match holder {
@@ -56,10 +55,9 @@ pub(crate) fn raise(layout: &Layout, asking: &Authority) -> Result<(), FenceErro
         Some(holder) if holder == next => return Ok(()),
         _ => {}
     }
-    let path = layout.authority();
     let written =
-        serde_json::to_vec(&next).map_err(io::Error::from).and_then(|json| durable::replace(&path, &json));
-    written.map_err(|error| FenceError::Storage { path, why: error.to_string() })
+        serde_json::to_vec(&next).map_err(io::Error::from).and_then(|json| durable::replace(path, &json));
+    written.map_err(|error| FenceError::Storage { path: path.to_owned(), why: error.to_string() })
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ impl<'a> Journal<'a> {
         self.layout.create()?;
         let path = self.layout.lock();
         let lock = lock::acquire(&path).map_err(|source| JournalError::Storage { path, source })?;
-        fence::raise(self.layout, asking)?;
+        fence::raise(&self.layout.authority(), asking)?;
         Ok(lock)
     }
 

@@ -41,13 +41,17 @@ pub(crate) struct Layout {
 impl Layout {
     /// The layout below the root of `placement`, which is checked and not touched.
     pub(crate) fn of(placement: &Placement) -> Result<Self, LayoutError> {
-        let root = &placement.root;
+        Self::at(&placement.root)
+    }
+
+    /// The layout below `root`, which is checked and not touched.
+    pub(crate) fn at(root: &Path) -> Result<Self, LayoutError> {
         let mut parts = root.components();
         let absolute = parts.next() == Some(Component::RootDir);
         let names = parts.clone().count();
         // `components` hides a `.` in the middle, which is harmless: the path is rebuilt without it.
         if !absolute || names == 0 || !parts.all(|part| matches!(part, Component::Normal(_))) {
-            return Err(LayoutError::Root(root.clone()));
+            return Err(LayoutError::Root(root.to_owned()));
         }
         Ok(Self { root: root.components().collect() })
     }
@@ -128,19 +132,38 @@ impl Layout {
         self.records().join(id.as_str())
     }
 
+    /// What is remembered of one pool; `key` tells it from the other pools of this root.
+    pub(crate) fn pool(&self, key: &str) -> PathBuf {
+        self.private().join("balance").join(key)
+    }
+
     /// Makes every directory that is not there yet.
     pub(crate) fn create(&self) -> Result<(), LayoutError> {
         make(&self.releases(), 0o755)?;
         make(&self.root.join("shared"), 0o755)?;
+        self.create_private()?;
+        for path in [self.steps(), self.incoming(), self.records()] {
+            make(&path, 0o700)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the directory of one pool, and no more: the service itself may have nothing on this host.
+    pub(crate) fn create_pool(&self, key: &str) -> Result<PathBuf, LayoutError> {
+        make(&self.root, 0o755)?;
+        self.create_private()?;
+        let pool = self.pool(key);
+        make(&pool, 0o700)?;
+        Ok(pool)
+    }
+
+    fn create_private(&self) -> Result<(), LayoutError> {
         make(&self.private(), 0o700)?;
         let private = self.private();
         let found = fs::symlink_metadata(&private)
             .map_err(|source| LayoutError::Create { path: private.clone(), source })?;
         if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
             return Err(LayoutError::Foreign(private));
-        }
-        for path in [self.steps(), self.incoming(), self.records()] {
-            make(&path, 0o700)?;
         }
         Ok(())
     }
@@ -151,12 +174,12 @@ fn make(path: &Path, mode: u32) -> Result<(), LayoutError> {
     made.map_err(|source| LayoutError::Create { path: path.to_owned(), source })
 }
 
-/// The placement with a leading `~` of its root made `home`, the home of the user whom this agent runs as. Without a
-/// home the root stays relative, and is refused as such.
-pub(crate) fn at_home(placement: Placement, home: Option<&Path>) -> Placement {
-    match (home.filter(|home| home.is_absolute()), placement.root.strip_prefix("~")) {
-        (Some(home), Ok(below)) => Placement { root: home.join(below), ..placement },
-        _ => placement,
+/// `root` with a leading `~` made `home`, the home of the user whom this agent runs as. Without a home the root stays
+/// relative, and is refused as such.
+pub(crate) fn at_home(root: PathBuf, home: Option<&Path>) -> PathBuf {
+    match (home.filter(|home| home.is_absolute()), root.strip_prefix("~")) {
+        (Some(home), Ok(below)) => home.join(below),
+        _ => root,
     }
 }
 
@@ -194,12 +217,9 @@ mod tests {
 
     #[test]
     fn a_root_below_the_home_of_the_user_is_found_there() {
-        let root = |placement: Placement| placement.root;
-        assert_eq!(
-            root(at_home(placement("~/www"), Some(Path::new("/home/ana")))),
-            Path::new("/home/ana/www")
-        );
-        assert_eq!(root(at_home(placement("/srv/www"), Some(Path::new("/home/ana")))), Path::new("/srv/www"));
-        assert!(Layout::of(&at_home(placement("~/www"), None)).is_err(), "without a home it is refused");
+        let home = Some(Path::new("/home/ana"));
+        assert_eq!(at_home("~/www".into(), home), Path::new("/home/ana/www"));
+        assert_eq!(at_home("/srv/www".into(), home), Path::new("/srv/www"));
+        assert!(Layout::at(&at_home("~/www".into(), None)).is_err(), "without a home it is refused");
     }
 }

@@ -15,6 +15,7 @@ use andon_core::digest::Digest;
 
 use run::SelfExe;
 
+mod balance;
 mod durable;
 mod facts;
 mod fence;
@@ -28,6 +29,7 @@ mod release;
 pub mod run;
 mod self_exe;
 mod session;
+mod sockets;
 mod step;
 mod upload;
 pub mod verify;

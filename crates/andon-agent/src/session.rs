@@ -5,21 +5,24 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use andon_api::agent::{ArtifactState, FromHost, Order, PROTOCOL, Refusal, Subject, ToHost};
 use andon_api::frame::{self, FrameError, HEADER};
+use andon_core::balance::{BalancerFailure, FailureKind, Pool, Wishes};
 use andon_core::digest::Digest;
 use andon_core::host::{Authority, Placement, Step, Token};
 use andon_core::release::ReleaseId;
 
+use crate::balance;
 use crate::facts::{self, FactsError};
 use crate::journal::{Journal, JournalError};
 use crate::layout::{self, Layout};
 use crate::run::SelfExe;
+use crate::sockets;
 use crate::upload::{self, Upload};
 use outbox::{Gone, Outbox};
 
@@ -131,10 +134,11 @@ impl Session {
             ToHost::Start { order, from } => {
                 self.start(&Order { placement: placed(order.placement.clone()), ..*order }, from)
             }
-            ToHost::Balance { id, .. } | ToHost::CountSockets { id, .. } => {
-                let refusal = Refusal::Malformed("this agent knows no balancers".to_owned());
-                self.refuse(Subject::Question(id), refusal)
+            ToHost::Balance { id, mut pool, authority, wishes } => {
+                pool.root = rooted(pool.root);
+                self.balance(id, pool, authority, wishes)
             }
+            ToHost::CountSockets { id, placement } => self.count_sockets(id, placement),
             ToHost::Kill { placement, token } => self.kill(&placed(*placement), token),
         }
     }
@@ -145,6 +149,25 @@ impl Session {
             Err(error) => {
                 outbox.send(&FromHost::Refused { what: Subject::Question(id), refusal: error.into() })
             }
+        })
+    }
+
+    fn balance(&self, id: u64, pool: Box<Pool>, authority: Authority, wishes: Wishes) -> Result<(), Gone> {
+        if self.is_crowded() {
+            let reason = format!("the agent does {MOST_AT_ONCE} other things at this moment; ask again");
+            let failure = BalancerFailure { kind: FailureKind::Unreachable, reason, details: String::new() };
+            return self.outbox.send(&FromHost::Balanced { id, sight: Err(failure) });
+        }
+        let exe = self.exe.clone();
+        self.meanwhile(move |outbox| {
+            let sight = balance::balance(&pool, &authority, &wishes, &exe).map(Box::new);
+            outbox.send(&FromHost::Balanced { id, sight })
+        })
+    }
+
+    fn count_sockets(&self, id: u64, placement: Box<Placement>) -> Result<(), Gone> {
+        self.meanwhile(move |outbox| {
+            outbox.send(&FromHost::Sockets { id, sockets: sockets::count(&placement) })
         })
     }
 
@@ -320,5 +343,9 @@ fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
 }
 
 fn placed(placement: Placement) -> Placement {
-    layout::at_home(placement, std::env::var_os("HOME").as_deref().map(Path::new))
+    Placement { root: rooted(placement.root), ..placement }
+}
+
+fn rooted(root: PathBuf) -> PathBuf {
+    layout::at_home(root, std::env::var_os("HOME").as_deref().map(Path::new))
 }

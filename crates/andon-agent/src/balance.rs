@@ -1,0 +1,89 @@
+//! Makes the servers of a pool as they are wished, and says what the balancer sees: finds the balancer's kind, sees
+//! to it that one call at a time touches a pool, and that only the holder of the pool's fence changes anything.
+//!
+//! It never decides who is to get traffic, and knows nothing about any one balancer.
+
+use std::path::PathBuf;
+
+use andon_core::balance::{BalancerFailure, FailureKind, Pool, PoolSight, Wishes};
+use andon_core::digest::Digest;
+use andon_core::host::Authority;
+use andon_core::line::{BalancerKind, HaproxyApi};
+
+use crate::fence::{self, FenceError};
+use crate::layout::Layout;
+use crate::lock;
+use crate::run::SelfExe;
+
+mod agent_check;
+mod haproxy;
+mod nginx;
+mod proxy;
+
+/// Looks at `pool`, and changes those servers that are not as wished.
+///
+/// Calls for the same pool wait for each other, at most 20 s. Without wishes nobody needs to be obeyed.
+pub(crate) fn balance(
+    pool: &Pool,
+    authority: &Authority,
+    wishes: &Wishes,
+    exe: &SelfExe,
+) -> Result<PoolSight, BalancerFailure> {
+    if let Some(stranger) = wishes.keys().find(|name| pool.servers.iter().all(|server| server.name != **name))
+    {
+        let reason = format!("the order names the server {stranger}, which is not one of its pool's");
+        return Err(failure(FailureKind::Missing, reason));
+    }
+    let records = records(pool)?;
+    let _lock = lock::acquire(&records.join("lock")).map_err(|error| {
+        let reason = format!("{} cannot be locked: {error}", records.display());
+        failure(FailureKind::Unreachable, reason)
+    })?;
+    if !wishes.is_empty() {
+        fence::raise(&records.join("authority.json"), authority).map_err(refused)?;
+    }
+    match &pool.balancer {
+        BalancerKind::Haproxy { api, backend } => haproxy::balance(pool, api, backend, wishes, &records),
+        BalancerKind::AgentCheck { port } => agent_check::balance(pool, *port, wishes, &records, exe),
+        BalancerKind::Nginx { .. } => nginx::balance(pool, wishes, &records),
+        BalancerKind::Proxy { control, pool: name } => proxy::balance(pool, control, name, wishes, &records),
+    }
+}
+
+/// The directory in which is kept what must be remembered of `pool`; made where it is missing.
+fn records(pool: &Pool) -> Result<PathBuf, BalancerFailure> {
+    let made = Layout::at(&pool.root).and_then(|layout| layout.create_pool(&key(&pool.balancer)));
+    made.map_err(|error| failure(FailureKind::Refused, error.to_string()))
+}
+
+/// Tells one set of servers from all others that share a root. What only says how a balancer is handled, and may be
+/// edited, is no part of it.
+fn key(balancer: &BalancerKind) -> String {
+    let place = match balancer {
+        BalancerKind::Haproxy { api: HaproxyApi::Socket(path), backend } => {
+            format!("{}\n{backend}", path.display())
+        }
+        BalancerKind::Haproxy { api: HaproxyApi::Tcp(address), backend } => format!("{address}\n{backend}"),
+        BalancerKind::AgentCheck { port } => port.to_string(),
+        BalancerKind::Nginx { include, .. } => include.display().to_string(),
+        BalancerKind::Proxy { control, pool } => format!("{}\n{pool}", control.display()),
+    };
+    let digest = Digest::of(place.as_bytes()).to_string();
+    format!("{}-{}", balancer.name(), digest.get(..16).unwrap_or_default())
+}
+
+fn refused(error: FenceError) -> BalancerFailure {
+    let reason = match &error {
+        FenceError::Held(holder) => format!(
+            "this balancer obeys deployment #{} by {} on {} (fence {}); nothing was changed",
+            holder.deployment, holder.by, holder.at, holder.fence
+        ),
+        FenceError::Storage { .. } => error.to_string(),
+    };
+    failure(FailureKind::Refused, reason)
+}
+
+/// A failure without details.
+fn failure(kind: FailureKind, reason: impl Into<String>) -> BalancerFailure {
+    BalancerFailure { kind, reason: reason.into(), details: String::new() }
+}
