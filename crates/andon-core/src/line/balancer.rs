@@ -1,5 +1,6 @@
 //! What stands between users and the instances of a service.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Host, Template, Transport};
 use crate::balance::Server;
 use crate::line::Instance;
-use crate::name::{HostName, ServerName};
+use crate::name::{EnvironmentName, HostName, ServerName};
 
 /// A balancer of a service: one configuration, on one host or several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,9 @@ pub struct Balancer {
     pub hosts: Vec<HostName>,
     /// The name by which it knows an instance; `{host}`, `{port}` and `{instance}` are filled in.
     pub server: Template,
+    /// The environments whose instances it serves; empty for all of the service's.
+    #[serde(default)]
+    pub environments: BTreeSet<EnvironmentName>,
 }
 
 /// The kinds of balancers.
@@ -91,6 +95,11 @@ impl BalancerKind {
 }
 
 impl Balancer {
+    /// Whether the instances of `environment` are behind it.
+    pub fn serves(&self, environment: &EnvironmentName) -> bool {
+        self.environments.is_empty() || self.environments.contains(environment)
+    }
+
     /// The instance of `host` as this balancer knows it. `None` for one without a port, which no balancer reaches.
     pub fn server(&self, host: &Host, instance: &Instance) -> Option<Server> {
         let port = instance.port?;
