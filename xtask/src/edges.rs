@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("andon-api", &["andon-core"]),
     ("andon-store", &["andon-core"]),
     ("andon-archive", &["andon-core"]),
+    ("andon-load", &["andon-core"]),
     ("andon-agent", &["andon-core", "andon-api", "andon-archive"]),
     ("andon-server", &["andon-core", "andon-line", "andon-api", "andon-store", "andon-archive"]),
     (
@@ -24,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "andon-api",
             "andon-store",
             "andon-archive",
+            "andon-load",
             "andon-server",
             "andon-agent",
         ],
