@@ -63,6 +63,21 @@ pub struct Pool {
     pub root: PathBuf,
 }
 
+impl Pool {
+    /// What people call it: `haproxy www on lb1`.
+    pub fn name(&self) -> String {
+        match (self.balancer.name(), self.balancer.pool()) {
+            (kind, "") => format!("{kind} on {}", self.host),
+            (kind, pool) => format!("{kind} {pool} on {}", self.host),
+        }
+    }
+
+    /// The servers that run on a host.
+    pub fn servers_of(&self, host: &HostName) -> impl Iterator<Item = &Server> {
+        self.servers.iter().filter(move |server| server.host == *host)
+    }
+}
+
 /// What is wished of the servers of a pool. One that is not named stays as it is.
 pub type Wishes = BTreeMap<ServerName, Traffic>;
 

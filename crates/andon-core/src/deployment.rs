@@ -6,8 +6,9 @@
 //! the state: a host that is [`HostState::Doing`] something has exactly one open order. So a restarted driver
 //! knows what is open without having been told.
 //!
-//! Balancers and analyses have their places: a drain goes between `prepared` and `activating`, an enable between
-//! `verifying` and `observing`, and the gate between two waves is where an analysis is asked ([`decide`]).
+//! Draining and enabling are no steps of a host: what its balancers should do is read off the state like the orders
+//! ([`Deployment::traffic`]), and what they see comes back as input ([`traffic`]). The gate between two waves is
+//! where an analysis is asked ([`decide`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,10 +24,11 @@ pub use crate::name::DeploymentId;
 pub use ending::Ending;
 pub use fact::{Ask, Fact, Request};
 pub use handle::Input;
-pub use host_run::{Doing, Failure, HostRun, HostState, Way};
+pub use host_run::{Doing, DrainProof, Failure, HostRun, HostState, Way};
 pub use orders::OpenOrder;
 pub use state::{AfterAbort, CancelReason, Cause, PauseReason, PendingReason, Phase, State};
 pub use summary::{HostCounts, Summary};
+pub use traffic::TrafficSight;
 
 mod consequences;
 mod decide;
@@ -39,6 +41,7 @@ mod rollback;
 pub mod sentence;
 mod state;
 mod summary;
+pub mod traffic;
 mod verdict;
 
 /// The state of a deployment.
@@ -122,6 +125,17 @@ impl Deployment {
             }
             Fact::Entered { state } => self.enter(at, state),
             Fact::Host { host, state } => self.enter_host(at, host, state),
+            Fact::Drained { host, proof } => {
+                if let Some(run) = self.hosts.get_mut(host) {
+                    run.drain = Some(proof.clone());
+                }
+            }
+            Fact::Serving { host, serving, .. } => {
+                if let Some(run) = self.hosts.get_mut(host) {
+                    run.serving = *serving;
+                    run.ill_since = (!serving).then_some(at);
+                }
+            }
             // Of two wishes at once, stopping is not overtaken by a smaller one.
             Fact::Asked { ask, .. } if self.asked_for_more_than(ask) => {}
             Fact::Asked { ask, by, .. } => self.asked = Some((ask.clone(), by.clone())),
@@ -200,7 +214,20 @@ impl HostRun {
             Before::Reached { serves, .. } => (HostState::Pending, *serves),
             Before::Unreachable { why } => (HostState::Unreachable { why: why.clone(), doing: None }, false),
         };
-        Self { state, since: at, touched: false, serving, served_before: serving, begun: 0, failure: None }
+        let held_out = matches!(before, Before::Reached { held_out: Some(_), .. });
+        Self {
+            state,
+            since: at,
+            touched: false,
+            serving,
+            served_before: serving,
+            ill_since: None,
+            drained: false,
+            held_out,
+            drain: None,
+            begun: 0,
+            failure: None,
+        }
     }
 
     fn enter(&mut self, at: Time, state: &HostState) {
@@ -212,26 +239,40 @@ impl HostRun {
                 }
                 match doing.stage {
                     Stage::Prepare => self.serving = self.untouched_serving(),
+                    Stage::Drain => {
+                        self.serving = false;
+                        self.drained = true;
+                    }
                     Stage::Activate => {
                         self.serving = false;
                         self.touched |= doing.way == Way::Forward;
                     }
-                    Stage::Verify => self.serving = false,
+                    Stage::Verify | Stage::Enable => self.serving = false,
                     // It was verified and takes traffic again.
-                    Stage::Observe => self.serving = true,
+                    Stage::Observe => self.back_in_service(),
                 }
             }
             HostState::Failed(failure) => {
                 self.failure = Some(failure.clone());
                 self.serving &= failure.stage == Stage::Prepare;
             }
-            HostState::Succeeded | HostState::Reverted => self.serving = true,
+            HostState::Succeeded | HostState::Reverted => self.back_in_service(),
             HostState::Unreachable { .. } | HostState::RevertFailed(_) => self.serving = false,
             HostState::Pending | HostState::Skipped | HostState::Unknown { .. } | HostState::Cancelled => {}
-            HostState::Prepared => self.serving = self.untouched_serving(),
+            HostState::Prepared => {
+                self.serving = self.untouched_serving();
+                self.drained = false;
+            }
         }
         self.state = state.clone();
         self.since = at;
+        self.ill_since = None;
+    }
+
+    /// Verified, and put back where it was before.
+    fn back_in_service(&mut self) {
+        self.serving = !self.held_out;
+        self.drained = false;
     }
 
     /// A host that was out of reach for a while, and not changed, serves as it did before.

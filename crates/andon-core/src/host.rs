@@ -66,10 +66,14 @@ pub struct Authority {
 pub enum Stage {
     /// Fetch, verify and unpack the release. Disturbs nothing that runs.
     Prepare,
+    /// Take the instances out of their balancers and see that nothing is under way on them.
+    Drain,
     /// Switch `current` and restart the instances.
     Activate,
     /// Wait until all instances are healthy, then run the production tests.
     Verify,
+    /// Put the instances back into their balancers and see that these find them up.
+    Enable,
     /// See that the instances stay healthy.
     Observe,
 }
@@ -78,8 +82,10 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Stage::Prepare => "prepare",
+            Stage::Drain => "drain",
             Stage::Activate => "activate",
             Stage::Verify => "verify",
+            Stage::Enable => "enable",
             Stage::Observe => "observe",
         })
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::balance::Pool;
 use crate::digest::Digest;
 use crate::host::Placement;
 use crate::kind::Kind;
@@ -16,9 +17,11 @@ use crate::name::ScopeName;
 use crate::release::{Release, ReleaseId};
 
 pub use build::{Observation, Observations, Proposal, build};
+pub use pools::{Sights, pools};
 pub use refusal::{FullHost, Refusal};
 
 mod build;
+mod pools;
 mod refusal;
 mod waves;
 
@@ -39,6 +42,9 @@ pub struct Plan {
     pub config: Digest,
     /// All hosts of the environment.
     pub hosts: BTreeMap<HostName, PlannedHost>,
+    /// Every balancer that sends traffic to the instances; none for a service that nobody calls.
+    #[serde(default)]
+    pub pools: Vec<PlannedPool>,
     /// The hosts that change, in order, wave by wave.
     pub waves: Vec<Vec<HostName>>,
     /// Hosts that may be in their cycle at once.
@@ -60,6 +66,15 @@ pub struct Plan {
     pub bake: Duration,
     /// Releases that hosts must not remove.
     pub keep: Vec<ReleaseId>,
+}
+
+/// A pool in a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedPool {
+    /// The way to the host that its balancer runs on.
+    pub at: Host,
+    /// The servers, and how the balancer is reached there.
+    pub pool: Pool,
 }
 
 /// What happens when the release fails.
@@ -99,6 +114,9 @@ pub enum Before {
         has_release: bool,
         /// Whether the release to go back to lies on its disk.
         has_back_to: bool,
+        /// A balancer that it was taken out of by somebody else: it is changed, and stays out.
+        #[serde(default)]
+        held_out: Option<String>,
     },
     /// It did not.
     Unreachable {
@@ -111,6 +129,11 @@ impl Plan {
     /// The service on one of its hosts.
     pub fn placement(&self, host: &HostName) -> Option<Placement> {
         self.hosts.get(host).map(|planned| placement(&self.service, &planned.host))
+    }
+
+    /// Whether any balancer sends traffic to a host.
+    pub fn is_balanced(&self, host: &HostName) -> bool {
+        self.pools.iter().any(|planned| planned.pool.servers_of(host).next().is_some())
     }
 
     /// How many hosts change.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::kind::Kind;
-use crate::name::DeploymentId;
+use crate::name::{DeploymentId, HostName};
 use crate::release::{Release, ReleaseId, ReleaseStatus};
 use crate::time::Time;
 
@@ -56,6 +56,20 @@ pub enum ScopeFact {
         /// One sentence.
         because: String,
     },
+    /// A host was left out of its balancers, on purpose: nobody works on it any more.
+    HeldOut {
+        /// Which host.
+        host: HostName,
+        /// The deployment that took it out.
+        deployment: DeploymentId,
+        /// Why it stays out: one sentence.
+        reason: String,
+    },
+    /// A host that was held out is in traffic again.
+    Returned {
+        /// Which host.
+        host: HostName,
+    },
     /// From now on, this is what the hosts should run.
     Current {
         /// The release.
@@ -88,6 +102,17 @@ pub enum Lock {
     },
 }
 
+/// A host that was left out of its balancers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldOut {
+    /// The deployment that took it out.
+    pub deployment: DeploymentId,
+    /// Why it stays out: one sentence.
+    pub reason: String,
+    /// Since when.
+    pub since: Time,
+}
+
 /// What is known of a release here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownRelease {
@@ -116,6 +141,9 @@ pub struct Scope {
     pub current: Option<ReleaseId>,
     /// Every release that was judged here.
     pub releases: BTreeMap<ReleaseId, KnownRelease>,
+    /// Hosts that were left out of their balancers: every drain has an owner, or is one of these.
+    #[serde(default)]
+    pub held: BTreeMap<HostName, HeldOut>,
     judgements: u64,
     /// What the lock was held for and no deployment has mended since: after which one, and why.
     #[serde(default)]
@@ -174,6 +202,13 @@ impl Scope {
                     ordinal: self.judgements,
                 };
                 self.releases.insert(release.id.clone(), known);
+            }
+            ScopeFact::HeldOut { host, deployment, reason } => {
+                let held = HeldOut { deployment: *deployment, reason: reason.clone(), since: at };
+                self.held.insert(host.clone(), held);
+            }
+            ScopeFact::Returned { host } => {
+                self.held.remove(host);
             }
             ScopeFact::Current { release } => self.current = Some(release.clone()),
         }

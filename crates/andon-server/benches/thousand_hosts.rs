@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use andon_api::agent::Order;
+use andon_core::balance::{BalancerFailure, Pool, PoolSight, Sockets, Wishes};
 use andon_core::deployment::{Kind, State};
-use andon_core::host::{HostFacts, InstanceFacts, InstanceState, Outcome, Placement, Step, Token};
+use andon_core::host::{Authority, HostFacts, InstanceFacts, InstanceState, Outcome, Placement, Step, Token};
 use andon_core::line::{Host, Transport};
 use andon_core::name::{EnvironmentName, ServiceName};
 use andon_core::person::Person;
@@ -73,6 +74,20 @@ impl Hosts for SimulatedHosts {
         })
     }
 
+    async fn balance(
+        &self,
+        _: &Host,
+        _: &Pool,
+        _: &Authority,
+        _: &Wishes,
+    ) -> Result<PoolSight, BalancerFailure> {
+        Ok(PoolSight::default())
+    }
+
+    async fn count_sockets(&self, _: &Host, _: &Placement) -> Result<Sockets, String> {
+        Ok(Sockets::default())
+    }
+
     async fn carry_out(&self, _: &Host, order: Order, _: &Supplies) -> Result<Outcome, HostError> {
         self.steps.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(takes(&order.step) / SPEED).await;
@@ -125,6 +140,7 @@ async fn measure(dir: &Path) -> Result<serde_json::Value, Box<dyn std::error::Er
     let service = loaded.line.services.values().next().ok_or("the line has no service")?.clone();
     let release = controller.artifacts().keep(&service.release, dir, None)?;
     let wish = Wish {
+        pools: Vec::new(),
         scope: ScopeName {
             service: ServiceName::new("www")?,
             environment: EnvironmentName::new("production")?,

@@ -1,5 +1,6 @@
 //! The door of the server: everything that a person can ask for, as one call each.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use andon_core::deployment::{Deployment, DeploymentId, Fact, Kind};
 use andon_core::digest::Digest;
 use andon_core::line::{Host, Service};
 use andon_core::person::Person;
-use andon_core::plan::{self, Observations, Plan, Proposal};
+use andon_core::plan::{self, Observations, Plan, PlannedPool, Proposal, Sights};
 use andon_core::release::Release;
 use andon_core::scope::{Admission, Scope, ScopeName};
 use andon_core::time::Time;
@@ -22,7 +23,7 @@ use crate::driver::{Driver, Progress};
 use crate::hosts::Hosts;
 use crate::problem::Problem;
 use crate::records::{Records, Versioned, is_conflict};
-use crate::{lease, preflight};
+use crate::{lease, preflight, traffic};
 
 mod charge;
 mod queue;
@@ -43,6 +44,8 @@ pub struct Wish {
     pub service: Service,
     /// The hosts of the environment, in the line's order.
     pub hosts: Vec<Host>,
+    /// The balancers that send traffic to them.
+    pub pools: Vec<PlannedPool>,
     /// BLAKE3 of the line's files.
     pub config: Digest,
     /// Why, in the person's words.
@@ -115,6 +118,11 @@ impl Controller {
         preflight::observe(&self.ways, service, hosts).await
     }
 
+    /// Asks balancers what they see. Changes nothing.
+    pub async fn look(&self, pools: &[PlannedPool]) -> Sights {
+        traffic::look(&self.ways, pools, &self.visitor(), &BTreeMap::new()).await
+    }
+
     /// Everything that a deployment would do. Changes nothing.
     pub async fn plan(&self, wish: &Wish) -> Result<Plan, Problem> {
         self.check_fixed(wish).await?;
@@ -133,19 +141,22 @@ impl Controller {
     }
 
     async fn plan_in(&self, wish: &Wish, scope: &Scope) -> Result<Plan, Problem> {
+        let hosts: Vec<&Host> = wish.hosts.iter().collect();
+        let (observed, sights) = tokio::join!(self.observe(&wish.service, &hosts), self.look(&wish.pools));
         let proposal = Proposal {
             scope: &wish.scope,
             kind: wish.kind,
             release: &wish.release,
             service: &wish.service,
-            hosts: wish.hosts.iter().collect(),
+            hosts,
             config: wish.config,
             known: scope,
             allow_bad: wish.allow_bad.is_some() || wish.kind == Kind::Rollback,
             ledger: self.records.ledger().id(),
             take_over: wish.take_over,
+            pools: &wish.pools,
+            sights: &sights,
         };
-        let observed = self.observe(&wish.service, &proposal.hosts).await;
         Ok(plan::build(&proposal, &observed)?)
     }
 

@@ -24,6 +24,7 @@ use crate::hosts::{HostError, Hosts, Supplies};
 use crate::lease;
 use crate::problem::Problem;
 use crate::records::{Records, Versioned, is_conflict};
+use crate::traffic::{Round, Rounds};
 
 /// How often the ledger is asked for wishes of people.
 const LOOK: Duration = Duration::from_millis(250);
@@ -87,6 +88,7 @@ impl Driver {
         let mut news = Vec::new();
         let mut head = 0;
         let mut renewed = tokio::time::Instant::now();
+        let mut rounds = Rounds::new(Arc::clone(&self.ways));
         loop {
             self.advance(deployment, &news).await?;
             news.clear();
@@ -97,7 +99,10 @@ impl Driver {
             self.act(&deployment.value, work);
             let now = (self.clock)();
             let patience = deployment.value.next_deadline(now).map_or(LOOK, |at| at.since(now).min(LOOK));
+            let authority = self.authority(&deployment.value);
+            let patience = rounds.begin(&deployment.value, now, &authority).unwrap_or(patience).min(patience);
             tokio::select! {
+                Some(round) = rounds.next() => news.extend(self.heard(&deployment.value, round)),
                 Some(ended) = work.tasks.join_next_with_id() => news.extend(work.heard(ended)),
                 () = tokio::time::sleep(patience.max(Duration::from_millis(5))) => {}
             }
@@ -244,6 +249,11 @@ impl Driver {
             work.by_task.insert(handle.id(), (name.clone(), token.clone()));
             work.by_host.insert(name, Task { token, asking, handle });
         }
+    }
+
+    /// What a round of the balancers brought.
+    fn heard(&self, deployment: &Deployment, round: Round) -> Vec<Input> {
+        deployment.plan.as_deref().map(|plan| round.news(plan)).unwrap_or_default()
     }
 
     fn authority(&self, deployment: &Deployment) -> Authority {

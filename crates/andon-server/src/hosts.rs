@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use andon_api::agent::{Order, Refusal};
-use andon_core::host::{HostFacts, Outcome, Placement, Token};
+use andon_core::balance::{BalancerFailure, Pool, PoolSight, Sockets, Wishes};
+use andon_core::host::{Authority, HostFacts, Outcome, Placement, Token};
 use andon_core::line::Host;
 use async_trait::async_trait;
 
@@ -57,6 +58,19 @@ pub trait Hosts: Send + Sync {
 
     /// Carries out a step or attaches to it, and waits for its end.
     async fn carry_out(&self, host: &Host, order: Order, supplies: &Supplies) -> Result<Outcome, HostError>;
+
+    /// Tells the balancer on a host what is wished of its servers, and says what it sees. Without wishes it is only
+    /// looked at.
+    async fn balance(
+        &self,
+        at: &Host,
+        pool: &Pool,
+        authority: &Authority,
+        wishes: &Wishes,
+    ) -> Result<PoolSight, BalancerFailure>;
+
+    /// The connections that the instances of a service have, as their host sees them.
+    async fn count_sockets(&self, host: &Host, placement: &Placement) -> Result<Sockets, String>;
 
     /// Ends a step. Returns when the wish is delivered.
     async fn kill(&self, host: &Host, placement: &Placement, token: &Token) -> Result<(), HostError>;

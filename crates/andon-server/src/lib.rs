@@ -20,6 +20,7 @@ pub mod push;
 mod records;
 pub mod revision;
 pub mod ssh;
+mod traffic;
 
 pub use controller::{Controller, Going, Trial, Wish};
 pub use driver::Progress;

@@ -5,9 +5,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use andon_core::line::{Host, Service};
+use andon_core::line::{Host, Line, Service};
 use andon_core::name::{EnvironmentName, ServiceName};
 use andon_core::person::Person;
+use andon_core::plan::PlannedPool;
 use andon_core::scope::ScopeName;
 use andon_core::suggest::nearest;
 use andon_line::Loaded;
@@ -115,6 +116,11 @@ impl Context {
         let scope = ScopeName { service: service.name.clone(), environment: environment.clone() };
         Ok((scope, service, hosts))
     }
+}
+
+/// The balancers that send traffic to a service in an environment.
+pub(crate) fn pools(line: &Line, scope: &ScopeName, service: &Service, hosts: &[&Host]) -> Vec<PlannedPool> {
+    andon_core::plan::pools(&line.hosts, service, &scope.environment, hosts)
 }
 
 /// An unknown name, with the one that was probably meant.

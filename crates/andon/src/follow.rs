@@ -171,13 +171,21 @@ impl View {
             }
         }
         let deployment = &progress.deployment;
-        let paused =
-            matches!(&deployment.state, State::Paused { reason, .. } if *reason != PauseReason::Manual);
-        if paused && !self.told_of_pause && self.live.is_none() {
-            let sentence = deployment.waiting(now).unwrap_or_default();
-            self.note(&sentence);
+        let paused = match &deployment.state {
+            State::Paused { reason, .. } if *reason != PauseReason::Manual => Some(reason),
+            _ => None,
+        };
+        if let Some(reason) = paused.filter(|_| !self.told_of_pause) {
+            if self.live.is_none() {
+                let sentence = deployment.waiting(now).unwrap_or_default();
+                self.note(&sentence);
+            }
+            // Too long for the picture, and too useful to be looked for.
+            for line in reason.details().into_iter().flat_map(str::lines) {
+                self.note(&format!("  {}", screen::legible(line)));
+            }
         }
-        self.told_of_pause = paused;
+        self.told_of_pause = paused.is_some();
         self.last = Some(Arc::clone(deployment));
     }
 

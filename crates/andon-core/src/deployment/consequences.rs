@@ -1,7 +1,8 @@
 //! What the end of a deployment means for its scope: judgements, the lock, and what should run from now on.
 
-use super::{Deployment, HostState, Kind, State};
+use super::{Deployment, HostRun, HostState, Kind, State};
 use crate::deployment::sentence::list_hosts;
+use crate::name::HostName;
 use crate::release::{Release, ReleaseStatus};
 use crate::scope::{Lock, Scope, ScopeFact};
 
@@ -16,7 +17,7 @@ impl Deployment {
             because,
         };
         let wanted = &self.request.release;
-        let mut facts = Vec::new();
+        let mut facts = self.left_out(scope);
         match &self.state {
             State::Succeeded => {
                 facts.extend(self.leaves_behind(scope));
@@ -56,6 +57,24 @@ impl Deployment {
             | State::RollingBack { .. } => {}
         }
         facts
+    }
+
+    /// Invariant I3: what was taken out of its balancers is put back, or held out with a reason.
+    fn left_out(&self, scope: &Scope) -> Vec<ScopeFact> {
+        if !self.state.is_terminal() {
+            return Vec::new();
+        }
+        let fact = |(host, run): (&HostName, &HostRun)| {
+            let host = host.clone();
+            if run.drained {
+                let why = run.failure.as_ref().map(|failure| failure.reason.clone());
+                let reason =
+                    why.unwrap_or_else(|| format!("it was {} when {} ended", run.state.name(), self.id));
+                return Some(ScopeFact::HeldOut { host, deployment: self.id, reason });
+            }
+            (run.serving && scope.held.contains_key(&host)).then_some(ScopeFact::Returned { host })
+        };
+        self.hosts.iter().filter_map(fact).collect()
     }
 
     /// A person who rolls back says that what ran is bad.

@@ -165,8 +165,11 @@ impl Deployment {
         // A host of an earlier wave that was out of reach then, and is prepared now, is not forgotten.
         let waiting =
             |host: &&HostName| self.hosts.get(*host).is_some_and(|run| run.state == HostState::Prepared);
-        if let Some(next) = plan.waves.iter().take(wave + 1).flatten().find(waiting) {
-            return self.start_host(plan, wave, next);
+        let mut candidates = plan.waves.iter().take(wave + 1).flatten().filter(waiting).peekable();
+        if let Some(first) = candidates.peek().copied() {
+            // One that has fallen ill meanwhile may be changed when the floor lets nobody else go.
+            let next = candidates.find(|host| self.may_leave_service(plan, host)).unwrap_or(first);
+            return self.start_host(now, plan, wave, next);
         }
         let Some(hosts) = plan.waves.get(wave) else {
             return self.after_last_wave(now, plan);
@@ -201,15 +204,17 @@ impl Deployment {
             .unwrap_or_else(|| self.put_back_one_bad_host(plan).into_iter().collect())
     }
 
-    fn start_host(&self, plan: &Plan, wave: usize, host: &HostName) -> Vec<Fact> {
+    fn start_host(&self, now: Time, plan: &Plan, wave: usize, host: &HostName) -> Vec<Fact> {
         let cycling = self.hosts.values().filter(|run| in_cycle(run)).count();
         if cycling >= plan.max_parallel as usize {
             return Vec::new();
         }
         if self.may_leave_service(plan, host) {
-            return vec![self.begin(host, Stage::Activate, Way::Forward)];
+            return vec![self.begin(host, self.leaving(plan, host), Way::Forward)];
         }
-        if cycling > 0 {
+        let may_recover = self.hosts.values().filter_map(|run| run.ill_since);
+        let patience = plan.service.rollout.healthy_deadline;
+        if cycling > 0 || may_recover.into_iter().any(|since| now.since(since) < patience) {
             return Vec::new();
         }
         let reason = PauseReason::Floor { available: self.available(), floor: plan.floor };
@@ -288,6 +293,10 @@ impl Deployment {
     fn abort(&self, plan: &Plan, then: &AfterAbort) -> Vec<Fact> {
         if let Some(back) = self.put_back_one_bad_host(plan) {
             return vec![back];
+        }
+        let returned = self.return_drained();
+        if !returned.is_empty() {
+            return returned;
         }
         // Watching is not worth waiting for: these hosts are verified and serve. One that is lost is not known to.
         let watched: Vec<Fact> = self

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeploymentId, HostState, Kind, State};
+use super::{DeploymentId, DrainProof, HostState, Kind, State};
 use crate::host::Fence;
 use crate::name::HostName;
 use crate::person::Person;
@@ -95,6 +95,22 @@ pub enum Fact {
         host: HostName,
         /// Which state.
         state: HostState,
+    },
+    /// Nothing is under way on a host any more, or what was is cut: recorded before it is disturbed.
+    Drained {
+        /// Which host.
+        host: HostName,
+        /// What was seen.
+        proof: DrainProof,
+    },
+    /// A host that is not at work fell out of service, or came back to it, by itself.
+    Serving {
+        /// Which host.
+        host: HostName,
+        /// Whether its balancers find it up now.
+        serving: bool,
+        /// What they said: one sentence.
+        why: String,
     },
     /// A person asked for something.
     Asked {

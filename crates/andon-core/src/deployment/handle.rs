@@ -1,6 +1,8 @@
 //! What was heard from outside, turned into facts. Late, doubled and stray news change nothing.
 
-use super::{AfterAbort, Ask, Deployment, Doing, Fact, Failure, HostRun, HostState, State, Way};
+use super::{
+    AfterAbort, Ask, Deployment, Doing, Fact, Failure, HostRun, HostState, State, TrafficSight, Way,
+};
 use crate::host::{Fence, HostFacts, Outcome, Stage, Token, TokenStatus};
 use crate::name::HostName;
 use crate::person::Person;
@@ -32,6 +34,13 @@ pub enum Input {
         /// One sentence.
         why: String,
     },
+    /// The balancers of a host, and the host itself, were asked what they see.
+    Seen {
+        /// Which host.
+        host: HostName,
+        /// What was seen.
+        sight: Box<TrafficSight>,
+    },
     /// A host with an unknown step was asked and answered.
     Found {
         /// Where.
@@ -62,6 +71,7 @@ impl Deployment {
                 }
                 _ => Vec::new(),
             },
+            Input::Seen { host, sight } => self.seen(now, &host, &sight),
             Input::Found { host, token, facts } => match self.open(&host, &token) {
                 Some((run, doing)) => self.found(&host, run, doing, &facts),
                 None => Vec::new(),
@@ -74,6 +84,10 @@ impl Deployment {
     pub fn take_charge(&self, now: Time, fence: Fence, by: Person) -> Vec<Fact> {
         let now = self.clamp(now);
         let lost = self.hosts.iter().filter_map(|(host, run)| match &run.state {
+            // Nothing was ordered of the host itself. The time begins anew: nobody knows what was said in between.
+            HostState::Doing(doing) if matches!(doing.stage, Stage::Drain | Stage::Enable) => {
+                Some(Fact::Host { host: host.clone(), state: HostState::Doing(doing.clone()) })
+            }
             HostState::Doing(doing) => {
                 let why = "the controller was away".to_owned();
                 let state = HostState::Unknown { doing: doing.clone(), since: now, why };
@@ -136,7 +150,7 @@ impl Deployment {
     }
 
     /// What follows when a step ended.
-    fn after(&self, host: &HostName, doing: &Doing, failed: Option<Failure>) -> Fact {
+    pub(super) fn after(&self, host: &HostName, doing: &Doing, failed: Option<Failure>) -> Fact {
         if doing.way == Way::Back {
             return self.after_back(host, doing, failed);
         }
@@ -154,8 +168,14 @@ impl Deployment {
         }
         match doing.stage {
             Stage::Prepare => enter(HostState::Prepared),
+            Stage::Drain => self.begin(host, Stage::Activate, Way::Forward),
             Stage::Activate => self.begin(host, Stage::Verify, Way::Forward),
-            Stage::Verify => self.begin(host, Stage::Observe, Way::Forward),
+            Stage::Verify if self.comes_back(host) => self.begin(host, Stage::Enable, Way::Forward),
+            // It was taken out, and was put back before anything was changed.
+            Stage::Enable if !self.hosts.get(host).is_some_and(|run| run.touched) => {
+                enter(HostState::Prepared)
+            }
+            Stage::Verify | Stage::Enable => self.begin(host, Stage::Observe, Way::Forward),
             Stage::Observe => enter(HostState::Succeeded),
         }
     }
@@ -194,7 +214,7 @@ impl Deployment {
             }
             TokenStatus::Interrupted => match doing.stage {
                 Stage::Prepare => again(Stage::Prepare),
-                Stage::Activate | Stage::Verify | Stage::Observe => {
+                Stage::Drain | Stage::Activate | Stage::Verify | Stage::Enable | Stage::Observe => {
                     let activated = facts.marker.as_ref().is_some_and(|marker| marker.complete)
                         && facts.uniform_release() == self.target(doing.way);
                     again(if activated { Stage::Verify } else { Stage::Activate })

@@ -1,5 +1,7 @@
 //! One host's passage through a deployment.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::host::{Stage, Token};
@@ -37,6 +39,21 @@ pub struct Failure {
     pub tail: String,
 }
 
+/// What was seen when a drain was over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainProof {
+    /// How long it took.
+    #[serde(with = "crate::time::millis")]
+    pub took: Duration,
+    /// Sessions that were still under way when the time was up, and were cut.
+    pub cut: u64,
+    /// Established connections that the host itself saw at the end, all of them idle unless they were cut.
+    /// `None` where it could not say.
+    pub sockets: Option<u32>,
+    /// What kept it from being proven: balancers that did not answer, on the way back only. A sentence.
+    pub unproven: Option<String>,
+}
+
 /// Where a host is on its passage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,7 +62,7 @@ pub enum HostState {
     Pending,
     /// Already on the release and serving: left alone.
     Skipped,
-    /// At work: `preparing`, `activating`, `verifying`, `observing` or `reverting`.
+    /// At work: `preparing`, `draining`, `activating`, `verifying`, `enabling`, `observing` or `reverting`.
     Doing(Doing),
     /// The release lies ready. Nothing that runs was disturbed.
     Prepared,
@@ -86,8 +103,10 @@ impl HostState {
             HostState::Doing(Doing { way: Way::Back, .. }) => "reverting",
             HostState::Doing(Doing { stage, .. }) => match stage {
                 Stage::Prepare => "preparing",
+                Stage::Drain => "draining",
                 Stage::Activate => "activating",
                 Stage::Verify => "verifying",
+                Stage::Enable => "enabling",
                 Stage::Observe => "observing",
             },
             HostState::Prepared => "prepared",
@@ -113,8 +132,16 @@ pub struct HostRun {
     pub touched: bool,
     /// Whether it serves users, as far as is known.
     pub serving: bool,
+    /// Since when it does not serve although nobody worked on it.
+    pub ill_since: Option<Time>,
     /// Whether it served when the plan was made.
     pub served_before: bool,
+    /// Whether it was taken out of its balancers, and not put back.
+    pub drained: bool,
+    /// Whether somebody else had taken it out before: it is changed, and stays out.
+    pub held_out: bool,
+    /// The proof of its last drain.
+    pub drain: Option<DrainProof>,
     /// Steps begun so far: the source of fresh tokens.
     pub begun: u32,
     /// Its last failure, kept after it was put back.

@@ -37,7 +37,7 @@ impl OpenOrder {
 }
 
 impl Deployment {
-    /// One open order for each host that is at work or lost.
+    /// One open order for each host that is at work or lost, unless its balancers are at work on it.
     pub fn orders(&self) -> Vec<(HostName, OpenOrder)> {
         let Some(plan) = self.plan.as_deref().filter(|_| !self.state.is_terminal()) else {
             return Vec::new();
@@ -46,6 +46,10 @@ impl Deployment {
             .iter()
             .filter_map(|(host, run)| {
                 let order = match &run.state {
+                    // Balancers are told, not the host.
+                    HostState::Doing(doing) if matches!(doing.stage, Stage::Drain | Stage::Enable) => {
+                        return None;
+                    }
                     HostState::Doing(doing) => self.step_order(plan, doing)?,
                     HostState::Unknown { doing, .. } => OpenOrder::Ask { token: doing.token.clone() },
                     _ => return None,
@@ -65,6 +69,7 @@ impl Deployment {
         let mut timeout = rollout.step_timeout;
         let step = match doing.stage {
             Stage::Prepare => Step::Prepare { release: release.clone(), keep: plan.keep.clone() },
+            Stage::Drain | Stage::Enable => return None,
             Stage::Activate => Step::Activate { release: id },
             Stage::Verify => {
                 timeout += rollout.healthy_deadline;
@@ -101,6 +106,7 @@ impl Deployment {
             State::Baking { since } => Some(*since + plan.bake),
             _ => None,
         };
-        lost.chain(own).filter(|deadline| *deadline > now).min()
+        let ill = self.hosts.values().filter_map(|run| Some(run.ill_since? + rollout.healthy_deadline));
+        lost.chain(own).chain(ill).filter(|deadline| *deadline > now).min()
     }
 }

@@ -12,6 +12,10 @@ impl Deployment {
         if !cancelled.is_empty() {
             return cancelled;
         }
+        let returned = self.return_drained();
+        if !returned.is_empty() {
+            return returned;
+        }
         // Hosts in rotation on the bad release hurt users: they go first. One at a time here; the driver asks again
         // until nothing more can start.
         let waiting = |serving: bool| {
@@ -48,7 +52,7 @@ impl Deployment {
             Before::Reached { has_back_to, .. } => *has_back_to,
             Before::Unreachable { .. } => false,
         };
-        Some(self.begin(host, if has_it { Stage::Activate } else { Stage::Prepare }, Way::Back))
+        Some(self.begin(host, if has_it { self.leaving(plan, host) } else { Stage::Prepare }, Way::Back))
     }
 
     /// What follows when a step of a host's way back ended.
@@ -57,9 +61,16 @@ impl Deployment {
             return Fact::Host { host: host.clone(), state: HostState::RevertFailed(failure) };
         }
         match doing.stage {
-            Stage::Prepare => self.begin(host, Stage::Activate, Way::Back),
+            Stage::Prepare => {
+                let next = self.plan.as_ref().map_or(Stage::Activate, |plan| self.leaving(plan, host));
+                self.begin(host, next, Way::Back)
+            }
+            Stage::Drain => self.begin(host, Stage::Activate, Way::Back),
             Stage::Activate => self.begin(host, Stage::Verify, Way::Back),
-            Stage::Verify | Stage::Observe => Fact::Host { host: host.clone(), state: HostState::Reverted },
+            Stage::Verify if self.comes_back(host) => self.begin(host, Stage::Enable, Way::Back),
+            Stage::Verify | Stage::Enable | Stage::Observe => {
+                Fact::Host { host: host.clone(), state: HostState::Reverted }
+            }
         }
     }
 }
@@ -67,8 +78,13 @@ impl Deployment {
 fn awaits_revert(run: &HostRun) -> bool {
     match &run.state {
         HostState::Succeeded | HostState::Failed(_) => true,
-        // Watching the bad release any longer helps nobody. Its step is ended by the driver.
-        HostState::Doing(doing) if doing.stage == Stage::Observe && doing.way == Way::Forward => true,
+        // Watching the bad release any longer helps nobody, nor does bringing it to users. Its step is ended by the
+        // driver.
+        HostState::Doing(doing)
+            if matches!(doing.stage, Stage::Enable | Stage::Observe) && doing.way == Way::Forward =>
+        {
+            true
+        }
         // A host that was prepared only has nothing to put back; it is not touched.
         HostState::Pending
         | HostState::Skipped

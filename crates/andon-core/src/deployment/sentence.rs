@@ -42,6 +42,7 @@ impl std::fmt::Display for PauseReason {
             PauseReason::Floor { available, floor } => {
                 write!(f, "{} serve and {floor} must: no further host may be taken out", hosts(*available))
             }
+            PauseReason::Balancer { pool, why, .. } => write!(f, "{pool}: {why}"),
             PauseReason::NothingLearned => {
                 f.write_str("no host of the first wave could be reached: nothing is known about the release")
             }
@@ -59,16 +60,30 @@ impl std::fmt::Display for CancelReason {
     }
 }
 
+impl PauseReason {
+    /// A difference or the output of a command, where there is more to see than a sentence.
+    pub fn details(&self) -> Option<&str> {
+        match self {
+            PauseReason::Balancer { details, .. } if !details.is_empty() => Some(details),
+            _ => None,
+        }
+    }
+}
+
 /// What a host does now, as a participle.
 pub fn doing(doing: &Doing) -> &'static str {
     match (doing.way, doing.stage) {
         (Way::Forward, Stage::Prepare) => "preparing",
+        (Way::Forward, Stage::Drain) => "draining",
         (Way::Forward, Stage::Activate) => "activating",
         (Way::Forward, Stage::Verify) => "verifying",
+        (Way::Forward, Stage::Enable) => "putting back into traffic",
         (Way::Forward, Stage::Observe) => "observing",
         (Way::Back, Stage::Prepare) => "fetching the old release",
+        (Way::Back, Stage::Drain) => "draining once more",
         (Way::Back, Stage::Activate) => "switching back",
         (Way::Back, Stage::Verify | Stage::Observe) => "verifying the old release",
+        (Way::Back, Stage::Enable) => "putting the old release into traffic",
     }
 }
 

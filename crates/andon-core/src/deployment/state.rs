@@ -132,6 +132,15 @@ pub enum PauseReason {
         /// Hosts that must.
         floor: u32,
     },
+    /// A balancer does not do what it is told, so that no host can be taken out safely.
+    Balancer {
+        /// Which one.
+        pool: String,
+        /// What it said: one sentence.
+        why: String,
+        /// A difference or the output of a command; may be empty.
+        details: String,
+    },
     /// The first wave ended without a single host that succeeded: nothing is known about the release.
     NothingLearned,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::balance::FailureKind;
 use crate::host::{Outcome, Stage, TokenStatus};
 use crate::plan::OnFailure;
 use crate::plan::tests::Fleet;
@@ -416,6 +417,10 @@ fn any_answer() -> impl Strategy<Value = Answer> {
     ]
 }
 
+fn any_failure() -> impl Strategy<Value = (FailureKind, usize)> {
+    (prop_oneof![Just(FailureKind::Unreachable), Just(FailureKind::Drift)], 1usize..60)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
@@ -428,8 +433,12 @@ proptest! {
         troubles in proptest::collection::vec((1usize..12, 0usize..4, any::<bool>(), any_answer()), 0..8),
         asks in proptest::collection::vec(0usize..4, 0..4),
         floor in proptest::option::of(0u8..100),
+        balancer in proptest::option::of(proptest::collection::vec(any_failure(), 0..40)),
     ) {
         let mut fleet = Fleet::running(hosts);
+        if balancer.is_some() {
+            fleet = fleet.balanced();
+        }
         fleet.sick(&sick);
         fleet.service.rollout.min_available = floor.map(Share::Percent);
         if fleet.plan().is_err() {
@@ -437,6 +446,9 @@ proptest! {
         }
         let mut world = World::new(&fleet);
         let stages = [Stage::Prepare, Stage::Activate, Stage::Verify, Stage::Observe];
+        if let Some(failures) = balancer {
+            world.balancer.failures = failures.into_iter().flat_map(|(kind, times)| vec![kind; times]).collect();
+        }
         for (host, stage, back, answer) in troubles {
             let way = if back { Way::Back } else { Way::Forward };
             world.script.entry((format!("web{host}"), stages[stage], way)).or_default().push_back(answer);
@@ -462,6 +474,12 @@ proptest! {
         let state = world.deployment.state.clone();
         prop_assert!(state.is_terminal(), "{state:?} {:?}", world.states());
         prop_assert!(!world.deployment.busy(), "{:?}", world.states());
+        let mut scope = crate::scope::Scope::default();
+        for fact in world.deployment.consequences(&scope.clone()) {
+            scope.apply(world.now, &fact);
+        }
+        let drained = world.deployment.hosts.iter().filter(|(_, run)| run.drained).map(|(host, _)| host);
+        prop_assert!(drained.eq(scope.held.keys()), "I3: every drain ends in an enable or is held");
         if let State::RolledBack { .. } = state {
             prop_assert!(world.deployment.touched().all(|(_, run)| run.state == HostState::Reverted));
         }
@@ -471,4 +489,5 @@ proptest! {
     }
 }
 
+mod traffic;
 mod trouble;

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Before, FullHost, OnFailure, Plan, PlannedHost, Refusal, waves};
+use super::pools::{Standing, standing};
+use super::{Before, FullHost, OnFailure, Plan, PlannedHost, PlannedPool, Refusal, Sights, waves};
+use crate::balance::BalancerFailure;
 use crate::digest::Digest;
 use crate::host::HostFacts;
 use crate::kind::Kind;
 use crate::line::{Host, Service};
-use crate::name::HostName;
+use crate::name::{HostName, ServiceName};
 use crate::quantity::{ByteSize, Share};
 use crate::release::{Release, ReleaseId, ReleaseStatus};
 use crate::scope::{Scope, ScopeName};
@@ -55,6 +57,10 @@ pub struct Proposal<'a> {
     pub ledger: &'a str,
     /// Hosts that belong to another ledger are taken over.
     pub take_over: bool,
+    /// The balancers of the service in this environment.
+    pub pools: &'a [PlannedPool],
+    /// What they said.
+    pub sights: &'a Sights,
 }
 
 /// Makes the plan, or says why there is none.
@@ -78,20 +84,24 @@ pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, R
     let planned: BTreeMap<HostName, PlannedHost> = hosts
         .iter()
         .map(|host| {
-            let before = before(observed.get(&host.name), &release.id, back_to.as_ref());
+            let standing = standing(&host.name, proposal.pools, proposal.sights, known);
+            let before = before(observed.get(&host.name), &release.id, back_to.as_ref(), standing);
             (host.name.clone(), PlannedHost { host: (*host).clone(), before })
         })
         .collect();
     refuse_obstacles(proposal, observed, max_unreachable)?;
+    refuse_balancers(proposal)?;
 
     let order = order_of_change(hosts, &planned, known.current.as_ref());
     if order.is_empty() {
         return Err(Refusal::NothingToDo { release: release.id.clone(), hosts: total });
     }
-    let reached = planned.values().filter(|host| matches!(host.before, Before::Reached { .. })).count();
+    // What somebody else holds out will not serve during this deployment either.
+    let can_serve = |host: &&PlannedHost| matches!(host.before, Before::Reached { held_out: None, .. });
+    let reached = planned.values().filter(can_serve).count();
     let reached = u32::try_from(reached).unwrap_or(u32::MAX);
     let floor = floor(rollout.min_available, total, reached);
-    refuse_floor(&planned, &order, floor, total, reached)?;
+    refuse_floor(&scope.service, &planned, &order, floor, total, reached)?;
     let changing = u32::try_from(order.len()).unwrap_or(u32::MAX);
     let (waves, max_parallel, bake) = match kind {
         Kind::Deploy => {
@@ -114,6 +124,7 @@ pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, R
         service: (*service).clone(),
         config: proposal.config,
         hosts: planned,
+        pools: proposal.pools.to_vec(),
         waves,
         max_parallel,
         prepare_parallel: PREPARE_PARALLEL,
@@ -145,17 +156,28 @@ fn floor(declared: Option<Share>, total: u32, reached: u32) -> u32 {
     }
 }
 
-fn before(observed: Option<&Observation>, release: &ReleaseId, back_to: Option<&Release>) -> Before {
+fn before(
+    observed: Option<&Observation>,
+    release: &ReleaseId,
+    back_to: Option<&Release>,
+    standing: Standing,
+) -> Before {
     match observed {
         Some(Observation::Reached(facts)) => {
             let running = facts.uniform_release().cloned();
-            let serves = facts.serves();
+            let healthy = facts.serves();
+            let serves = healthy && standing == Standing::In;
+            let held_out = match standing {
+                Standing::HeldOut(pool) => Some(pool),
+                Standing::In | Standing::Sick => None,
+            };
             Before::Reached {
-                already: serves && running.as_ref() == Some(release),
+                already: (serves || healthy && held_out.is_some()) && running.as_ref() == Some(release),
                 release: running,
                 serves,
                 has_release: facts.releases.contains(release),
                 has_back_to: back_to.is_some_and(|back| facts.releases.contains(&back.id)),
+                held_out,
             }
         }
         Some(Observation::Unreachable(why)) => Before::Unreachable { why: why.clone() },
@@ -236,8 +258,22 @@ fn refuse_obstacles(
     Ok(())
 }
 
+/// A host can be taken out safely only by balancers that all do as they are told. The way back does without.
+fn refuse_balancers(proposal: &Proposal<'_>) -> Result<(), Refusal> {
+    let failed: Vec<(String, BalancerFailure)> = proposal
+        .sights
+        .iter()
+        .filter_map(|(pool, sight)| Some((pool.clone(), sight.as_ref().err()?.clone())))
+        .collect();
+    if failed.is_empty() || proposal.kind == Kind::Rollback {
+        return Ok(());
+    }
+    Err(Refusal::Balancers(failed))
+}
+
 /// Refuses when a host that serves must change and could not, even after all sick hosts were mended by the change.
 fn refuse_floor(
+    service: &ServiceName,
     planned: &BTreeMap<HostName, PlannedHost>,
     order: &[HostName],
     floor: u32,
@@ -249,7 +285,7 @@ fn refuse_floor(
         .filter_map(|host| planned.get(host))
         .any(|host| matches!(host.before, Before::Reached { serves: true, .. }));
     if serving_must_change && reached <= floor {
-        return Err(Refusal::Floor { total, down: total - reached, floor });
+        return Err(Refusal::Floor { service: service.clone(), total, down: total - reached, floor });
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! Why a plan is refused. Refusals are data: nothing has been changed when one is given.
 
+use crate::balance::BalancerFailure;
 use crate::host::Authority;
 use crate::name::ScopeName;
-use crate::name::{DeploymentId, HostName};
+use crate::name::{DeploymentId, HostName, ServiceName};
 use crate::phrase::{hosts, list_hosts};
 use crate::quantity::ByteSize;
 use crate::release::ReleaseId;
@@ -50,6 +51,8 @@ pub enum Refusal {
     },
     /// Hosts without enough space.
     Full(Vec<FullHost>),
+    /// Balancers that do not answer, or do not do what they are told, each with why.
+    Balancers(Vec<(String, BalancerFailure)>),
     /// Something on a host will keep the release from working.
     Obstacles(Vec<(HostName, String)>),
     /// A host obeys somebody else.
@@ -61,6 +64,8 @@ pub enum Refusal {
     },
     /// The floor cannot hold.
     Floor {
+        /// The service.
+        service: ServiceName,
         /// Hosts in the environment.
         total: u32,
         /// Hosts that are out already.
@@ -98,12 +103,19 @@ impl Refusal {
                 Some((host, why)) => format!("{host} cannot take the release: {why}"),
                 None => "a host cannot take the release".to_owned(),
             },
+            Refusal::Balancers(failed) => match failed.first() {
+                Some((pool, failure)) => format!("{pool}: {failure}"),
+                None => "a balancer does not answer".to_owned(),
+            },
             Refusal::Foreign { host, authority } => format!(
                 "{host} obeys another ledger: deployment #{} by {} on {}",
                 authority.deployment, authority.by, authority.at
             ),
-            Refusal::Floor { total, down, floor } => {
-                format!("{}, {down} already down, floor {floor}: no host may be taken out", hosts(*total))
+            Refusal::Floor { service, total, down, floor } => {
+                format!(
+                    "{service}: {}, {down} already down, floor {floor}: no host may be taken out",
+                    hosts(*total)
+                )
             }
         }
     }
@@ -143,6 +155,19 @@ impl Refusal {
                     authority.ledger
                 )
             }
+            Refusal::Balancers(failed) => {
+                let shown = failed.iter().map(|(_, failure)| failure.details.trim_end());
+                let shown: Vec<&str> = shown.filter(|details| !details.is_empty()).take(1).collect();
+                let others: Vec<String> = failed
+                    .iter()
+                    .skip(1)
+                    .take(3)
+                    .map(|(pool, failure)| format!("also {pool}: {failure}"))
+                    .collect();
+                let all: Vec<&str> =
+                    others.iter().map(String::as_str).chain(shown).chain([untouched]).collect();
+                all.join("; ")
+            }
             Refusal::NoHosts(_)
             | Refusal::NothingToGoBackTo(_)
             | Refusal::Obstacles(_)
@@ -165,6 +190,9 @@ impl Refusal {
             }
             Refusal::Full(_) => "free space, then deploy again".to_owned(),
             Refusal::Obstacles(_) => "mend the host, then deploy again".to_owned(),
+            Refusal::Balancers(_) => {
+                "mend the balancer, then deploy again; a rollback goes on without it".to_owned()
+            }
             Refusal::Foreign { .. } => {
                 "deploy from there; or, if that ledger is gone, move the hosts here: --take-over".to_owned()
             }

@@ -1,13 +1,14 @@
 //! Plans: every number that a person would ask about, and every refusal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
+use crate::balance::{BalancerFailure, FailureKind, PoolSight, ServerSight, ServerState};
 use crate::deployment::DeploymentId;
 use crate::host::{ActivationMarker, Authority, Fence, HostFacts, InstanceFacts, InstanceState};
-use crate::line::{ReleaseSource, Rollout, Run, Supervision, Template};
+use crate::line::{Balancer, BalancerKind, HaproxyApi, ReleaseSource, Rollout, Run, Supervision, Template};
 use crate::name::{EnvironmentName, InstanceName, ServiceName};
 use crate::quantity::{ByteSize, Share};
 use crate::release::{Packing, ReleaseStatus};
@@ -47,6 +48,11 @@ pub(crate) fn facts(running: Option<ReleaseId>, serves: bool) -> HostFacts {
     }
 }
 
+/// A server as a balancer sees it.
+pub(crate) fn seen(state: ServerState, sessions: u64) -> ServerSight {
+    ServerSight { state, weight: 100, sessions: Some(sessions), queued: 0, counters: None }
+}
+
 /// A fleet as a plan sees it.
 pub(crate) struct Fleet {
     pub(crate) service: Service,
@@ -55,6 +61,8 @@ pub(crate) struct Fleet {
     known: Scope,
     observed: Observations,
     scope: ScopeName,
+    pub(crate) pools: Vec<PlannedPool>,
+    pub(crate) sights: Sights,
 }
 
 impl Fleet {
@@ -107,7 +115,39 @@ impl Fleet {
             .iter()
             .map(|host| (host.name.clone(), Observation::Reached(Box::new(facts(None, false)))))
             .collect();
-        Self { service, kind: Kind::Deploy, hosts, known: Scope::default(), observed, scope }
+        let (known, pools, sights) = (Scope::default(), Vec::new(), Sights::new());
+        Self { service, kind: Kind::Deploy, hosts, known, observed, scope, pools, sights }
+    }
+
+    /// The same behind one HAProxy, which has every host in traffic.
+    pub(crate) fn balanced(mut self) -> Self {
+        let haproxy = BalancerKind::Haproxy {
+            api: HaproxyApi::Socket(PathBuf::from("/run/haproxy/admin.sock")),
+            backend: "www".into(),
+        };
+        let lb = Host::new(HostName::new("lb1").unwrap(), Transport::Local);
+        let server = Template::new("{host}").unwrap();
+        self.service.run.ports = vec![8080];
+        self.service.balancers = vec![Balancer {
+            kind: haproxy,
+            hosts: vec![lb.name.clone()],
+            server,
+            environments: BTreeSet::new(),
+        }];
+        let all = BTreeMap::from([(lb.name.clone(), lb)]);
+        self.pools =
+            pools(&all, &self.service, &self.scope.environment, &self.hosts.iter().collect::<Vec<_>>());
+        let servers = self.pools[0].pool.servers.iter();
+        let servers = servers.map(|server| (server.name.clone(), seen(ServerState::Up, 0))).collect();
+        self.sights =
+            Sights::from([(self.pools[0].pool.name(), Ok(PoolSight { servers, ..PoolSight::default() }))]);
+        self
+    }
+
+    /// What the only balancer says of a host (counted from 0).
+    fn server(&mut self, host: usize) -> &mut ServerSight {
+        let sight = self.sights.values_mut().next().unwrap().as_mut().unwrap();
+        sight.servers.get_mut(self.hosts[host].name.as_str()).unwrap()
     }
 
     /// These hosts (counted from 0) answer, and do not serve.
@@ -144,6 +184,8 @@ impl Fleet {
                 allow_bad,
                 ledger: "ours",
                 take_over: false,
+                pools: &self.pools,
+                sights: &self.sights,
             },
             &self.observed,
         )
@@ -213,7 +255,7 @@ fn a_floor_that_cannot_hold_is_refused_with_the_numbers() {
     fleet.service.rollout.min_available = Some(Share::Hosts(7));
     fleet.lose(0);
     let refusal = fleet.plan().unwrap_err();
-    assert_eq!(refusal.what(), "8 hosts, 1 already down, floor 7: no host may be taken out");
+    assert_eq!(refusal.what(), "www: 8 hosts, 1 already down, floor 7: no host may be taken out");
 }
 
 #[test]
@@ -282,4 +324,67 @@ fn a_plan_survives_the_ledger() {
     let plan = Fleet::running(3).plan().unwrap();
     let text = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+}
+
+#[test]
+fn every_balancer_of_every_host_is_pinned_with_the_names_of_its_servers() {
+    let plan = Fleet::running(3).balanced().plan().unwrap();
+    let pool = &plan.pools[0].pool;
+    assert_eq!(pool.name(), "haproxy www on lb1");
+    let servers: Vec<String> = pool
+        .servers
+        .iter()
+        .map(|server| format!("{} {}:{}", server.name, server.address, server.port))
+        .collect();
+    assert_eq!(servers, ["web1 127.0.0.1:8080", "web2 127.0.0.1:8080", "web3 127.0.0.1:8080"]);
+}
+
+#[test]
+fn a_host_that_a_balancer_finds_sick_counts_as_down_and_goes_first() {
+    let mut fleet = Fleet::running(8).balanced();
+    fleet.server(4).state = ServerState::Down { why: "L4CON".into() };
+    let plan = fleet.plan().unwrap();
+    assert_eq!(plan.waves[0][0].as_str(), "web5");
+    assert!(matches!(plan.hosts["web5"].before, Before::Reached { serves: false, held_out: None, .. }));
+}
+
+#[test]
+fn a_host_that_somebody_took_out_is_changed_but_not_counted_and_says_so() {
+    let mut fleet = Fleet::running(8).balanced();
+    fleet.server(0).state = ServerState::Out;
+    let plan = fleet.plan().unwrap();
+    let Before::Reached { held_out, serves, .. } = &plan.hosts["web1"].before else { panic!("unreachable") };
+    assert_eq!((held_out.as_deref(), *serves), (Some("haproxy www on lb1"), false));
+    fleet.service.rollout.min_available = Some(Share::Hosts(7));
+    let refused = fleet.plan().unwrap_err();
+    assert_eq!(refused.what(), "www: 8 hosts, 1 already down, floor 7: no host may be taken out");
+}
+
+#[test]
+fn what_andon_itself_held_out_comes_back() {
+    let mut fleet = Fleet::running(8).balanced();
+    let held = ScopeFact::HeldOut {
+        host: HostName::new("web1").unwrap(),
+        deployment: DeploymentId(3),
+        reason: "it did not come back".into(),
+    };
+    fleet.known.apply(Time(2), &held);
+    fleet.server(0).state = ServerState::Out;
+    assert!(matches!(fleet.plan().unwrap().hosts["web1"].before, Before::Reached { held_out: None, .. }));
+}
+
+#[test]
+fn a_balancer_that_was_edited_by_hand_refuses_a_deploy_and_not_the_way_back() {
+    let mut fleet = Fleet::running(4).balanced();
+    let failure = BalancerFailure {
+        kind: FailureKind::Drift,
+        reason: "/etc/nginx/andon/www.conf was edited by hand".into(),
+        details: "-server a;\n+server b;\n".into(),
+    };
+    fleet.sights.values_mut().for_each(|sight| *sight = Err(failure.clone()));
+    let refused = fleet.plan().unwrap_err();
+    assert!(refused.what().contains("haproxy www on lb1: /etc/nginx/andon/www.conf was edited"));
+    assert!(refused.why().contains("+server b;") && refused.why().ends_with("nothing has been changed"));
+    fleet.kind = Kind::Rollback;
+    assert!(fleet.plan().is_ok());
 }

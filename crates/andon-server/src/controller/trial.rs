@@ -70,7 +70,7 @@ impl Controller {
     }
 
     /// Who gives orders outside of a deployment, as a host knows them already.
-    fn visitor(&self) -> Authority {
+    pub(super) fn visitor(&self) -> Authority {
         Authority {
             ledger: self.records.ledger().id().to_owned(),
             fence: Fence(0),

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use andon_api::agent::{ArtifactState, CHUNK, FromHost, Order, Refusal, ToHost};
-use andon_core::host::{HostFacts, Outcome, Placement, Step, Token, TokenStatus};
+use andon_core::balance::{BalancerFailure, FailureKind, Pool, PoolSight, Sockets, Wishes};
+use andon_core::host::{Authority, HostFacts, Outcome, Placement, Step, Token, TokenStatus};
 use andon_core::line::{Host, Transport};
 use andon_core::name::HostName;
 use async_trait::async_trait;
@@ -105,11 +106,14 @@ impl AgentHosts {
 
     /// A local host's root lies below its own directory; a remote one's is absolute already.
     fn placed(&self, host: &Host, placement: &Placement) -> Placement {
-        let root = match host.transport {
-            Transport::Local => absolute(&local_root(&self.data, host)).join(&placement.root),
-            Transport::Ssh { .. } => placement.root.clone(),
-        };
-        Placement { root, ..placement.clone() }
+        Placement { root: self.rooted(host, &placement.root), ..placement.clone() }
+    }
+
+    fn rooted(&self, host: &Host, root: &Path) -> PathBuf {
+        match host.transport {
+            Transport::Local => absolute(&local_root(&self.data, host)).join(root),
+            Transport::Ssh { .. } => root.to_owned(),
+        }
     }
 
     /// Brings the artifact to the host, unless it is there.
@@ -218,6 +222,51 @@ impl Hosts for AgentHosts {
             }
         };
         in_time(order.timeout + GRACE, work).await
+    }
+
+    async fn balance(
+        &self,
+        at: &Host,
+        pool: &Pool,
+        authority: &Authority,
+        wishes: &Wishes,
+    ) -> Result<PoolSight, BalancerFailure> {
+        let pool = Pool { root: self.rooted(at, &pool.root), ..pool.clone() };
+        let ask = async {
+            let talk = self.conversation(at).await?;
+            let (pool, authority, wishes) = (Box::new(pool), authority.clone(), wishes.clone());
+            let (_, mut answers) = talk.ask(|id| ToHost::Balance { id, pool, authority, wishes }).await?;
+            match answers.next().await? {
+                FromHost::Balanced { sight, .. } => Ok(sight.map(|sight| *sight)),
+                _ => Err(HostError::Lost("its agent answered something else".to_owned())),
+            }
+        };
+        match in_time(PATIENCE, ask).await {
+            Ok(sight) => sight,
+            Err(error) => {
+                if matches!(error, HostError::Lost(_)) {
+                    self.hang_up(at);
+                }
+                let kind = match error {
+                    HostError::Unreachable(_) | HostError::Lost(_) => FailureKind::Unreachable,
+                    HostError::Refused(_) | HostError::Unable(_) => FailureKind::Refused,
+                };
+                Err(BalancerFailure { kind, reason: error.to_string(), details: String::new() })
+            }
+        }
+    }
+
+    async fn count_sockets(&self, host: &Host, placement: &Placement) -> Result<Sockets, String> {
+        let ask = async {
+            let talk = self.conversation(host).await?;
+            let placement = Box::new(self.placed(host, placement));
+            let (_, mut answers) = talk.ask(|id| ToHost::CountSockets { id, placement }).await?;
+            match answers.next().await? {
+                FromHost::Sockets { sockets, .. } => Ok(sockets),
+                _ => Err(HostError::Lost("its agent answered something else".to_owned())),
+            }
+        };
+        in_time(PATIENCE, ask).await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
     async fn kill(&self, host: &Host, placement: &Placement, token: &Token) -> Result<(), HostError> {

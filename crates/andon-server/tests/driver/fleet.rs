@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use andon_api::agent::{Order, Refusal};
+use andon_core::balance::{
+    BalancerFailure, Pool, PoolSight, ServerSight, ServerState, Sockets, Traffic, Wishes,
+};
 use andon_core::host::{
     ActivationMarker, Authority, HostFacts, InstanceFacts, InstanceState, Outcome, Placement, Stage, Step,
     Token, TokenStatus,
@@ -49,6 +52,7 @@ struct SimulatedHost {
 
 #[derive(Debug, Default)]
 struct State {
+    balancer: BTreeMap<String, Traffic>,
     hosts: BTreeMap<String, SimulatedHost>,
     faults: BTreeMap<(String, Stage), Fault>,
     /// A stage of a release that fails on a host.
@@ -177,7 +181,7 @@ impl Fleet {
                 host.current = Some(release.clone());
                 host.marker = Some(ActivationMarker { release: release.clone(), complete: true });
             }
-            Stage::Verify | Stage::Observe => {}
+            Stage::Drain | Stage::Verify | Stage::Enable | Stage::Observe => {}
         }
         let other = host.current.as_ref() != Some(&release) && order.step.stage() != Stage::Prepare;
         let outcome = if fails || other {
@@ -186,6 +190,31 @@ impl Fleet {
             Outcome::Succeeded
         };
         host.journal.insert(order.token.clone(), TokenStatus::Finished(outcome));
+    }
+
+    /// What the balancer does and sees: it obeys, and nothing is ever under way.
+    fn balancer(&self, pool: &Pool, wishes: &Wishes) -> PoolSight {
+        let mut state = self.state();
+        let mut sight = PoolSight::default();
+        for server in &pool.servers {
+            if let Some(wish) = wishes.get(&server.name)
+                && state.balancer.insert(server.name.to_string(), *wish) != Some(*wish)
+            {
+                sight.changed.insert(server.name.clone());
+            }
+            let out = matches!(state.balancer.get(server.name.as_str()), Some(Traffic::Out | Traffic::Cut));
+            let state = if out { ServerState::Out } else { ServerState::Up };
+            let seen = ServerSight { state, weight: 100, sessions: Some(0), queued: 0, counters: None };
+            sight.servers.insert(server.name.clone(), seen);
+        }
+        sight
+    }
+
+    /// Hosts that the balancer has out.
+    pub(crate) fn out_of_traffic(&self) -> Vec<String> {
+        let state = self.state();
+        let out = state.balancer.iter().filter(|(_, wish)| matches!(wish, Traffic::Out | Traffic::Cut));
+        out.map(|(name, _)| name.clone()).collect()
     }
 
     /// Everything that ran is gone; what was on disk is not.
@@ -249,6 +278,22 @@ impl Hosts for Fleet {
                 .collect(),
             obstacles: Vec::new(),
         })
+    }
+
+    async fn balance(
+        &self,
+        _: &Host,
+        pool: &Pool,
+        _: &Authority,
+        wishes: &Wishes,
+    ) -> Result<PoolSight, BalancerFailure> {
+        tokio::time::sleep(ROUND_TRIP).await;
+        Ok(self.balancer(pool, wishes))
+    }
+
+    async fn count_sockets(&self, host: &Host, _: &Placement) -> Result<Sockets, String> {
+        self.reach(host.name.as_str()).await.map_err(|error| error.to_string())?;
+        Ok(Sockets::default())
     }
 
     async fn carry_out(&self, host: &Host, order: Order, _: &Supplies) -> Result<Outcome, HostError> {

@@ -36,9 +36,10 @@ fn cut_connections(world: &World) {
 
 /// Deploys with a controller that is killed at its `n`th append, and resumes with another. `None` when the story was
 /// over before that.
-async fn killed_at(n: usize, after: bool, script: Script) -> Option<State> {
-    let what = format!("killed {} append {n}", if after { "after" } else { "before" });
-    let world = World::new(6).await;
+async fn killed_at(n: usize, after: bool, balanced: bool, script: Script) -> Option<State> {
+    let behind = if balanced { " behind a balancer" } else { "" };
+    let what = format!("killed {} append {n}{behind}", if after { "after" } else { "before" });
+    let world = if balanced { World::balanced(6).await } else { World::new(6).await };
     script(&world);
     let (ana, handle) = world.person("ana");
     handle.plan(n, if after { Trouble::DiesAfter } else { Trouble::DiesBefore });
@@ -65,6 +66,11 @@ async fn killed_at(n: usize, after: bool, script: Script) -> Option<State> {
     };
     let state = world.check_end(NEW, &what).await;
     assert_eq!(ended.state, state, "{what}");
+    assert!(
+        world.fleet.out_of_traffic().is_empty(),
+        "{what}: {:?} are left out",
+        world.fleet.out_of_traffic()
+    );
     if world.fleet.orders().len() > orders {
         a_late_order_is_refused(&world, &what).await;
     }
@@ -90,9 +96,9 @@ async fn a_late_order_is_refused(world: &World, what: &str) {
 }
 
 async fn killed_everywhere(script: Script, legal: fn(&State) -> bool) {
-    for after in [false, true] {
+    for (after, balanced) in [(false, false), (true, false), (false, true), (true, true)] {
         let mut n = 1;
-        while let Some(state) = killed_at(n, after, script).await {
+        while let Some(state) = killed_at(n, after, balanced, script).await {
             let nothing_begun = n == 1 && !after;
             assert!(nothing_begun || legal(&state), "killed at {n}, after: {after}: {state:?}");
             n += 1;

@@ -1,15 +1,18 @@
 //! A fleet that runs a good release, a ledger, and controllers of several people over both, in simulated time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use andon_core::deployment::{Deployment, DeploymentId, Kind, State};
 use andon_core::digest::Digest;
-use andon_core::line::{Host, ReleaseSource, Rollout, Run, Service, Supervision, Template, Transport};
+use andon_core::line::{
+    Balancer, BalancerKind, Host, ReleaseSource, Rollout, Run, Service, Supervision, Template, Transport,
+};
 use andon_core::name::{EnvironmentName, HostName, ServiceName};
 use andon_core::person::Person;
+use andon_core::plan::pools;
 use andon_core::quantity::{ByteSize, Share};
 use andon_core::release::{Packing, Release, ReleaseId};
 use andon_core::scope::{Lock, Scope, ScopeName};
@@ -73,6 +76,7 @@ pub(crate) fn service(hosts: &[Host], rollout: &Rollout) -> Service {
 pub(crate) struct World {
     pub(crate) fleet: Fleet,
     pub(crate) rollout: Rollout,
+    balanced: bool,
     ledger: MemoryLedger,
     intents: Intents,
     hosts: Vec<Host>,
@@ -82,6 +86,15 @@ pub(crate) struct World {
 impl World {
     /// `n` hosts named `web1` and so on, that run the release `old`.
     pub(crate) async fn new(n: usize) -> Self {
+        Self::of(n, false).await
+    }
+
+    /// The same, behind a balancer.
+    pub(crate) async fn balanced(n: usize) -> Self {
+        Self::of(n, true).await
+    }
+
+    async fn of(n: usize, balanced: bool) -> Self {
         let intents = Intents::default();
         let host = |n| Host::new(HostName::new(format!("web{n}")).unwrap(), Transport::Local);
         let world = Self {
@@ -94,6 +107,7 @@ impl World {
                 bake: Duration::from_secs(5),
                 ..Rollout::default()
             },
+            balanced,
             ledger: MemoryLedger::new("test"),
             intents,
             hosts: (1..=n).map(host).collect(),
@@ -115,8 +129,22 @@ impl World {
     }
 
     pub(crate) fn wish(&self, content: &str) -> Wish {
-        let service = service(&self.hosts, &self.rollout);
+        let mut service = service(&self.hosts, &self.rollout);
+        let lb = Host::new(HostName::new("lb1").unwrap(), Transport::Local);
+        if self.balanced {
+            service.run.ports = vec![8080];
+            service.balancers = vec![Balancer {
+                kind: BalancerKind::Proxy { control: "/run/proxy.sock".into(), pool: "www".into() },
+                hosts: vec![lb.name.clone()],
+                server: Template::new("{host}").unwrap(),
+                environments: BTreeSet::new(),
+            }];
+        }
+        let hosts: Vec<&Host> = self.hosts.iter().collect();
+        let all = BTreeMap::from([(lb.name.clone(), lb)]);
+        let pools = pools(&all, &service, &scope().environment, &hosts);
         Wish {
+            pools,
             scope: scope(),
             kind: Kind::Deploy,
             release: release(content),

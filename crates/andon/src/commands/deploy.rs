@@ -8,7 +8,7 @@ use andon_server::{Controller, Wish, revision};
 
 use super::Done;
 use crate::args::{Common, Exceptions, ScopeArgs};
-use crate::context::{Context, unknown};
+use crate::context::{self, Context, unknown};
 use crate::failure::Failure;
 use crate::follow;
 
@@ -48,6 +48,7 @@ pub(crate) async fn rollback(
         }
     };
     let wish = Wish {
+        pools: context::pools(&context.loaded.line, &name, service, &hosts),
         scope: name,
         kind: Kind::Rollback,
         release,
@@ -95,6 +96,7 @@ pub(crate) async fn wish(
         .map_err(|error| Failure::broken(format!("the release could not be read: {error}")))?
         .map_err(not_ready)?;
     Ok(Wish {
+        pools: context::pools(&context.loaded.line, &name, service, &hosts),
         scope: name,
         kind: Kind::Deploy,
         release,

@@ -120,6 +120,35 @@ fn back(plan: &Plan) -> String {
     format!("to {}, {who}; {how}", target.id)
 }
 
+/// The balancers that hosts are taken out of, and for how long they are waited for; empty for a service without any.
+fn traffic(plan: &Plan) -> String {
+    let rollout = &plan.service.rollout;
+    let pools: Vec<String> = plan.pools.iter().map(|planned| planned.pool.name()).collect();
+    if pools.is_empty() {
+        return String::new();
+    }
+    let shown = 4;
+    let more = match pools.len().saturating_sub(shown) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let held: Vec<&HostName> = plan
+        .hosts
+        .iter()
+        .filter(|(_, planned)| matches!(planned.before, Before::Reached { held_out: Some(_), .. }))
+        .map(|(name, _)| name)
+        .collect();
+    let held = match held.is_empty() {
+        true => String::new(),
+        false => format!("; {} was taken out by somebody else and stays out", list_hosts(held)),
+    };
+    let names = pools.iter().take(shown).cloned().collect::<Vec<_>>().join(", ");
+    format!(
+        "each host leaves {names}{more} and is seen idle first; after {} what is left is cut{held}",
+        when::span(rollout.drain_timeout)
+    )
+}
+
 /// The time for which hosts are watched, which no hardware makes shorter.
 fn least_time(plan: &Plan) -> Duration {
     let each = plan.service.rollout.min_healthy_time;
@@ -160,6 +189,7 @@ fn to_text(plan: &Plan, paint: Paint) -> String {
                 list_hosts(first)
             ),
         ),
+        ("traffic", traffic(plan)),
         ("floor", format!("at least {} of {total} in service at every moment", plan.floor)),
         (
             "budget",
@@ -172,7 +202,7 @@ fn to_text(plan: &Plan, paint: Paint) -> String {
         ("takes", format!("at least {}, for watching alone", when::span(least_time(plan)))),
     ];
     let mut text = headline(plan, paint);
-    for (label, line) in rows {
+    for (label, line) in rows.into_iter().filter(|(_, line)| !line.is_empty()) {
         text.push_str(&format!("\n{} {line}", paint.dim(&format!("{label:<7}"))));
     }
     text.push_str("\nNothing has been changed.");
@@ -193,6 +223,8 @@ fn to_json(plan: &Plan) -> serde_json::Value {
         "max_failed": plan.max_failed,
         "max_unreachable": plan.max_unreachable,
         "correlated_failures": plan.correlated_failures,
+        "pools": plan.pools.iter().map(|planned| planned.pool.name()).collect::<Vec<_>>(),
+        "drain_timeout_seconds": when::seconds(plan.service.rollout.drain_timeout),
         "on_failure": plan.on_failure,
         "bake_seconds": when::seconds(plan.bake),
         "at_least_seconds": when::seconds(least_time(plan)),

@@ -1,7 +1,7 @@
 //! `andon show`: one deployment, told from its facts.
 
 use andon_core::deployment::sentence::{doing, list_hosts};
-use andon_core::deployment::{Ask, Deployment, DeploymentId, Fact, HostState, Phase, State};
+use andon_core::deployment::{Ask, Deployment, DeploymentId, DrainProof, Fact, HostState, Phase, State};
 use andon_core::name::HostName;
 use andon_core::time::Time;
 use andon_server::{Controller, Entry, clock};
@@ -157,6 +157,11 @@ fn tell_host(state: &HostState) -> String {
     }
 }
 
+fn indented(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("          {}", legible(line))).collect();
+    lines.join("\n")
+}
+
 /// A fact as a sentence.
 fn tell(fact: &Fact) -> String {
     match fact {
@@ -171,6 +176,11 @@ fn tell(fact: &Fact) -> String {
         Fact::InCharge { fence, by } => format!("{} on {} took charge (fence {fence})", by.name, by.at),
         Fact::Entered { state } => tell_state(state),
         Fact::Host { host, state } => format!("{host} {}", tell_host(state)),
+        Fact::Drained { host, proof } => format!("{host} {}", tell_drain(proof)),
+        Fact::Serving { host, serving, why } => {
+            let what = if *serving { "serves again" } else { "does not serve any more" };
+            format!("{host} {what}: {}", legible(why))
+        }
         Fact::Asked { ask, by, why } => {
             let what = match ask {
                 Ask::Pause => "to pause".to_owned(),
@@ -185,12 +195,28 @@ fn tell(fact: &Fact) -> String {
     }
 }
 
+fn tell_drain(proof: &DrainProof) -> String {
+    let after = when::span(proof.took);
+    let end = match (proof.cut, proof.sockets) {
+        (0, Some(0)) => "no connection is left".to_owned(),
+        (0, Some(n)) => format!("nothing is under way on its {n} connections"),
+        (0, None) => "its balancers say that nothing is under way".to_owned(),
+        (1, _) => "1 session was still under way and is cut".to_owned(),
+        (n, _) => format!("{n} sessions were still under way and are cut"),
+    };
+    let unproven = proof.unproven.as_ref().map(|why| format!(" ({})", legible(why))).unwrap_or_default();
+    format!("drained after {after}: {end}{unproven}")
+}
+
 fn tell_state(state: &State) -> String {
     match state {
         State::Running { phase: Phase::Prepare } => "the release goes to all hosts".to_owned(),
         State::Running { phase: Phase::Wave(n) } => format!("wave {}", n + 1),
         State::Baking { .. } => "all waves are done; all hosts are watched".to_owned(),
-        State::Paused { reason, .. } => format!("paused: {reason}"),
+        State::Paused { reason, .. } => {
+            let details = reason.details().map(|text| format!("\n{}", indented(text))).unwrap_or_default();
+            format!("paused: {reason}{details}")
+        }
         State::RollingBack { cause } => format!("putting back: {cause}"),
         other => other.name().replace('_', " "),
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::super::*;
+use crate::balance::{BalancerFailure, FailureKind, ServerState, Sockets, Traffic};
 use crate::host::{Outcome, Stage, Step, Token, TokenStatus};
 use crate::person::Person;
 use crate::plan::tests::Fleet;
@@ -32,6 +33,22 @@ pub(super) struct World {
     /// Every activation that took effect, in order, with the release that it led to.
     pub(super) activated: Vec<(HostName, Way)>,
     pub(super) facts: Vec<(Time, Fact)>,
+    pub(super) balancer: Balancer,
+}
+
+/// The balancer of a fleet that has one.
+#[derive(Debug, Default)]
+pub(super) struct Balancer {
+    /// Sessions under way on a host when it is looked at once more; none when the list is empty.
+    pub(super) sessions: BTreeMap<String, VecDeque<u64>>,
+    /// Hosts that it never finds up.
+    pub(super) down: Vec<String>,
+    /// What it answers to the next looks instead.
+    pub(super) failures: VecDeque<FailureKind>,
+    /// Hosts that cannot count their connections.
+    pub(super) blind: Vec<String>,
+    /// Every wish in the order in which it was first heard.
+    pub(super) heard: Vec<(String, Traffic)>,
 }
 
 impl World {
@@ -55,6 +72,7 @@ impl World {
             dead: Vec::new(),
             activated: Vec::new(),
             facts: vec![(now, Fact::Accepted { request })],
+            balancer: Balancer::default(),
         };
         world.record(vec![
             Fact::Planned { plan: Box::new(plan) },
@@ -92,13 +110,23 @@ impl World {
             HostState::Succeeded => Some(Stage::Verify),
             _ => None,
         };
+        let balanced = self.deployment.plan.as_ref().unwrap().is_balanced(host);
+        let run = &self.deployment.hosts[host];
         match (next.way, next.stage) {
+            (_, Stage::Activate) if balanced => {
+                assert!(run.drained && run.drain.is_some(), "I1: {host} is activated in traffic");
+            }
             (Way::Forward, Stage::Activate) => {
                 assert!(before.is_some(), "I1: {host} is activated unprepared")
             }
+            (_, Stage::Enable) => {
+                let verified = matches!(before, Some(Stage::Verify | Stage::Enable));
+                let unchanged = before == Some(Stage::Drain) && !run.touched;
+                assert!(verified || unchanged, "I1: {host} is enabled unverified");
+            }
             (_, Stage::Observe) => {
                 assert!(
-                    matches!(before, Some(Stage::Verify | Stage::Observe)),
+                    matches!(before, Some(Stage::Verify | Stage::Enable | Stage::Observe)),
                     "I1: {host} is observed unverified"
                 );
             }
@@ -116,7 +144,7 @@ impl World {
             // It was found interrupted while it was watched, and is no longer taken for one that serves.
             self.facts.last(),
             Some((_, Fact::Host { state: HostState::Doing(Doing { stage: Stage::Verify, .. }), .. }))
-        );
+        ) || matches!(self.facts.last(), Some((_, Fact::Serving { serving: false, .. })));
         // I2: we never take a host out below the floor. What fails or vanishes by itself is not our doing.
         assert!(
             available >= plan.floor || available >= available_before || lost_one,
@@ -160,11 +188,95 @@ impl World {
                     let facts = self.deployment.handle(self.now, news);
                     self.record(facts);
                 }
+                (None, _) if self.deployment.traffic_is_moving() && self.look_often() => {}
                 (None, Some(deadline)) => self.now = deadline,
                 (None, None) => break,
             }
         }
         &self.deployment.state
+    }
+
+    /// Lets everything happen until `last` was recorded.
+    pub(super) fn run_until(&mut self, last: impl Fn(&Fact) -> bool) {
+        for _ in 0..10_000 {
+            let from = self.facts.len();
+            let decided = self.deployment.decide(self.now);
+            let news = |world: &mut Self| {
+                world.deployment.orders().into_iter().find_map(|(host, order)| world.answer(host, &order))
+            };
+            if !decided.is_empty() {
+                self.record(decided);
+            } else if let Some(news) = news(self) {
+                let facts = self.deployment.handle(self.now, news);
+                self.record(facts);
+            } else if !self.deployment.traffic_is_moving() || !self.look_often() {
+                break;
+            }
+            if self.facts[from..].iter().any(|(_, fact)| last(fact)) {
+                return;
+            }
+        }
+        panic!("it never happened; {:?}", self.deployment.state);
+    }
+
+    /// Looks at the balancer every second until that changes something; `false` when it does not for an hour.
+    fn look_often(&mut self) -> bool {
+        for _ in 0..3600 {
+            self.now = self.now + Duration::from_secs(1);
+            let moving: Vec<HostName> = self
+                .deployment
+                .hosts
+                .iter()
+                .filter(|(_, run)| {
+                    matches!(&run.state, HostState::Doing(doing) if matches!(doing.stage, Stage::Drain | Stage::Enable))
+                })
+                .map(|(host, _)| host.clone())
+                .collect();
+            let mut changed = false;
+            for host in moving {
+                let news = self.look(&host);
+                let facts = self.deployment.handle(self.now, news);
+                changed |= !facts.is_empty();
+                self.record(facts);
+            }
+            if changed {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Tells the balancer what is wished of a host, and what it and the host see then.
+    pub(super) fn look(&mut self, host: &HostName) -> Input {
+        let wished = self.deployment.traffic(self.now).get(host).copied();
+        if let Some(wish) = wished
+            && !self.balancer.heard.contains(&(host.to_string(), wish))
+        {
+            self.balancer.heard.push((host.to_string(), wish));
+        }
+        let name = self.deployment.plan.as_ref().unwrap().pools[0].pool.name();
+        let under_way =
+            self.balancer.sessions.get_mut(host.as_str()).and_then(VecDeque::pop_front).unwrap_or(0);
+        let state = match wished {
+            Some(Traffic::Out | Traffic::Cut) => ServerState::Out,
+            _ if self.balancer.down.contains(&host.to_string()) => {
+                ServerState::Down { why: "L7STS/503".into() }
+            }
+            _ => ServerState::Up,
+        };
+        let seen = match self.balancer.failures.pop_front() {
+            Some(kind) => Err(BalancerFailure { kind, reason: format!("{kind:?}"), details: String::new() }),
+            None => Ok(vec![crate::plan::tests::seen(state, under_way)]),
+        };
+        let sockets = match self.balancer.blind.contains(&host.to_string()) {
+            true => Err("no /proc".to_owned()),
+            false => Ok(Sockets { established: 3, busy: u32::try_from(under_way).unwrap() }),
+        };
+        let pools = BTreeMap::from([(name, seen)]);
+        Input::Seen {
+            host: host.clone(),
+            sight: Box::new(TrafficSight { wished, pools, sockets: Some(sockets) }),
+        }
     }
 
     pub(super) fn answer(&mut self, host: HostName, order: &OpenOrder) -> Option<Input> {
