@@ -1,5 +1,8 @@
 //! The constructors: what each one takes, means and refuses. Checks that need only one call.
 
+pub(crate) mod balancer;
+pub(crate) mod blue_green;
+mod command;
 pub(crate) mod group;
 pub(crate) mod health;
 pub(crate) mod host;
@@ -8,3 +11,4 @@ pub(crate) mod release;
 pub(crate) mod rollout;
 pub(crate) mod run;
 pub(crate) mod service;
+pub(crate) mod site;

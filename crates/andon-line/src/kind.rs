@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use andon_core::name::HostName;
-use andon_core::quantity::{Share, parse_duration};
+use andon_core::quantity::{Share, format_duration, parse_duration};
 use andon_core::suggest;
 use starlark::values::dict::DictRef;
 use starlark::values::list::ListRef;
@@ -37,10 +37,18 @@ pub(crate) enum Kind {
     Span {
         zero: bool,
     },
+    /// A span of time from none at all up to `most`.
+    SpanUpTo {
+        most: Duration,
+    },
     /// A number of hosts or a percentage.
     Share {
         zero: bool,
     },
+    /// A percentage above 0.
+    Percentage,
+    /// `None`, where that is another thing than nothing said.
+    Nothing,
     Choice(&'static [&'static str]),
     List(&'static Kind),
     Map(&'static Kind),
@@ -64,6 +72,7 @@ pub(crate) enum Argument {
     List(Vec<Given>),
     Map(Vec<(Place, String, Given)>),
     Made(Arc<Description>),
+    Nothing,
     /// Was wrong, or depends on something that was; already recorded.
     Broken,
 }
@@ -85,7 +94,12 @@ impl Kind {
             Kind::Flag => "True or False".to_owned(),
             Kind::Number { min, max } => format!("a number from {min} to {max}"),
             Kind::Span { .. } => "a duration like \"30s\" or \"5m\"".to_owned(),
+            Kind::SpanUpTo { most } => {
+                format!("a duration like \"30s\", at most {}", format_duration(*most))
+            }
             Kind::Share { .. } => "a number of hosts or a share like \"25%\"".to_owned(),
+            Kind::Percentage => "a percentage like \"25%\"".to_owned(),
+            Kind::Nothing => "None".to_owned(),
             Kind::Choice(words) => {
                 let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 quoted.join(" or ")
@@ -145,7 +159,19 @@ impl Kind {
                 }
                 Ok(Argument::Span(span))
             }
+            Kind::SpanUpTo { most } => {
+                let text = value.unpack_str().ok_or_else(mismatch)?;
+                match parse_duration(text).map_err(|error| Some(error.to_string()))? {
+                    span if span <= *most => Ok(Argument::Span(span)),
+                    _ => Err(mismatch()),
+                }
+            }
             Kind::Share { zero } => read_share(value, *zero).ok_or_else(mismatch)?.map_err(Some),
+            Kind::Percentage => match value.unpack_str().map(|text| (text, read_share(value, false))) {
+                Some((text, Some(share))) if text.trim().ends_with('%') => share.map_err(Some),
+                _ => Err(mismatch()),
+            },
+            Kind::Nothing => value.is_none().then_some(Argument::Nothing).ok_or_else(mismatch),
             Kind::Choice(words) => {
                 self.read_choice(value, words, shape.place, notebook).ok_or_else(mismatch)?
             }
@@ -227,9 +253,14 @@ impl Kind {
     /// Whether a value is at least of the right type, so that its contents are worth a message.
     fn has_shape_of(&self, value: Value<'_>) -> bool {
         match self {
-            Kind::Name | Kind::Text | Kind::Word | Kind::Span { .. } | Kind::Choice(_) => {
-                value.unpack_str().is_some()
-            }
+            Kind::Name
+            | Kind::Text
+            | Kind::Word
+            | Kind::Span { .. }
+            | Kind::SpanUpTo { .. }
+            | Kind::Percentage
+            | Kind::Choice(_) => value.unpack_str().is_some(),
+            Kind::Nothing => value.is_none(),
             Kind::Flag => value.unpack_bool().is_some(),
             Kind::Number { .. } => integer(value).is_some(),
             Kind::Share { .. } => value.unpack_str().is_some() || integer(value).is_some(),
@@ -248,8 +279,9 @@ impl Kind {
         Some(match self {
             Kind::Flag => Argument::Flag(text == "True"),
             Kind::Number { .. } => Argument::Number(text.parse().ok()?),
-            Kind::Span { .. } => Argument::Span(parse_duration(bare).ok()?),
-            Kind::Share { .. } => Argument::Share(bare.parse().ok()?),
+            Kind::Span { .. } | Kind::SpanUpTo { .. } => Argument::Span(parse_duration(bare).ok()?),
+            Kind::Share { .. } | Kind::Percentage => Argument::Share(bare.parse().ok()?),
+            Kind::Nothing => Argument::Nothing,
             Kind::Name | Kind::Text | Kind::Word | Kind::Choice(_) => Argument::Text(bare.to_owned()),
             Kind::List(inner) => {
                 let place = Place { source: 0, begin: 0, end: 0 };

@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use andon_core::line::{Host, Service};
-use andon_core::name::{GroupName, HostName, ServiceName};
+use andon_core::line::{Host, Service, Site};
+use andon_core::name::{GroupName, HostName, ServiceName, SiteName};
 use starlark::codemap::FileSpan;
 use starlark::eval::Evaluator;
 use starlark::values::ProvidesStaticType;
@@ -13,6 +13,7 @@ use crate::diagnostic::{Diagnostic, Location};
 use crate::rewrite::Shift;
 use crate::site::Sites;
 use crate::source::{Place, Sources};
+use crate::value::Description;
 
 /// So many mistakes are told; whoever made more has made the same one many times.
 const MAX_DIAGNOSTICS: usize = 100;
@@ -24,8 +25,21 @@ const MAX_WEIGHT: usize = 64 << 20;
 pub(crate) struct Draft {
     pub(crate) hosts: BTreeMap<HostName, Host>,
     pub(crate) groups: BTreeMap<GroupName, Vec<HostName>>,
+    pub(crate) sites: BTreeMap<SiteName, Site>,
     pub(crate) services: BTreeMap<ServiceName, Service>,
     pub(crate) origins: BTreeMap<String, Place>,
+    /// The keys of `origins` of the balancers of each service, in their order.
+    pub(crate) balancers: BTreeMap<ServiceName, Vec<String>>,
+}
+
+impl Draft {
+    /// Notes where something that a constructor made was written, and each of its arguments.
+    pub(crate) fn explain(&mut self, key: &str, made: &Description) {
+        for (argument, place) in &made.arguments {
+            self.origins.insert(format!("{key}.{argument}"), *place);
+        }
+        self.origins.insert(key.to_owned(), made.place);
+    }
 }
 
 /// What one evaluation writes down.

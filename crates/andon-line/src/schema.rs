@@ -3,7 +3,9 @@
 //! The checking of arguments, the reference page and `andon help` all read this one table.
 
 use crate::call::Call;
-use crate::constructor::{group, health, host, probe, release, rollout, run, service};
+use crate::constructor::{
+    balancer, blue_green, group, health, host, probe, release, rollout, run, service, site,
+};
 use crate::kind::Kind;
 use crate::value::Thing;
 
@@ -49,9 +51,10 @@ impl Constructor {
 }
 
 /// All constructors, in the order in which a reader meets them.
-pub(crate) const CONSTRUCTORS: [&Constructor; 13] = [
+pub(crate) const CONSTRUCTORS: [&Constructor; 19] = [
     &host::HOST,
     &group::GROUP,
+    &site::SITE,
     &service::SERVICE,
     &release::ARCHIVE,
     &release::DIRECTORY,
@@ -62,5 +65,10 @@ pub(crate) const CONSTRUCTORS: [&Constructor; 13] = [
     &probe::TCP,
     &probe::SCRIPT,
     &probe::NAGIOS,
+    &balancer::HAPROXY,
+    &balancer::AGENT_CHECK,
+    &balancer::NGINX,
+    &balancer::PROXY,
+    &blue_green::BLUE_GREEN,
     &rollout::ROLLOUT,
 ];

@@ -29,6 +29,7 @@ service(
     run     = systemd(exec = "{release}/bin/SERVICE --port {port}", ports = [8080]),
     health  = http("/healthz"),                                # is it up?
     tests   = [http("/", status = 200)],                       # does it do its job?
+    # balancer = haproxy(host("lb1.example.com")),              # takes a host out of traffic while it changes
     rollout = rollout(waves = [1, "100%"], bake = "2m"),       # one host first, then the others
 )
 "#;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use allocative::Allocative;
-use andon_core::line::{Health, Probe, ReleaseSource, Rollout, Run};
-use andon_core::name::HostName;
+use andon_core::line::{BlueGreen, Health, Probe, ReleaseSource, Rollout, Run};
+use andon_core::name::{HostName, SiteName};
 use starlark::collections::StarlarkHasher;
 use starlark::eval::{Arguments, Evaluator};
 use starlark::starlark_simple_value;
@@ -15,6 +15,7 @@ use starlark::values::{
 
 use crate::budget::BudgetError;
 use crate::call::Call;
+use crate::constructor::balancer::Unassigned;
 use crate::notebook::Notebook;
 use crate::schema::Constructor;
 use crate::source::Place;
@@ -24,10 +25,13 @@ use crate::source::Place;
 pub(crate) enum Thing {
     Host(HostName),
     Group(Vec<HostName>),
+    Site(SiteName),
     Release(ReleaseSource),
     Run(Run),
     Probe(Question),
     Health(Health),
+    Balancer(Unassigned),
+    BlueGreen(BlueGreen),
     Rollout(Rollout),
     Service,
 }
@@ -45,10 +49,13 @@ pub(crate) struct Question {
 pub(crate) enum Sort {
     Host,
     Group,
+    Site,
     Release,
     Run,
     Probe,
     Health,
+    Balancer,
+    BlueGreen,
     Rollout,
     Service,
 }
@@ -59,10 +66,13 @@ impl Sort {
         match self {
             Sort::Host => "a host",
             Sort::Group => "a group",
+            Sort::Site => "a site, `site(...)`",
             Sort::Release => "a release source, `archive(...)` or `directory(...)`",
             Sort::Run => "a way to run, `systemd(...)` or `process(...)`",
             Sort::Probe => "a probe, `http(...)`, `tcp(...)`, `script(...)` or `nagios(...)`",
             Sort::Health => "a health check, `health(...)`",
+            Sort::Balancer => "a balancer, `haproxy(...)`, `agent_check(...)`, `nginx(...)` or `proxy(...)`",
+            Sort::BlueGreen => "a second set of instances, `blue_green(...)`",
             Sort::Rollout => "a rollout policy, `rollout(...)`",
             Sort::Service => "a service",
         }
@@ -86,10 +96,13 @@ impl Description {
         match self.thing {
             Thing::Host(_) => Sort::Host,
             Thing::Group(_) => Sort::Group,
+            Thing::Site(_) => Sort::Site,
             Thing::Release(_) => Sort::Release,
             Thing::Run(_) => Sort::Run,
             Thing::Probe(_) => Sort::Probe,
             Thing::Health(_) => Sort::Health,
+            Thing::Balancer(_) => Sort::Balancer,
+            Thing::BlueGreen(_) => Sort::BlueGreen,
             Thing::Rollout(_) => Sort::Rollout,
             Thing::Service => Sort::Service,
         }

@@ -259,9 +259,11 @@ fn the_template_is_a_line_that_loads() {
             .services
             .contains_key("shop")
     );
-    let meaningful =
-        andon_line::template("www").lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count();
-    assert_eq!(meaningful, 10);
+    let is_meaningful = |line: &&str| !line.is_empty() && !line.trim_start().starts_with('#');
+    assert_eq!(andon_line::template("www").lines().filter(is_meaningful).count(), 10);
+    let balanced = andon_line::template("www").replace("# balancer", "balancer");
+    let loaded = load_source("line.star", &balanced, Path::new(".")).unwrap();
+    assert_eq!((loaded.line.services["www"].balancers.len(), loaded.warnings), (1, Vec::new()));
 }
 
 #[test]

@@ -28,6 +28,7 @@ fn the_reference_covers_the_constructors_and_their_parameters() {
         [
             "host",
             "group",
+            "site",
             "service",
             "archive",
             "directory",
@@ -38,6 +39,11 @@ fn the_reference_covers_the_constructors_and_their_parameters() {
             "tcp",
             "script",
             "nagios",
+            "haproxy",
+            "agent_check",
+            "nginx",
+            "proxy",
+            "blue_green",
             "rollout"
         ]
     );

@@ -7,6 +7,7 @@ use andon_core::name::{GroupName, HostName};
 use andon_core::suggest;
 
 use super::host::{self, LOCAL, SSH_PORT, SUDO, USER};
+use super::site;
 use crate::call::Call;
 use crate::kind::{Argument, Given, Kind};
 use crate::schema::{Constructor, Default, Parameter};
@@ -22,7 +23,7 @@ pub(crate) const GROUP: Constructor = Constructor {
     name: "group",
     summary: "Named hosts.",
     details: "A text in the list is a host of that name; `user`, `port`, `sudo` and `local` hold for the hosts that \
-              the group creates in this way. A group may be a member of another one.",
+              the group creates in this way, `site` for all of its members. A group may be a member of another one.",
     example: "group(\"web\", [\"web%d.example.com\" % n for n in range(1, 9)], user = \"deploy\")",
     positional: 2,
     parameters: &[
@@ -42,6 +43,12 @@ pub(crate) const GROUP: Constructor = Constructor {
         SSH_PORT,
         SUDO,
         LOCAL,
+        Parameter {
+            name: "site",
+            kind: Kind::Made(&[Sort::Site]),
+            default: Default::Absent,
+            doc: "The site that its members stand in.",
+        },
     ],
     build,
 };
@@ -53,6 +60,11 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         call.error(call.place_of("hosts"), "this group has no hosts");
     }
     let members = Members::of(call, call.list("hosts"), Some(&transport));
+    if let (Some(site), Some(members)) = (site::named(call), &members) {
+        for (host, place) in &members.places {
+            site::stands_in(call, host, &site, *place);
+        }
+    }
     let (name, members) = (name?, members?);
     let key = format!("group {name}");
     let mut draft = call.notebook.draft.borrow_mut();

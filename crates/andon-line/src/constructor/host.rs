@@ -1,13 +1,16 @@
 //! `host(...)`: one machine and the way to it.
 
+use std::net::IpAddr;
+
 use andon_core::line::{Host, Transport};
 use andon_core::name::HostName;
 
+use super::site;
 use crate::call::Call;
-use crate::kind::{Kind, PORT};
+use crate::kind::{Kind, PORT, quoted};
 use crate::schema::{Constructor, Default, Parameter};
 use crate::source::Place;
-use crate::value::Thing;
+use crate::value::{Sort, Thing};
 
 pub(crate) const HOST: Constructor = Constructor {
     name: "host",
@@ -37,6 +40,18 @@ pub(crate) const HOST: Constructor = Constructor {
             kind: Kind::Number { min: 0, max: 65_534 },
             default: Default::Is("0"),
             doc: "Added to every port of every service here, so that one machine can stand in for several.",
+        },
+        Parameter {
+            name: "site",
+            kind: Kind::Made(&[Sort::Site]),
+            default: Default::Absent,
+            doc: "The site that it stands in.",
+        },
+        Parameter {
+            name: "serves_at",
+            kind: Kind::Word,
+            default: Default::Absent,
+            doc: "The name or address at which balancers reach it. Otherwise the one that `ssh` reaches, and `127.0.0.1` for a local host.",
         },
     ],
     build,
@@ -77,8 +92,26 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         other => other,
     };
     let port_offset = call.port("port_offset").unwrap_or_default();
-    let host = Host { port_offset, ..Host::new(name.clone(), transport) };
+    let site = site::named(call);
+    let host = Host { port_offset, site, serves_at: serves_at(call), ..Host::new(name.clone(), transport) };
     add(call, host, call.place_of("name")).then_some(Thing::Host(name))
+}
+
+fn serves_at(call: &Call<'_>) -> Option<String> {
+    let text = call.text("serves_at")?;
+    if is_address(text) {
+        return Some(text.to_owned());
+    }
+    let message = format!("{} is neither a name nor an address", quoted(text));
+    let error = call.error_at(call.place_of("serves_at"), message);
+    call.notebook
+        .record(error.help("write it without a port, as in \"10.0.0.1\"; the ports are those of `run`"));
+    None
+}
+
+/// Whether balancers can be told to reach something at `text`.
+pub(crate) fn is_address(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok() || HostName::new(text).is_ok()
 }
 
 /// The transport that the arguments of a host or a group describe; the address may still be empty.

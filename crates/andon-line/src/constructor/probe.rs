@@ -2,6 +2,7 @@
 
 use andon_core::line::Probe;
 
+use super::command::{COMMAND, bare_words};
 use crate::call::Call;
 use crate::kind::{Given, Kind, PORT};
 use crate::schema::{Constructor, Default, Parameter};
@@ -110,7 +111,7 @@ pub(crate) const NAGIOS: Constructor = Constructor {
     parameters: &[
         Parameter {
             name: "command",
-            kind: Kind::Either(&[Kind::Text, Kind::List(&Kind::Text)]),
+            kind: COMMAND,
             default: Default::Required,
             doc: "Program and arguments: a text split like a shell would, or a list of words.",
         },
@@ -171,21 +172,6 @@ fn script(call: &Call<'_>) -> Option<Thing> {
 }
 
 fn nagios(call: &Call<'_>) -> Option<Thing> {
-    let command: Vec<String> = match call.text("command") {
-        Some(text) => match shell_words::split(text) {
-            Ok(words) => words,
-            Err(_) => {
-                call.error(call.place_of("command"), "a quotation mark in this command is never closed");
-                return None;
-            }
-        },
-        None => call.list("command").iter().filter_map(Given::text).map(str::to_owned).collect(),
-    };
-    if command.first().is_none_or(|program| program.trim().is_empty()) {
-        if call.given("command").is_some() {
-            call.error(call.place_of("command"), "this command is empty");
-        }
-        return None;
-    }
+    let command = bare_words(call, "command")?;
     question(call, Probe::Nagios { command, warning_passes: call.flag("warning_passes").unwrap_or_default() })
 }

@@ -12,6 +12,7 @@ const POSITIVE_SHARE: Kind = Kind::Share { zero: false };
 const ANY_SHARE: Kind = Kind::Share { zero: true };
 const POSITIVE_SPAN: Kind = Kind::Span { zero: false };
 const ANY_SPAN: Kind = Kind::Span { zero: true };
+const UP_TO_AN_HOUR: Kind = Kind::SpanUpTo { most: Duration::from_secs(3_600) };
 
 pub(crate) const ROLLOUT: Constructor = Constructor {
     name: "rollout",
@@ -50,6 +51,25 @@ pub(crate) const ROLLOUT: Constructor = Constructor {
             Kind::Number { min: 1, max: 1_000 },
             "2",
             "So many hosts failing at the same step mean a bad release, not bad hosts.",
+        ),
+        parameter(
+            "by_site",
+            Kind::Flag,
+            "False",
+            "Site by site: all hosts of a site are taken out, changed, tested and put back before the next. Environments \
+             whose hosts stand in no site are released as without it.",
+        ),
+        parameter(
+            "drain_timeout",
+            UP_TO_AN_HOUR,
+            "\"30s\"",
+            "How long what is under way on a host that is taken out of its balancers may take to end; then it is cut.",
+        ),
+        parameter(
+            "slow_start",
+            UP_TO_AN_HOUR,
+            "\"0s\"",
+            "The time in which a host that comes back gets its full share of traffic, in growing steps.",
         ),
         parameter(
             "healthy_deadline",
@@ -109,9 +129,9 @@ fn build(call: &Call<'_>) -> Option<Thing> {
     let share = |name| call.share(name).unwrap_or(andon_core::quantity::Share::Hosts(1));
     let count = |name| call.number(name).and_then(|number| u32::try_from(number).ok()).unwrap_or(1);
     let rollout = Rollout {
-        by_site: false,
-        drain_timeout: Rollout::default().drain_timeout,
-        slow_start: Rollout::default().slow_start,
+        by_site: call.flag("by_site").unwrap_or_default(),
+        drain_timeout: span("drain_timeout"),
+        slow_start: span("slow_start"),
         waves: call.list("waves").iter().filter_map(Given::share).collect(),
         max_parallel: share("max_parallel"),
         min_available: call.share("min_available"),

@@ -6,13 +6,13 @@ use andon_core::line::run::PLACEHOLDERS;
 use andon_core::line::{Run, Supervision, SystemdUnit, Template};
 use andon_core::suggest;
 
+use super::command::{COMMAND, words};
 use crate::call::Call;
 use crate::kind::{Argument, Given, Kind, PORT};
 use crate::schema::{Constructor, Default, Parameter};
 use crate::source::Place;
 use crate::value::Thing;
 
-const COMMAND: Kind = Kind::Either(&[Kind::Text, Kind::List(&Kind::Text)]);
 const EXEC_DOC: &str = "Program and arguments: a text split like a shell would, or a list of words. No shell is involved. \
                         Each word may name {release}, {current}, {shared}, {root}, {port}, {host} and {instance}.";
 const PORTS: Parameter = Parameter {
@@ -145,51 +145,39 @@ fn run(call: &Call<'_>, by: Supervision) -> Option<Thing> {
         ports.push(port);
     }
     let environment = environment(call);
-    let words: &[Template] = match &by {
-        Supervision::Systemd(SystemdUnit::Written { command, .. }) | Supervision::Own { command } => command,
-        Supervision::Systemd(SystemdUnit::Existing(_)) => &[],
-    };
-    let names = |placeholder| words.iter().chain(environment.values()).any(|text| text.names(placeholder));
     let exec = call.place_of("exec");
-    if names("port") && call.list("ports").is_empty() && !call.is_broken("ports") {
+    let run = Run { by, ports, environment, stop_timeout: call.span("stop_timeout").unwrap_or_default() };
+    let names_port = |text: &Template| text.names("port");
+    let named = command_of(&run).iter().chain(run.environment.values()).any(names_port);
+    if named && call.list("ports").is_empty() && !call.is_broken("ports") {
         let error = call.error_at(exec, "this names {port}, but the service has no ports");
         call.notebook.record(error.help("add `ports = [8080]`, one port for each instance"));
     }
-    if !words.is_empty() && ports.len() > 1 && !names("port") && !names("instance") {
+    if run.ports.len() > 1 && !tells_instances_apart(&run) {
         let message =
-            format!("all {} instances run the same command, which does not name {{port}}", ports.len());
+            format!("all {} instances run the same command, which does not name {{port}}", run.ports.len());
         let warning = call.notebook.warning_at(exec, message);
         call.notebook.record(warning.help("pass the port to the program, or list only one"));
     }
-    Some(Thing::Run(Run {
-        by,
-        ports,
-        environment,
-        stop_timeout: call.span("stop_timeout").unwrap_or_default(),
-    }))
+    Some(Thing::Run(run))
+}
+
+fn command_of(run: &Run) -> &[Template] {
+    match &run.by {
+        Supervision::Systemd(SystemdUnit::Written { command, .. }) | Supervision::Own { command } => command,
+        Supervision::Systemd(SystemdUnit::Existing(_)) => &[],
+    }
+}
+
+/// Whether two instances would be started with different words. Of a unit that exists already, nobody knows.
+pub(super) fn tells_instances_apart(run: &Run) -> bool {
+    let command = command_of(run);
+    let names = |text: &Template| text.names("port") || text.names("instance");
+    command.is_empty() || command.iter().chain(run.environment.values()).any(names)
 }
 
 fn command(call: &Call<'_>) -> Option<Vec<Template>> {
-    let place = call.place_of("exec");
-    let words: Vec<(String, Place)> = match call.text("exec") {
-        Some(text) => match shell_words::split(text) {
-            Ok(words) => words.into_iter().map(|word| (word, place)).collect(),
-            Err(_) => {
-                call.error(place, "a quotation mark in this command is never closed");
-                return None;
-            }
-        },
-        None => {
-            let list = call.list("exec");
-            list.iter().filter_map(|given| Some((given.text()?.to_owned(), given.place))).collect()
-        }
-    };
-    if words.first().is_none_or(|(program, _)| program.trim().is_empty()) {
-        if call.given("exec").is_some() {
-            call.error(place, "this command is empty");
-        }
-        return None;
-    }
+    let words = words(call, "exec")?;
     let templates: Vec<Option<Template>> =
         words.iter().map(|(word, place)| template(call, word, *place)).collect();
     templates.into_iter().collect()

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use andon_core::line::{Health, Probe, ProductionTest, Rollout, Run, Service};
+use andon_core::line::{Green, Health, Probe, ProductionTest, Rollout, Run, Service};
 use andon_core::name::{EnvironmentName, HostName, ServiceName};
 
 use super::group::{HOSTS, Members};
@@ -16,8 +16,12 @@ use crate::schema::{Constructor, Default, Parameter};
 use crate::source::Place;
 use crate::value::{Description, Sort, Thing};
 
+mod traffic;
+
 /// The environment that a bare list of hosts means.
 const ONLY_ENVIRONMENT: &str = "production";
+/// One balancer.
+const BALANCER: Kind = Kind::Made(&[Sort::Balancer]);
 /// Time for a production test that names none.
 const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -32,6 +36,7 @@ pub(crate) const SERVICE: Constructor = Constructor {
     run     = systemd(exec = "{release}/bin/www --port {port}", ports = [8080]),
     health  = http("/healthz"),
     tests   = [http("/", contains = "Welcome")],
+    balancer = {"production": haproxy(group("lb", ["lb1", "lb2"]))},
     rollout = rollout(bake = "2m"),
 )"#,
     positional: 1,
@@ -83,6 +88,22 @@ pub(crate) const SERVICE: Constructor = Constructor {
             doc: "Does an instance do its job? Asked of every one after it is healthy.",
         },
         Parameter {
+            name: "balancer",
+            kind: Kind::Either(&[
+                Kind::Made(&[Sort::Balancer]),
+                Kind::List(&BALANCER),
+                Kind::Map(&Kind::Either(&[BALANCER, Kind::List(&BALANCER)])),
+            ]),
+            default: Default::Absent,
+            doc: "What stands between users and the instances: one balancer or several, for all environments or by the name of each. A host is changed only while it is taken out of them.",
+        },
+        Parameter {
+            name: "blue_green",
+            kind: Kind::Made(&[Sort::BlueGreen]),
+            default: Default::Absent,
+            doc: "A second set of instances, to which releases go while the other one serves.",
+        },
+        Parameter {
             name: "rollout",
             kind: Kind::Made(&[Sort::Rollout]),
             default: Default::Absent,
@@ -101,25 +122,37 @@ fn build(call: &Call<'_>) -> Option<Thing> {
     let run = call.made("run").and_then(run_of);
     if let Some(run) = run {
         need_a_port(call, run);
+        traffic::balancers_need_ports(call, run);
     }
     let rollout = match call.made("rollout").map(|made| &made.thing) {
         Some(Thing::Rollout(rollout)) => rollout.clone(),
         _ => Rollout::default(),
     };
+    let blue_green = traffic::blue_green(call, run, environments.as_ref(), &rollout);
     let Thing::Release(release) = &call.made("release")?.thing else { return None };
+    let (name, environments, run) = (name?, environments?, run?);
+    let beside = matches!(blue_green.as_ref().map(|both| &both.green), Some(Green::Ports(_)));
+    let balancers = traffic::balancers(call, &name, beside || run.ports.len() > 1, &environments);
     let service = Service {
-        name: name?,
-        environments: environments?,
+        name,
+        environments,
         release: release.clone(),
         root: root?,
-        run: run?.clone(),
+        run: run.clone(),
         health,
         tests,
-        balancers: Vec::new(),
-        blue_green: None,
+        balancers: balancers.iter().map(|named| named.balancer.clone()).collect(),
+        blue_green,
         rollout,
     };
-    add(call, service).then_some(Thing::Service)
+    call.notebook.charge(weight(&service));
+    add(call, service, &balancers).then_some(Thing::Service)
+}
+
+/// What the servers of a service weigh in all of its balancers.
+fn weight(service: &Service) -> usize {
+    let hosts: usize = service.environments.values().map(Vec::len).sum();
+    64 * service.balancers.len() * hosts * service.run.ports.len()
 }
 
 fn run_of(made: &Arc<Description>) -> Option<&Run> {
@@ -260,7 +293,7 @@ fn need_a_port(call: &Call<'_>, run: &Run) {
 }
 
 /// Adds a service to the line, and where each part of it was written.
-fn add(call: &Call<'_>, service: Service) -> bool {
+fn add(call: &Call<'_>, service: Service, balancers: &[traffic::Named]) -> bool {
     let key = format!("service {}", service.name);
     let mut draft = call.notebook.draft.borrow_mut();
     if let Some(first) = draft.origins.get(&key) {
@@ -274,15 +307,16 @@ fn add(call: &Call<'_>, service: Service) -> bool {
     draft.origins.insert(key, call.place_of("name"));
     for parameter in call.constructor.parameters {
         let attribute = format!("{}.{}", service.name, parameter.name);
-        let Some(made) = call.made(parameter.name) else {
-            draft.origins.insert(attribute, call.place_of(parameter.name));
-            continue;
-        };
-        for (argument, place) in &made.arguments {
-            draft.origins.insert(format!("{attribute}.{argument}"), *place);
+        match call.made(parameter.name) {
+            Some(made) => draft.explain(&attribute, made),
+            None => drop(draft.origins.insert(attribute, call.place_of(parameter.name))),
         }
-        draft.origins.insert(attribute, made.place);
     }
+    for named in balancers {
+        draft.explain(&named.key, &named.made);
+    }
+    let keys = balancers.iter().map(|named| named.key.clone()).collect();
+    draft.balancers.insert(service.name.clone(), keys);
     draft.services.insert(service.name.clone(), service);
     true
 }
