@@ -6,7 +6,7 @@ use std::time::Duration;
 const QUIET: Duration = Duration::from_secs(1);
 
 /// What the kernel says of one connection, seen from the service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Connection {
     /// Bytes that came and were not read by the service yet.
     pub(super) unread: u32,
@@ -60,8 +60,8 @@ mod tests {
     fn bytes_in_a_queue_and_missing_times_are_never_rest() {
         let rested = connection(60_000, 50_000);
         assert!(!rested.is_busy());
-        assert!(Connection { unread: 1, ..rested.clone() }.is_busy());
-        assert!(Connection { unconfirmed: 1, ..rested.clone() }.is_busy());
+        assert!(Connection { unread: 1, ..rested }.is_busy());
+        assert!(Connection { unconfirmed: 1, ..rested }.is_busy());
         assert!(Connection { quiet: None, ..rested }.is_busy());
     }
 }

@@ -133,6 +133,6 @@ fn other_ports_are_nobodys_business() {
     let pair = Pair::on("127.0.0.1:0");
     let other = Pair::on("127.0.0.1:0");
     assert_eq!((pair.count().0, other.count().0), (1, 1));
-    let none = Placement { instances: Vec::new(), ..pair.placement.clone() };
+    let none = Placement { instances: Vec::new(), ..pair.placement };
     assert_eq!(count(&none).unwrap(), Sockets::default());
 }
