@@ -14,6 +14,8 @@ const FOR_TESTS: &[&str] = &[
     "systemd-nspawn",
     "check_http",
     "git",
+    "haproxy",
+    "nginx",
     "cc",
     "python3",
     "pip3",

@@ -1,9 +1,10 @@
-//! Real things for tests to talk to: OpenSSH daemons on loopback and Debian machines with systemd.
+//! Real things for tests to talk to: OpenSSH daemons and balancers on loopback, and Debian machines with systemd.
 //!
 //! Everything here is made by the test that asks for it and is gone when its value is dropped, also after a failed
 //! assertion. Nothing here touches a process, an interface or a file that it did not make itself. The code is plain
 //! synchronous `std`, so that any test can use it. It is never part of what users run.
 
+pub mod balancer;
 mod client;
 pub mod deadline;
 mod keys;
@@ -12,6 +13,7 @@ pub mod process;
 pub mod program;
 pub mod sshd;
 
+pub use balancer::{Backend, BalancerError, Haproxy, Nginx, Proxy, Retries};
 pub use machine::{Fleet, Machine, MachineError};
 pub use program::{MissingPrograms, require};
 pub use sshd::{KnownHosts, Sshd, SshdError, SshdHost};

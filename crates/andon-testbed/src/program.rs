@@ -13,6 +13,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("mkfs.ext4", "e2fsprogs"),
     ("mount", "mount"),
+    ("nginx", "nginx-light"),
     ("parallel-ssh", "pssh"),
     ("pip3", "python3-pip"),
     ("ps", "procps"),
