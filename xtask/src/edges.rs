@@ -30,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "andon-agent",
         ],
     ),
+    ("andon-proxy", &["andon-core", "andon-api"]),
     ("andon-sim", &["andon-core", "andon-store"]),
     ("andon-testbed", &[]),
     ("xtask", &["andon-testbed"]),
