@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use rustix::net::SocketFlags;
-use tokio::io::unix::AsyncFd;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -84,33 +83,30 @@ async fn accept_all(shared: &Arc<Shared>, workers: &Arc<Vec<Worker>>) {
     }
 }
 
-/// Accepts connections on one listener. Returns when the socket is no good any more.
+/// Accepts connections on one listener.
 async fn accept(listener: Listener, shared: Arc<Shared>, workers: Arc<Vec<Worker>>) {
     /// After a failure that more time may mend: no file descriptors, no memory.
     const PAUSE: Duration = Duration::from_millis(50);
     let address = listener.address;
-    let socket = match AsyncFd::register(listener.socket) {
+    let listening = listener.socket.try_clone().and_then(TcpListener::from_std);
+    let socket = match listening {
         Ok(socket) => socket,
         Err(error) => return shared.tell(format!("cannot accept connections on {address}: {error}")),
     };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     loop {
         while shared.connections.load(Relaxed) >= shared.site().config.limits.connections {
             tokio::time::sleep(PAUSE).await;
         }
-        let Ok(mut ready) = socket.readable().await else { return };
-        let accepted = ready.try_io(|socket| Ok(rustix::net::acceptfrom_with(socket.get_ref(), flags)?));
+        // Leaves this runtime at once, for that of a worker.
+        let accepted = socket.accept().await.and_then(|(stream, client)| Ok((stream.into_std()?, client)));
         match accepted {
-            Err(_not_ready) => {}
-            Ok(Ok((stream, client))) => {
-                let client = client.and_then(|client| SocketAddr::try_from(client).ok());
-                let least = workers.iter().min_by_key(|worker| worker.connections());
-                if let (Some(client), Some(worker)) = (client, least) {
-                    worker.give(Arrival { stream: stream.into(), client, address });
+            Ok((stream, client)) => {
+                if let Some(worker) = workers.iter().min_by_key(|worker| worker.connections()) {
+                    worker.give(Arrival { stream, client, address });
                 }
             }
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
-            Ok(Err(error)) => {
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
                 shared.tell(format!("cannot accept a connection on {address}: {error}"));
                 tokio::time::sleep(PAUSE).await;
             }
