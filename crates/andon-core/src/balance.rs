@@ -16,6 +16,7 @@ use crate::name::{HostName, ServerName, ServiceName};
 pub use counters::{Counters, Histogram, Meter};
 
 mod counters;
+pub mod numbers;
 
 /// How much traffic a server is to get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

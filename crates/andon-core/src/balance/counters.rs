@@ -142,8 +142,9 @@ impl Counters {
             bytes: self.bytes.checked_sub(earlier.bytes)?,
             latency: match (&self.latency, &earlier.latency) {
                 (Some(now), Some(before)) => Some(now.since(before)?),
-                (now, None) => now.clone(),
-                (None, Some(_)) => return None,
+                (Some(now), None) if earlier.requests == 0 => Some(now.clone()),
+                // Times that were left out before cannot be told from new ones: they are lost.
+                (Some(_), None) | (None, _) => None,
             },
             mean_latency_us: self.mean_latency_us,
         })
