@@ -19,6 +19,7 @@ mod agent_check;
 mod haproxy;
 mod nginx;
 mod proxy;
+mod socket;
 
 /// Looks at `pool`, and changes those servers that are not as wished.
 ///

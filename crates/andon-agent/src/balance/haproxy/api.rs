@@ -2,17 +2,14 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use andon_core::balance::{BalancerFailure, FailureKind};
 use andon_core::line::HaproxyApi;
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::failure;
+use crate::balance::socket;
 
 /// The longest time for a question and its whole answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -37,15 +34,18 @@ impl<'a> Api<'a> {
     pub(super) fn ask(&self, line: &str) -> Result<String, BalancerFailure> {
         let deadline = Instant::now() + PATIENCE;
         let answer = match self.0 {
-            HaproxyApi::Socket(path) => reach(path, deadline).and_then(|stream| {
-                let writer = &stream;
+            HaproxyApi::Socket(path) => socket::reach(path, deadline).and_then(|mut stream| {
                 stream.set_write_timeout(Some(PATIENCE))?;
-                converse(line, writer, deadline, |left| stream.set_read_timeout(Some(left)))
+                stream.write_all(format!("{line}\n").as_bytes())?;
+                // The socket of a master process waits for this before it ends the conversation.
+                stream.shutdown(Shutdown::Write)?;
+                listen(&stream, deadline, |left| stream.set_read_timeout(Some(left)))
             }),
-            HaproxyApi::Tcp(address) => dial(address, deadline).and_then(|stream| {
-                let writer = &stream;
+            HaproxyApi::Tcp(address) => dial(address, deadline).and_then(|mut stream| {
                 stream.set_write_timeout(Some(PATIENCE))?;
-                converse(line, writer, deadline, |left| stream.set_read_timeout(Some(left)))
+                stream.write_all(format!("{line}\n").as_bytes())?;
+                stream.shutdown(Shutdown::Write)?;
+                listen(&stream, deadline, |left| stream.set_read_timeout(Some(left)))
             }),
         };
         answer.map_err(|error| self.unreachable(&error))
@@ -94,23 +94,6 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// Connects without ever waiting on a process that has stopped taking connections.
-fn reach(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
-    let address = SocketAddrUnix::new(path)?;
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    loop {
-        match rustix::net::connect(&socket, &address) {
-            Ok(()) => break,
-            Err(Errno::AGAIN) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(10)),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let stream = UnixStream::from(socket);
-    stream.set_nonblocking(false)?;
-    Ok(stream)
-}
-
 fn dial(address: &str, deadline: Instant) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
     for address in address.to_socket_addrs()? {
@@ -122,13 +105,12 @@ fn dial(address: &str, deadline: Instant) -> io::Result<TcpStream> {
     Err(last)
 }
 
-fn converse<S: Read + Write>(
-    line: &str,
-    mut stream: S,
+/// Reads to the end of the answer.
+fn listen(
+    mut stream: impl Read,
     deadline: Instant,
     wait_at_most: impl Fn(Duration) -> io::Result<()>,
 ) -> io::Result<String> {
-    stream.write_all(format!("{line}\n").as_bytes())?;
     let mut answer = Vec::new();
     let mut buffer = [0; 16 * 1024];
     loop {
