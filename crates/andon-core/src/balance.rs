@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +15,10 @@ use crate::line::BalancerKind;
 use crate::name::{HostName, ServerName, ServiceName};
 
 pub use counters::{Counters, Histogram, Meter};
+pub use host_sight::{HostSight, Standing};
 
 mod counters;
+mod host_sight;
 pub mod numbers;
 
 /// How much traffic a server is to get.
@@ -33,6 +36,17 @@ pub enum Traffic {
 impl Traffic {
     /// All that a server is meant to get.
     pub const FULL: Self = Traffic::In(100);
+
+    /// What a server is to get that began to come back `elapsed` ago: in growing steps, all of it after `slow_start`.
+    pub fn coming_back(elapsed: Duration, slow_start: Duration) -> Self {
+        const STEPS: [u8; 4] = [10, 25, 50, 75];
+        if elapsed >= slow_start {
+            return Self::FULL;
+        }
+        let reached = 100.0 * elapsed.as_secs_f64() / slow_start.as_secs_f64();
+        let step = STEPS.into_iter().rev().find(|step| f64::from(*step) <= reached);
+        Traffic::In(step.unwrap_or(STEPS[0]))
+    }
 }
 
 /// One instance as a balancer knows it.
