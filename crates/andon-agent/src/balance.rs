@@ -53,14 +53,14 @@ pub(crate) fn balance(
 
 /// The directory in which is kept what must be remembered of `pool`; made where it is missing.
 fn records(pool: &Pool) -> Result<PathBuf, BalancerFailure> {
-    let made = Layout::at(&pool.root).and_then(|layout| layout.create_pool(&key(&pool.balancer)));
+    let made = Layout::at(&pool.root).and_then(|layout| layout.create_pool(&key(pool)));
     made.map_err(|error| failure(FailureKind::Refused, error.to_string()))
 }
 
-/// Tells one set of servers from all others that share a root. What only says how a balancer is handled, and may be
-/// edited, is no part of it.
-fn key(balancer: &BalancerKind) -> String {
-    let place = match balancer {
+/// Tells one set of servers from all others that share a root, those of other services included: each has fences of
+/// its own. What only says how a balancer is handled, and may be edited, is no part of it.
+fn key(pool: &Pool) -> String {
+    let place = match &pool.balancer {
         BalancerKind::Haproxy { api: HaproxyApi::Socket(path), backend } => {
             format!("{}\n{backend}", path.display())
         }
@@ -69,8 +69,8 @@ fn key(balancer: &BalancerKind) -> String {
         BalancerKind::Nginx { include, .. } => include.display().to_string(),
         BalancerKind::Proxy { control, pool } => format!("{}\n{pool}", control.display()),
     };
-    let digest = Digest::of(place.as_bytes()).to_string();
-    format!("{}-{}", balancer.name(), digest.get(..16).unwrap_or_default())
+    let digest = Digest::of(format!("{}\n{place}", pool.service).as_bytes()).to_string();
+    format!("{}-{}", pool.balancer.name(), digest.get(..16).unwrap_or_default())
 }
 
 fn refused(error: FenceError) -> BalancerFailure {

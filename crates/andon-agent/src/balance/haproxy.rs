@@ -121,7 +121,8 @@ impl Backend<'_> {
             (FailureKind::Refused, reason)
         } else if answer.contains("Can't find backend") || answer.contains("No such backend") {
             (FailureKind::Missing, self.no_backend())
-        } else if answer.contains("@master") || answer.contains("@<relative pid>") {
+        } else if answer.contains("show proc ") || answer.contains("@master") {
+            // What only a master offers instead of a command that it does not know.
             let reason = format!(
                 "{place} is the socket of HAProxy's master process, which knows no servers: name that of a \
                  `stats socket`"
@@ -180,6 +181,3 @@ fn name(backend: &str) -> Result<&str, BalancerFailure> {
     let reason = format!("{backend:?} is not the name of an HAProxy backend: letters, digits and `-_.:`");
     Err(failure(FailureKind::Missing, reason))
 }
-
-#[cfg(test)]
-mod tests;

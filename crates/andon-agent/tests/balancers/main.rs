@@ -1,0 +1,14 @@
+//! The agent beside real balancers: HAProxy with real users, on loopback.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests: also the parts that several tests share")]
+
+#[path = "../agent/driver.rs"]
+#[allow(dead_code, reason = "shared with the tests of steps, which need more of it")]
+mod driver;
+
+mod agent_check;
+mod authority;
+mod failures;
+mod haproxy;
+mod pool;
+mod site;
