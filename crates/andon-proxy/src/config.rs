@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::access_log::Format;
+
 pub use limits::{Limits, Timeouts};
 pub use pool::{Canary, Ejection, HealthCheck, PoolConfig, Queue, ServerConfig, Sticky};
 
@@ -25,10 +27,18 @@ pub struct Config {
     pub workers: Option<usize>,
     /// The control socket, which `andon` and the agent speak to.
     pub control: Option<PathBuf>,
+    /// Whether the group of the control socket may use it, or its owner alone.
+    #[serde(default)]
+    pub control_for_group: bool,
+    /// Where wishes are remembered over restarts; beside the control socket where it is absent.
+    pub state: Option<PathBuf>,
     /// Where `/metrics` is served, over plain HTTP.
     pub metrics: Option<SocketAddr>,
     /// The file that gets one line for each request.
     pub access_log: Option<PathBuf>,
+    /// How such a line is written: `combined` or `json`.
+    #[serde(default)]
+    pub access_log_format: Format,
     /// Where users come in.
     pub listen: Vec<Listen>,
     /// The servers that users are brought to, by the name of their pool.
@@ -107,6 +117,16 @@ impl Config {
             .map_err(|error| ConfigError::Form(error.to_string().trim_end().to_owned()))?;
         let mistakes = mistakes::of(&config);
         if mistakes.is_empty() { Ok(config) } else { Err(ConfigError::Sense(mistakes)) }
+    }
+
+    /// The file that wishes are remembered in; `None` without a control socket, over which they come.
+    pub fn state_file(&self) -> Option<PathBuf> {
+        let beside = |control: &PathBuf| {
+            let mut name = control.clone().into_os_string();
+            name.push(".wishes");
+            PathBuf::from(name)
+        };
+        self.state.clone().or_else(|| self.control.as_ref().map(beside))
     }
 
     /// Threads that carry requests.

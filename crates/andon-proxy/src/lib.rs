@@ -10,11 +10,17 @@
 //! - [`access`]: one record for each request that ended.
 
 pub mod access;
+pub mod access_log;
 pub mod config;
+pub mod control;
+pub mod hand_over;
 pub mod listener;
+pub mod metrics;
 pub mod pool;
+pub mod process;
 pub mod proxy;
 pub mod tls;
+pub mod wishes;
 
 mod connection;
 mod health;
