@@ -51,7 +51,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
         Command::Help { topic } => help::help(topic.as_deref()),
         Command::Completion { shell } => Ok(help::completion(shell)),
         Command::Agent => Err(Failure::usage("the agent is started by a controller")),
-        Command::DemoService(args) => demo::serve(&args),
+        Command::DemoService(args) => demo::serve(args).await,
     }
 }
 
