@@ -41,6 +41,7 @@ mod rollback;
 pub mod sentence;
 mod state;
 mod summary;
+mod switch;
 pub mod traffic;
 mod verdict;
 
@@ -128,6 +129,13 @@ impl Deployment {
             Fact::Drained { host, proof } => {
                 if let Some(run) = self.hosts.get_mut(host) {
                     run.drain = Some(proof.clone());
+                }
+            }
+            Fact::Shared { host, share } => {
+                if let Some(run) = self.hosts.get_mut(host) {
+                    run.share = Some(*share);
+                    run.serving = *share > 0;
+                    run.drained = *share == 0;
                 }
             }
             Fact::Serving { host, serving, .. } => {
@@ -224,6 +232,7 @@ impl HostRun {
             ill_since: None,
             drained: false,
             held_out,
+            share: None,
             drain: None,
             begun: 0,
             failure: None,
@@ -258,6 +267,9 @@ impl HostRun {
             }
             HostState::Succeeded | HostState::Reverted => self.back_in_service(),
             HostState::Unreachable { .. } | HostState::RevertFailed(_) => self.serving = false,
+            // Nobody is to use it now, and nobody does.
+            HostState::Idle => self.drained = false,
+            HostState::Ready => self.serving = false,
             HostState::Pending | HostState::Skipped | HostState::Unknown { .. } | HostState::Cancelled => {}
             HostState::Prepared => {
                 self.serving = self.untouched_serving();

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::{EnvironmentName, GroupName, HostName, ServiceName, SiteName};
 
 pub use balancer::{Balancer, BalancerKind, HaproxyApi};
-pub use blue_green::{BlueGreen, Green};
+pub use blue_green::{BlueGreen, Green, Set};
 pub use probe::{Health, Probe, ProductionTest};
 pub use rollout::{OnConflict, Rollout};
 pub use run::{Instance, Run, Supervision, SystemdUnit, Template};
@@ -51,12 +51,15 @@ pub struct Host {
     /// The site that it stands in: a datacenter, a room, a zone.
     #[serde(default)]
     pub site: Option<SiteName>,
+    /// It stands for the green instances beside those of the host whose name it begins with.
+    #[serde(default)]
+    pub twin: bool,
 }
 
 impl Host {
     /// A host that is nothing but reachable.
     pub fn new(name: HostName, transport: Transport) -> Self {
-        Self { name, transport, port_offset: 0, serves_at: None, site: None }
+        Self { name, transport, port_offset: 0, serves_at: None, site: None, twin: false }
     }
 }
 

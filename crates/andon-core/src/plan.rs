@@ -11,7 +11,7 @@ use crate::balance::Pool;
 use crate::digest::Digest;
 use crate::host::Placement;
 use crate::kind::Kind;
-use crate::line::{Host, Service, Transport};
+use crate::line::{Host, Service, Set, Transport};
 use crate::name::HostName;
 use crate::name::ScopeName;
 use crate::release::{Release, ReleaseId};
@@ -23,6 +23,7 @@ pub use refusal::{FullHost, Refusal};
 mod build;
 mod pools;
 mod refusal;
+mod switch;
 mod waves;
 
 /// Everything that a deployment will do.
@@ -45,6 +46,9 @@ pub struct Plan {
     /// Every balancer that sends traffic to the instances; none for a service that nobody calls.
     #[serde(default)]
     pub pools: Vec<PlannedPool>,
+    /// The traffic moves from one set of hosts to the other, instead of host by host.
+    #[serde(default)]
+    pub switch: Option<Switch>,
     /// The hosts that change, in order, wave by wave.
     pub waves: Vec<Vec<HostName>>,
     /// Hosts that may be in their cycle at once.
@@ -66,6 +70,22 @@ pub struct Plan {
     pub bake: Duration,
     /// Releases that hosts must not remove.
     pub keep: Vec<ReleaseId>,
+}
+
+/// Traffic that moves from one set of hosts to the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switch {
+    /// The set that gets the release, and then the traffic.
+    pub to: Set,
+    /// Its hosts.
+    pub to_hosts: Vec<HostName>,
+    /// The hosts that serve until then; none at first.
+    pub from_hosts: Vec<HostName>,
+    /// The shares of traffic, in hundredths, that the new set gets one after another; the last is 100.
+    pub steps: Vec<u8>,
+    /// How long each share but the last stays.
+    #[serde(with = "crate::time::millis")]
+    pub step_time: Duration,
 }
 
 /// A pool in a plan.
@@ -108,6 +128,9 @@ pub enum Before {
         release: Option<ReleaseId>,
         /// Whether all instances serve.
         serves: bool,
+        /// Whether all of them could serve, whatever balancers say.
+        #[serde(default)]
+        healthy: bool,
         /// Already on the wanted release and serving: it is left alone.
         already: bool,
         /// Whether the wanted release lies on its disk.
@@ -136,6 +159,12 @@ impl Plan {
         self.pools.iter().any(|planned| planned.pool.servers_of(host).next().is_some())
     }
 
+    /// Whether there is something to put back: an earlier release, or a set that still runs it.
+    pub fn can_go_back(&self) -> bool {
+        let live = self.switch.as_ref().is_some_and(|switch| !switch.from_hosts.is_empty());
+        self.back_to.is_some() || live
+    }
+
     /// How many hosts change.
     pub fn changing(&self) -> usize {
         self.waves.iter().map(Vec::len).sum()
@@ -145,18 +174,19 @@ impl Plan {
 /// The service on one host. On a local host, `root` is relative to the host's own directory and the transport
 /// makes it absolute; elsewhere a leading `~` is the home of the user whom the agent runs as.
 pub fn placement(service: &Service, host: &Host) -> Placement {
+    let (root, run) = (service.root_on(host), service.run_on(host).into_owned());
     Placement {
-        service: service.name.clone(),
+        service: service.name_on(host),
         host: host.name.clone(),
         root: match host.transport {
-            Transport::Ssh { .. } => service.root.clone(),
+            Transport::Ssh { .. } => root,
             Transport::Local => {
-                let below = service.root.strip_prefix("/").or_else(|_| service.root.strip_prefix("~"));
-                below.unwrap_or(&service.root).to_owned()
+                let below = root.strip_prefix("/").or_else(|_| root.strip_prefix("~"));
+                below.unwrap_or(&root).to_owned()
             }
         },
-        run: service.run.clone(),
-        instances: service.run.instances(host.port_offset),
+        instances: run.instances(host.port_offset),
+        run,
         health: service.health.clone(),
         tests: service.tests.clone(),
     }

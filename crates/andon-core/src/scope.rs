@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::kind::Kind;
+use crate::line::Set;
 use crate::name::{DeploymentId, HostName};
 use crate::release::{Release, ReleaseId, ReleaseStatus};
 use crate::time::Time;
@@ -69,6 +70,11 @@ pub enum ScopeFact {
     Returned {
         /// Which host.
         host: HostName,
+    },
+    /// From now on, this set of two has the traffic.
+    Live {
+        /// Which one.
+        set: Set,
     },
     /// From now on, this is what the hosts should run.
     Current {
@@ -144,6 +150,9 @@ pub struct Scope {
     /// Hosts that were left out of their balancers: every drain has an owner, or is one of these.
     #[serde(default)]
     pub held: BTreeMap<HostName, HeldOut>,
+    /// Of two sets, the one that the last switch led to.
+    #[serde(default)]
+    pub live: Option<Set>,
     judgements: u64,
     /// What the lock was held for and no deployment has mended since: after which one, and why.
     #[serde(default)]
@@ -210,6 +219,7 @@ impl Scope {
             ScopeFact::Returned { host } => {
                 self.held.remove(host);
             }
+            ScopeFact::Live { set } => self.live = Some(*set),
             ScopeFact::Current { release } => self.current = Some(release.clone()),
         }
     }

@@ -21,6 +21,8 @@ impl Deployment {
         match &self.state {
             State::Succeeded => {
                 facts.extend(self.leaves_behind(scope));
+                let live = self.plan.as_ref().and_then(|plan| plan.switch.as_ref());
+                facts.extend(live.map(|switch| ScopeFact::Live { set: switch.to }));
                 facts.push(mark(wanted, ReleaseStatus::Good, format!("it served after {deployment}")));
                 facts.push(ScopeFact::Current { release: wanted.id.clone() });
                 facts.push(ScopeFact::LockReleased { deployment });
@@ -61,7 +63,8 @@ impl Deployment {
 
     /// Invariant I3: what was taken out of its balancers is put back, or held out with a reason.
     fn left_out(&self, scope: &Scope) -> Vec<ScopeFact> {
-        if !self.state.is_terminal() {
+        let switches = self.plan.as_ref().is_some_and(|plan| plan.switch.is_some());
+        if switches || !self.state.is_terminal() {
             return Vec::new();
         }
         let fact = |(host, run): (&HostName, &HostRun)| {
@@ -96,6 +99,7 @@ impl Deployment {
     pub fn uniform(&self) -> bool {
         let changed = |state: &HostState| *state == HostState::Succeeded;
         let states = || self.hosts.values().map(|run| &run.state);
-        states().all(|state| changed(state) || *state == HostState::Skipped) || !states().any(changed)
+        states().all(|state| changed(state) || matches!(state, HostState::Skipped | HostState::Idle))
+            || !states().any(changed)
     }
 }

@@ -33,10 +33,16 @@ impl Deployment {
             State::Pending { .. } => vec![Fact::Entered { state: Phase::Prepare.running() }],
             State::Running { phase: Phase::Prepare } => self.prepare(plan),
             State::Running { phase: Phase::Wave(wave) } => self.run_wave(now, plan, *wave),
+            State::Running { phase: Phase::Switch { step, since } } => {
+                self.run_switch(now, plan, *step, *since)
+            }
             State::Running { phase: Phase::Bake { .. } } | State::Baking { .. } => self.bake(now, plan),
             State::Paused { at, .. } => self.while_paused(now, plan, at),
-            State::Aborting { then } => self.abort(plan, then),
-            State::RollingBack { cause } => self.roll_back(plan, cause),
+            State::Aborting { then } => self.abort(now, plan, then),
+            State::RollingBack { cause } => match &plan.switch {
+                Some(switch) => self.switch_back(now, plan, switch, cause),
+                None => self.roll_back(plan, cause),
+            },
             State::Succeeded
             | State::Failed { .. }
             | State::Aborted { .. }
@@ -91,7 +97,7 @@ impl Deployment {
     }
 
     fn can_go_back(&self) -> bool {
-        self.plan.as_ref().is_some_and(|plan| plan.back_to.is_some())
+        self.plan.as_ref().is_some_and(|plan| plan.can_go_back())
     }
 
     /// Resuming tries the hosts again that were given up.
@@ -172,7 +178,10 @@ impl Deployment {
             return self.start_host(now, plan, wave, next);
         }
         let Some(hosts) = plan.waves.get(wave) else {
-            return self.after_last_wave(now, plan);
+            return match &plan.switch {
+                Some(switch) => self.begin_switch(now, plan, switch),
+                None => self.after_last_wave(now, plan),
+            };
         };
         if hosts.iter().any(|host| self.hosts.get(host).is_some_and(in_cycle)) {
             return Vec::new();
@@ -198,6 +207,8 @@ impl Deployment {
         let wave = match at {
             Phase::Prepare => return Vec::new(),
             Phase::Wave(wave) => *wave,
+            Phase::Switch { .. } => 0,
+            Phase::Bake { .. } if plan.switch.is_some() => 0,
             Phase::Bake { .. } => plan.waves.len(),
         };
         self.stop_on_verdict(now, plan, wave)
@@ -230,7 +241,7 @@ impl Deployment {
         }
     }
 
-    fn after_last_wave(&self, now: Time, plan: &Plan) -> Vec<Fact> {
+    pub(super) fn after_last_wave(&self, now: Time, plan: &Plan) -> Vec<Fact> {
         if self.busy() {
             return Vec::new();
         }
@@ -242,7 +253,9 @@ impl Deployment {
 
     fn bake(&self, now: Time, plan: &Plan) -> Vec<Fact> {
         let State::Baking { since } = &self.state else { return Vec::new() };
-        if let Some(stop) = self.stop_on_verdict(now, plan, plan.waves.len()) {
+        // A set that can be left at once is left for one failure.
+        let wave = if plan.switch.is_some() { 0 } else { plan.waves.len() };
+        if let Some(stop) = self.stop_on_verdict(now, plan, wave) {
             return stop;
         }
         if let Some(back) = self.put_back_one_bad_host(plan) {
@@ -290,7 +303,7 @@ impl Deployment {
         State::Succeeded
     }
 
-    fn abort(&self, plan: &Plan, then: &AfterAbort) -> Vec<Fact> {
+    fn abort(&self, now: Time, plan: &Plan, then: &AfterAbort) -> Vec<Fact> {
         if let Some(back) = self.put_back_one_bad_host(plan) {
             return vec![back];
         }
@@ -308,7 +321,13 @@ impl Deployment {
         if !watched.is_empty() || self.busy() {
             return watched;
         }
+        if self.waits_for_traffic(now, plan) {
+            return Vec::new();
+        }
         let mut facts = self.cancel_waiting();
+        if let (Some(switch), AfterAbort::Leave { .. } | AfterAbort::Fail { .. }) = (&plan.switch, then) {
+            facts.extend(self.leave_new_set(switch, |run| run.state == HostState::Ready));
+        }
         facts.push(Fact::Entered {
             state: match then {
                 AfterAbort::Leave { superseded_by } => State::Aborted { superseded_by: *superseded_by },

@@ -93,6 +93,7 @@ impl Deployment {
         add(counts.succeeded, &format!("on {}", self.request.release.id));
         add(counts.restored, "restored");
         add(counts.skipped, "there already");
+        add(counts.idle, "whole and without traffic");
         let spared =
             self.hosts.values().filter(|run| !run.touched && matches!(run.state, HostState::Failed(_)));
         let spared = super::count(spared);

@@ -103,6 +103,13 @@ pub enum Fact {
         /// What was seen.
         proof: DrainProof,
     },
+    /// All balancers of a host give it this share of traffic, in hundredths, while traffic moves between two sets.
+    Shared {
+        /// Which host.
+        host: HostName,
+        /// The share.
+        share: u8,
+    },
     /// A host that is not at work fell out of service, or came back to it, by itself.
     Serving {
         /// Which host.

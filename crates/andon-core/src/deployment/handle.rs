@@ -119,7 +119,7 @@ impl Deployment {
                 Err(format!("{} is being put back already; that ends by itself", self.id))
             }
             (Ask::Abort { rollback: true }, _)
-                if self.plan.as_ref().is_some_and(|plan| plan.back_to.is_none()) =>
+                if self.plan.as_ref().is_some_and(|plan| !plan.can_go_back()) =>
             {
                 Err(format!(
                     "{} has no earlier good release to put back; abort it without --rollback",
@@ -170,6 +170,9 @@ impl Deployment {
             Stage::Prepare => enter(HostState::Prepared),
             Stage::Drain => self.begin(host, Stage::Activate, Way::Forward),
             Stage::Activate => self.begin(host, Stage::Verify, Way::Forward),
+            Stage::Verify if self.plan.as_ref().is_some_and(|plan| plan.switch.is_some()) => {
+                enter(HostState::Ready)
+            }
             Stage::Verify if self.comes_back(host) => self.begin(host, Stage::Enable, Way::Forward),
             // It was taken out, and was put back before anything was changed.
             Stage::Enable if !self.hosts.get(host).is_some_and(|run| run.touched) => {

@@ -66,6 +66,8 @@ pub enum HostState {
     Doing(Doing),
     /// The release lies ready. Nothing that runs was disturbed.
     Prepared,
+    /// On the new release, verified, and out of traffic until all of its set are.
+    Ready,
     /// On the new release, verified.
     Succeeded,
     /// Not able to take the release.
@@ -90,6 +92,8 @@ pub enum HostState {
     Reverted,
     /// Neither on the new nor surely on the old release: a person must look.
     RevertFailed(Failure),
+    /// Whole, and without traffic: the other set has it.
+    Idle,
     /// Never changed: the deployment ended before its turn.
     Cancelled,
 }
@@ -110,12 +114,14 @@ impl HostState {
                 Stage::Observe => "observing",
             },
             HostState::Prepared => "prepared",
+            HostState::Ready => "ready",
             HostState::Succeeded => "succeeded",
             HostState::Failed(_) => "failed",
             HostState::Unknown { .. } => "unknown",
             HostState::Unreachable { .. } => "unreachable",
             HostState::Reverted => "reverted",
             HostState::RevertFailed(_) => "revert_failed",
+            HostState::Idle => "idle",
             HostState::Cancelled => "cancelled",
         }
     }
@@ -140,6 +146,8 @@ pub struct HostRun {
     pub drained: bool,
     /// Whether somebody else had taken it out before: it is changed, and stays out.
     pub held_out: bool,
+    /// The share of traffic that its balancers were seen to give it while traffic moved between two sets.
+    pub share: Option<u8>,
     /// The proof of its last drain.
     pub drain: Option<DrainProof>,
     /// Steps begun so far: the source of fresh tokens.

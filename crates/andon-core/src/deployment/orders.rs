@@ -103,6 +103,12 @@ impl Deployment {
             State::Running { phase: Phase::Wave(_) } if plan.on_failure != OnFailure::GoOn => {
                 Some(self.progress + rollout.progress_deadline)
             }
+            State::Running { phase: Phase::Switch { since, .. } } => {
+                plan.switch.as_ref().map(|switch| *since + switch.step_time)
+            }
+            State::Aborting { .. } | State::RollingBack { .. } if plan.switch.is_some() => {
+                Some(self.progress + rollout.healthy_deadline)
+            }
             State::Baking { since } => Some(*since + plan.bake),
             _ => None,
         };

@@ -48,6 +48,10 @@ impl Deployment {
     /// The first step back of a host; none when the plan has nothing to go back to.
     pub(super) fn begin_back(&self, plan: &Plan, host: &HostName) -> Option<Fact> {
         plan.back_to.as_ref()?;
+        if plan.switch.is_some() {
+            // Nobody uses it: traffic is what goes back.
+            return None;
+        }
         let has_it = match &plan.hosts.get(host)?.before {
             Before::Reached { has_back_to, .. } => *has_back_to,
             Before::Unreachable { .. } => false,
@@ -92,8 +96,10 @@ fn awaits_revert(run: &HostRun) -> bool {
         | HostState::Prepared
         | HostState::Unknown { .. }
         | HostState::Unreachable { .. }
+        | HostState::Ready
         | HostState::Reverted
         | HostState::RevertFailed(_)
+        | HostState::Idle
         | HostState::Cancelled => false,
     }
 }

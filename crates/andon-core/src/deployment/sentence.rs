@@ -157,6 +157,12 @@ impl Deployment {
         let phase = |phase: &Phase| match phase {
             Phase::Prepare => "preparing all hosts".to_owned(),
             Phase::Wave(n) => format!("wave {} of {waves}", (n + 1).min(waves)),
+            Phase::Switch { step, .. } => {
+                let steps =
+                    self.plan.as_ref().and_then(|plan| plan.switch.as_ref()).map(|switch| &switch.steps);
+                let share = steps.and_then(|steps| steps.get(*step)).copied().unwrap_or(100);
+                format!("moving {share}% of the traffic")
+            }
             Phase::Bake { .. } => "watching".to_owned(),
         };
         match &self.state {

@@ -95,6 +95,13 @@ pub enum Phase {
     Prepare,
     /// The hosts of this wave change. Counted from 0; wave 0 is the canary.
     Wave(usize),
+    /// Traffic moves from one set of hosts to the other.
+    Switch {
+        /// Which share of it has moved, counted from 0.
+        step: usize,
+        /// Since when.
+        since: Time,
+    },
     /// All waves are done, the hosts are watched.
     Bake {
         /// Since when.
@@ -107,7 +114,7 @@ impl Phase {
     pub fn running(&self) -> State {
         match self {
             Phase::Bake { since } => State::Baking { since: *since },
-            Phase::Prepare | Phase::Wave(_) => State::Running { phase: self.clone() },
+            Phase::Prepare | Phase::Wave(_) | Phase::Switch { .. } => State::Running { phase: self.clone() },
         }
     }
 }

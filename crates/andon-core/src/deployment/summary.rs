@@ -24,6 +24,9 @@ pub struct HostCounts {
     pub unreachable: u32,
     /// Left alone: already on the release.
     pub skipped: u32,
+    /// Whole, and without traffic: the other set of two has it.
+    #[serde(default)]
+    pub idle: u32,
 }
 
 /// A deployment in one row.
@@ -108,6 +111,7 @@ impl Deployment {
             restored: counted(|state| *state == HostState::Reverted),
             failed: counted(|state| matches!(state, HostState::Failed(_) | HostState::RevertFailed(_))),
             unreachable: counted(|state| matches!(state, HostState::Unreachable { .. })),
+            idle: counted(|state| *state == HostState::Idle),
             skipped: counted(|state| *state == HostState::Skipped),
         }
     }

@@ -41,15 +41,24 @@ impl Deployment {
         self.hosts
             .iter()
             .filter(|(host, _)| plan.is_balanced(host))
-            .filter_map(|(host, run)| Some((host.clone(), wish(plan, run, now)?)))
+            .filter_map(|(host, run)| Some((host.clone(), self.wish(plan, host, run, now)?)))
             .collect()
+    }
+
+    /// What is wished for a host; `None` leaves it to others.
+    fn wish(&self, plan: &Plan, host: &HostName, run: &HostRun, now: Time) -> Option<Traffic> {
+        match self.switched_share(plan, host, run) {
+            Some(0) => Some(Traffic::Out),
+            Some(share) => Some(Traffic::In(share)),
+            None => wish(plan, run, now),
+        }
     }
 
     /// Whether any host is on its way out of or into its balancers: then news of them are urgent.
     pub fn traffic_is_moving(&self) -> bool {
-        self.in_state(|state| {
-            matches!(state, HostState::Doing(doing) if matches!(doing.stage, Stage::Drain | Stage::Enable))
-        })
+        let between_sets = self.plan.as_deref().is_some_and(|plan| self.is_switching(plan));
+        let on_its_way = |state: &HostState| matches!(state, HostState::Doing(doing) if matches!(doing.stage, Stage::Drain | Stage::Enable));
+        between_sets || self.in_state(on_its_way)
     }
 
     /// The first stage of a host's way to another release: out of its balancers, where it has any.
@@ -60,15 +69,18 @@ impl Deployment {
     /// Whether a verified host goes back into balancers.
     pub(super) fn comes_back(&self, host: &HostName) -> bool {
         let held_out = self.hosts.get(host).is_some_and(|run| run.held_out);
-        !held_out && self.plan.as_ref().is_some_and(|plan| plan.is_balanced(host))
+        !held_out && self.plan.as_ref().is_some_and(|plan| plan.is_balanced(host) && plan.switch.is_none())
     }
 
     /// What follows from the sight of one host.
     pub(super) fn seen(&self, now: Time, host: &HostName, sight: &TrafficSight) -> Vec<Fact> {
         let (Some(plan), Some(run)) = (self.plan.as_deref(), self.hosts.get(host)) else { return Vec::new() };
-        if sight.wished != wish(plan, run, now) {
+        if sight.wished != self.wish(plan, host, run, now) {
             // It was asked for before the state that it is meant for.
             return Vec::new();
+        }
+        if let Some(share) = self.switched_share(plan, host, run) {
+            return self.sharing(now, plan, host, run, share, sight);
         }
         match &run.state {
             HostState::Doing(doing) if doing.stage == Stage::Drain => {
@@ -143,7 +155,7 @@ impl Deployment {
         facts
     }
 
-    fn pause_for(&self, pool: &str, failure: &BalancerFailure) -> Option<Fact> {
+    pub(super) fn pause_for(&self, pool: &str, failure: &BalancerFailure) -> Option<Fact> {
         let State::Running { phase } = &self.state else { return None };
         let reason = PauseReason::Balancer {
             pool: pool.to_owned(),
@@ -203,19 +215,24 @@ impl Deployment {
         }
     }
 
-    /// Hosts on their way out that are not to be changed any more go back in as they are.
+    /// Hosts on their way out that are not to be changed any more go back in as they are. Those of an idle set
+    /// had no traffic before.
     pub(super) fn return_drained(&self) -> Vec<Fact> {
+        let switches = self.plan.as_ref().is_some_and(|plan| plan.switch.is_some());
         self.hosts
             .iter()
             .filter(|(_, run)| {
                 matches!(&run.state, HostState::Doing(doing) if doing.stage == Stage::Drain && doing.way == Way::Forward)
             })
-            .map(|(host, _)| self.begin(host, Stage::Enable, Way::Forward))
+            .map(|(host, _)| match switches {
+                true => Fact::Host { host: host.clone(), state: HostState::Prepared },
+                false => self.begin(host, Stage::Enable, Way::Forward),
+            })
             .collect()
     }
 }
 
-/// What is wished for a host; `None` leaves it to others.
+/// What is wished for a host that goes its way by itself.
 fn wish(plan: &Plan, run: &HostRun, now: Time) -> Option<Traffic> {
     match &run.state {
         HostState::Doing(Doing { stage: Stage::Enable, .. }) if run.held_out => None,
@@ -230,7 +247,8 @@ fn wish(plan: &Plan, run: &HostRun, now: Time) -> Option<Traffic> {
         HostState::Doing(Doing { stage: Stage::Drain | Stage::Activate | Stage::Verify, .. }) => {
             Some(Traffic::Out)
         }
-        HostState::Unknown { .. }
+        HostState::Ready
+        | HostState::Unknown { .. }
         | HostState::Unreachable { .. }
         | HostState::Failed(_)
         | HostState::RevertFailed(_)
@@ -241,6 +259,7 @@ fn wish(plan: &Plan, run: &HostRun, now: Time) -> Option<Traffic> {
         | HostState::Prepared
         | HostState::Succeeded
         | HostState::Reverted
+        | HostState::Idle
         | HostState::Cancelled => None,
     }
 }
@@ -255,7 +274,7 @@ fn share(elapsed: Duration, slow_start: Duration) -> u8 {
 }
 
 /// The first balancer that did not answer as it should, the ones that will not come back by themselves before others.
-fn broken(sight: &TrafficSight) -> Option<(&str, &BalancerFailure)> {
+pub(super) fn broken(sight: &TrafficSight) -> Option<(&str, &BalancerFailure)> {
     let failures =
         || sight.pools.iter().filter_map(|(pool, seen)| Some((pool.as_str(), seen.as_ref().err()?)));
     failures().find(|(_, failure)| failure.kind != FailureKind::Unreachable).or_else(|| failures().next())

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::pools::{Standing, standing};
-use super::{Before, FullHost, OnFailure, Plan, PlannedHost, PlannedPool, Refusal, Sights, waves};
+use super::switch::switch;
+use super::{Before, FullHost, OnFailure, Plan, PlannedHost, PlannedPool, Refusal, Sights, Switch, waves};
 use crate::balance::BalancerFailure;
 use crate::digest::Digest;
 use crate::host::HostFacts;
@@ -81,10 +82,15 @@ pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, R
         // A rollback does what it can.
         Kind::Rollback => total,
     };
-    let planned: BTreeMap<HostName, PlannedHost> = hosts
+    let mut planned: BTreeMap<HostName, PlannedHost> = hosts
         .iter()
         .map(|host| {
             let standing = standing(&host.name, proposal.pools, proposal.sights, known);
+            // The idle one of two sets is out of traffic by nobody's hand.
+            let standing = match standing {
+                Standing::HeldOut(_) if service.blue_green.is_some() => Standing::Sick,
+                other => other,
+            };
             let before = before(observed.get(&host.name), &release.id, back_to.as_ref(), standing);
             (host.name.clone(), PlannedHost { host: (*host).clone(), before })
         })
@@ -92,27 +98,45 @@ pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, R
     refuse_obstacles(proposal, observed, max_unreachable)?;
     refuse_balancers(proposal)?;
 
-    let order = order_of_change(hosts, &planned, known.current.as_ref());
-    if order.is_empty() {
+    let switch = switch(service, &planned, known).map(|switch| match kind {
+        Kind::Deploy => switch,
+        Kind::Rollback => Switch { steps: vec![100], ..switch },
+    });
+    if let Some(switch) = &switch {
+        leave_live_set(switch, &mut planned, &release.id)?;
+    }
+    let changing: Vec<&Host> = match &switch {
+        Some(switch) => hosts.iter().filter(|host| switch.to_hosts.contains(&host.name)).copied().collect(),
+        None => hosts.clone(),
+    };
+    let total = u32::try_from(changing.len()).unwrap_or(u32::MAX);
+    let order = order_of_change(&changing, &planned, known.current.as_ref());
+    if order.is_empty() && switch.is_none() {
         return Err(Refusal::NothingToDo { release: release.id.clone(), hosts: total });
     }
     // What somebody else holds out will not serve during this deployment either.
     let can_serve = |host: &&PlannedHost| matches!(host.before, Before::Reached { held_out: None, .. });
-    let reached = planned.values().filter(can_serve).count();
+    let reached = changing.iter().filter_map(|host| planned.get(&host.name)).filter(can_serve).count();
     let reached = u32::try_from(reached).unwrap_or(u32::MAX);
     let floor = floor(rollout.min_available, total, reached);
     refuse_floor(&scope.service, &planned, &order, floor, total, reached)?;
-    let changing = u32::try_from(order.len()).unwrap_or(u32::MAX);
+    let changing = u32::try_from(order.len()).unwrap_or(u32::MAX).max(1);
     let (waves, max_parallel, bake) = match kind {
+        // Nobody uses the idle set: all of it changes at once.
+        _ if switch.is_some() => {
+            let bake = if *kind == Kind::Deploy { rollout.bake } else { Duration::ZERO };
+            (if order.is_empty() { Vec::new() } else { vec![order] }, changing, bake)
+        }
         Kind::Deploy => {
             (waves::split(&order, &rollout.waves), rollout.max_parallel.floor_of(total).max(1), rollout.bake)
         }
         // Back is as wide as the floor allows.
         Kind::Rollback => (vec![order], changing, Duration::ZERO),
     };
+    let has_live_set = switch.as_ref().is_some_and(|switch| !switch.from_hosts.is_empty());
     let on_failure = match kind {
         Kind::Rollback => OnFailure::GoOn,
-        Kind::Deploy if rollout.auto_rollback && back_to.is_some() => OnFailure::RollBack,
+        Kind::Deploy if rollout.auto_rollback && (back_to.is_some() || has_live_set) => OnFailure::RollBack,
         Kind::Deploy => OnFailure::Stop,
     };
     Ok(Plan {
@@ -125,6 +149,7 @@ pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, R
         config: proposal.config,
         hosts: planned,
         pools: proposal.pools.to_vec(),
+        switch,
         waves,
         max_parallel,
         prepare_parallel: PREPARE_PARALLEL,
@@ -167,14 +192,17 @@ fn before(
             let running = facts.uniform_release().cloned();
             let healthy = facts.serves();
             let serves = healthy && standing == Standing::In;
-            let held_out = match standing {
-                Standing::HeldOut(pool) => Some(pool),
+            let held_out = match &standing {
+                Standing::HeldOut(pool) => Some(pool.clone()),
                 Standing::In | Standing::Sick => None,
             };
             Before::Reached {
-                already: (serves || healthy && held_out.is_some()) && running.as_ref() == Some(release),
+                already: healthy
+                    && matches!(standing, Standing::In | Standing::HeldOut(_))
+                    && running.as_ref() == Some(release),
                 release: running,
                 serves,
+                healthy,
                 has_release: facts.releases.contains(release),
                 has_back_to: back_to.is_some_and(|back| facts.releases.contains(&back.id)),
                 held_out,
@@ -254,6 +282,30 @@ fn refuse_obstacles(
     }
     if !obstacles.is_empty() {
         return Err(Refusal::Obstacles(obstacles));
+    }
+    Ok(())
+}
+
+/// Of two sets, the idle one needs no change where it runs the release already; the live one stays as it is.
+fn leave_live_set(
+    switch: &Switch,
+    planned: &mut BTreeMap<HostName, PlannedHost>,
+    release: &ReleaseId,
+) -> Result<(), Refusal> {
+    let on_it = |name: &HostName| {
+        matches!(
+            planned.get(name).map(|host| &host.before),
+            Some(Before::Reached { release: Some(running), serves: true, .. }) if running == release
+        )
+    };
+    if !switch.from_hosts.is_empty() && switch.from_hosts.iter().all(on_it) {
+        let hosts = u32::try_from(switch.from_hosts.len()).unwrap_or(u32::MAX);
+        return Err(Refusal::NothingToDo { release: release.clone(), hosts });
+    }
+    for (name, host) in planned {
+        if let Before::Reached { already, release: running, healthy, .. } = &mut host.before {
+            *already = *healthy && running.as_ref() == Some(release) && switch.to_hosts.contains(name);
+        }
     }
     Ok(())
 }

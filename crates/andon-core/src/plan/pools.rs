@@ -41,7 +41,7 @@ pub fn pools(
 
 fn pool(service: &Service, balancer: &Balancer, at: &Host, hosts: &[&Host]) -> PlannedPool {
     let servers = hosts.iter().flat_map(|host| {
-        let instances = service.run.instances(host.port_offset);
+        let instances = service.run_on(host).instances(host.port_offset);
         instances.into_iter().filter_map(|instance| balancer.server(host, &instance))
     });
     let pool = Pool {

@@ -8,7 +8,10 @@ use super::*;
 use crate::balance::{BalancerFailure, FailureKind, PoolSight, ServerSight, ServerState};
 use crate::deployment::DeploymentId;
 use crate::host::{ActivationMarker, Authority, Fence, HostFacts, InstanceFacts, InstanceState};
-use crate::line::{Balancer, BalancerKind, HaproxyApi, ReleaseSource, Rollout, Run, Supervision, Template};
+use crate::line::{
+    Balancer, BalancerKind, BlueGreen, Green, HaproxyApi, Line, ReleaseSource, Rollout, Run, Set,
+    Supervision, Template,
+};
 use crate::name::{EnvironmentName, InstanceName, ServiceName};
 use crate::quantity::{ByteSize, Share};
 use crate::release::{Packing, ReleaseStatus};
@@ -142,6 +145,52 @@ impl Fleet {
         self.sights =
             Sights::from([(self.pools[0].pool.name(), Ok(PoolSight { servers, ..PoolSight::default() }))]);
         self
+    }
+
+    /// The same with a green set beside it on the same hosts, that has nothing and no traffic yet.
+    pub(crate) fn with_green_set(self) -> Self {
+        let Self { mut service, hosts, known, mut observed, scope, .. } = self.balanced();
+        service.blue_green = Some(BlueGreen {
+            green: Green::Ports(vec![9080]),
+            steps: vec![10, 50, 100],
+            step_time: Duration::from_secs(30),
+        });
+        let mut line = Line {
+            hosts: hosts.into_iter().map(|host| (host.name.clone(), host)).collect(),
+            services: BTreeMap::from([(service.name.clone(), service)]),
+            ..Line::default()
+        };
+        line.add_twins();
+        let service = line.services.pop_first().unwrap().1;
+        let hosts: Vec<Host> =
+            service.environments[&scope.environment].iter().map(|name| line.hosts[name].clone()).collect();
+        for host in &hosts {
+            let nothing = Observation::Reached(Box::new(facts(None, false)));
+            observed.entry(host.name.clone()).or_insert(nothing);
+        }
+        let (pools, sights) = (Vec::new(), Sights::new());
+        let mut fleet =
+            Self { service, kind: Kind::Deploy, hosts, known, observed, scope, pools, sights }.balanced();
+        fleet.live(Set::Blue);
+        fleet
+    }
+
+    /// The balancer sends traffic to this set only.
+    pub(crate) fn live(&mut self, set: Set) {
+        for n in 0..self.hosts.len() {
+            let live = self.service.set_of(&self.hosts[n]) == Some(set);
+            self.server(n).state = if live { ServerState::Up } else { ServerState::Out };
+        }
+    }
+
+    /// All hosts of a set run a release, and are healthy.
+    pub(crate) fn runs(&mut self, set: Set, release: &Release) {
+        for host in &self.hosts {
+            if self.service.set_of(host) == Some(set) {
+                let answer = Observation::Reached(Box::new(facts(Some(release.id.clone()), true)));
+                self.observed.insert(host.name.clone(), answer);
+            }
+        }
     }
 
     /// What the only balancer says of a host (counted from 0).
@@ -387,4 +436,45 @@ fn a_balancer_that_was_edited_by_hand_refuses_a_deploy_and_not_the_way_back() {
     assert!(refused.why().contains("+server b;") && refused.why().ends_with("nothing has been changed"));
     fleet.kind = Kind::Rollback;
     assert!(fleet.plan().is_ok());
+}
+
+#[test]
+fn of_two_sets_the_idle_one_changes_all_at_once_and_then_gets_the_traffic() {
+    let plan = Fleet::running(4).with_green_set().plan().unwrap();
+    let switch = plan.switch.as_ref().unwrap();
+    assert_eq!((switch.to, switch.steps.as_slice()), (Set::Green, &[10, 50, 100][..]));
+    let green: Vec<&str> = switch.to_hosts.iter().map(HostName::as_str).collect();
+    assert_eq!(green, ["web1.green", "web2.green", "web3.green", "web4.green"]);
+    assert_eq!((plan.waves.len(), plan.waves[0].len(), plan.max_parallel), (1, 4, 4));
+    let twin = plan.placement(&switch.to_hosts[0]).unwrap();
+    assert_eq!((twin.service.as_str(), twin.root.to_str().unwrap()), ("www-green", "srv/www-green"));
+    assert_eq!(twin.instances[0].port, Some(9080));
+    let server = plan.pools[0].pool.servers_of(&switch.to_hosts[0]).next().unwrap();
+    assert_eq!((server.name.as_str(), server.port), ("web1.green", 9080));
+}
+
+#[test]
+fn of_two_sets_the_one_without_traffic_is_found_again_and_again() {
+    let mut fleet = Fleet::running(4).with_green_set();
+    fleet.live(Set::Green);
+    fleet.runs(Set::Green, &release("other"));
+    assert_eq!(fleet.plan().unwrap().switch.unwrap().to, Set::Blue);
+    // Before the first release nobody has traffic: blue is first, and nothing is left behind.
+    let mut fresh = Fleet::fresh(4).with_green_set();
+    (0..8).for_each(|n| fresh.server(n).state = ServerState::Out);
+    let switch = fresh.plan().unwrap().switch.unwrap();
+    assert_eq!((switch.to, switch.from_hosts.len()), (Set::Blue, 0));
+}
+
+#[test]
+fn traffic_goes_back_without_any_change_where_the_other_set_still_runs_the_release() {
+    let mut fleet = Fleet::running(4).with_green_set();
+    fleet.live(Set::Green);
+    fleet.runs(Set::Green, &release("other"));
+    fleet.kind = Kind::Rollback;
+    let plan = fleet.plan_of(&release("old"), true).unwrap();
+    assert_eq!((plan.waves.len(), plan.switch.unwrap().steps), (0, vec![100]));
+    fleet.kind = Kind::Deploy;
+    let refused = fleet.plan_of(&release("other"), true).unwrap_err();
+    assert!(matches!(refused, Refusal::NothingToDo { hosts: 4, .. }));
 }

@@ -1,6 +1,6 @@
 //! `blue_green(...)`: two sets of instances, of which one serves.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use andon_core::line::{BlueGreen, Green};
 use andon_core::quantity::Share;
@@ -16,10 +16,12 @@ pub(crate) const BLUE_GREEN: Constructor = Constructor {
     name: "blue_green",
     summary: "A second set of instances: releases go to the set that is idle, then traffic moves to it.",
     details: "The set that the service describes is blue. Green is either a second instance beside each one, on other \
-              ports of the same hosts; or hosts of their own, which an environment of the service lists, too. The set \
-              that was left keeps running for a while, so that traffic can go back to it at once. A service with \
+              ports of the same hosts, as if on a host of its own called `HOST.green`; or hosts of their own, which an \
+              environment of the service lists, too. The set \
+              that was left goes on running what it ran until the next release, so that traffic can go back to it at \
+              once. A service with \
               `blue_green` needs a `balancer`.",
-    example: "blue_green(green = [9080], steps = [\"10%\", \"50%\", \"100%\"], step_time = \"1m\", keep = \"2h\")",
+    example: "blue_green(green = [9080], steps = [\"10%\", \"50%\", \"100%\"], step_time = \"1m\")",
     positional: 0,
     parameters: &[
         Parameter {
@@ -43,12 +45,6 @@ pub(crate) const BLUE_GREEN: Constructor = Constructor {
             default: Default::Is("\"30s\""),
             doc: "How long each share but the last stays.",
         },
-        Parameter {
-            name: "keep",
-            kind: Kind::Span { zero: true },
-            default: Default::Is("\"1h\""),
-            doc: "How long the old set is kept running after traffic has left it.",
-        },
     ],
     build,
 };
@@ -56,12 +52,7 @@ pub(crate) const BLUE_GREEN: Constructor = Constructor {
 fn build(call: &Call<'_>) -> Option<Thing> {
     let steps = steps(call);
     let green = green(call);
-    Some(Thing::BlueGreen(BlueGreen {
-        green: green?,
-        steps: steps?,
-        step_time: call.span("step_time")?,
-        keep: call.span("keep")?,
-    }))
+    Some(Thing::BlueGreen(BlueGreen { green: green?, steps: steps?, step_time: call.span("step_time")? }))
 }
 
 fn green(call: &Call<'_>) -> Option<Green> {
@@ -86,15 +77,16 @@ fn green(call: &Call<'_>) -> Option<Green> {
         }
         return None;
     }
-    let mut first: BTreeMap<u16, Place> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     let mut ports = Vec::new();
     for given in list {
         let Argument::Number(number) = given.argument else { continue };
         let Ok(port) = u16::try_from(number) else { continue };
-        if first.insert(port, given.place).is_some() {
+        if seen.insert(port) {
+            ports.push(port);
+        } else {
             call.error(given.place, format!("the port {port} is listed twice"));
         }
-        ports.push(port);
     }
     Some(Green::Ports(ports))
 }

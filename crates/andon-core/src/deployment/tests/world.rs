@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::super::*;
-use crate::balance::{BalancerFailure, FailureKind, ServerState, Sockets, Traffic};
+use crate::balance::{BalancerFailure, FailureKind, ServerSight, ServerState, Sockets, Traffic};
 use crate::host::{Outcome, Stage, Step, Token, TokenStatus};
 use crate::person::Person;
 use crate::plan::tests::Fleet;
@@ -53,8 +53,11 @@ pub(super) struct Balancer {
 
 impl World {
     pub(super) fn new(fleet: &Fleet) -> Self {
+        Self::of(fleet.plan().unwrap())
+    }
+
+    pub(super) fn of(plan: crate::plan::Plan) -> Self {
         let now = Time(1_000_000);
-        let plan = fleet.plan().unwrap();
         let request = Request {
             scope: plan.scope.clone(),
             kind: plan.kind,
@@ -210,7 +213,8 @@ impl World {
                 let facts = self.deployment.handle(self.now, news);
                 self.record(facts);
             } else if !self.deployment.traffic_is_moving() || !self.look_often() {
-                break;
+                let Some(deadline) = self.deployment.next_deadline(self.now) else { break };
+                self.now = deadline;
             }
             if self.facts[from..].iter().any(|(_, fact)| last(fact)) {
                 return;
@@ -223,15 +227,7 @@ impl World {
     fn look_often(&mut self) -> bool {
         for _ in 0..3600 {
             self.now = self.now + Duration::from_secs(1);
-            let moving: Vec<HostName> = self
-                .deployment
-                .hosts
-                .iter()
-                .filter(|(_, run)| {
-                    matches!(&run.state, HostState::Doing(doing) if matches!(doing.stage, Stage::Drain | Stage::Enable))
-                })
-                .map(|(host, _)| host.clone())
-                .collect();
+            let moving: Vec<HostName> = self.deployment.traffic(self.now).into_keys().collect();
             let mut changed = false;
             for host in moving {
                 let news = self.look(&host);
@@ -266,7 +262,13 @@ impl World {
         };
         let seen = match self.balancer.failures.pop_front() {
             Some(kind) => Err(BalancerFailure { kind, reason: format!("{kind:?}"), details: String::new() }),
-            None => Ok(vec![crate::plan::tests::seen(state, under_way)]),
+            None => {
+                let weight = match wished {
+                    Some(Traffic::In(share)) => share,
+                    _ => 100,
+                };
+                Ok(vec![ServerSight { weight, ..crate::plan::tests::seen(state, under_way) }])
+            }
         };
         let sockets = match self.balancer.blind.contains(&host.to_string()) {
             true => Err("no /proc".to_owned()),
