@@ -1,6 +1,7 @@
 //! The checks that need the whole line: services that get in each other's way on a host or in a balancer, and what
 //! they ask of their hosts.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -14,6 +15,7 @@ use crate::source::Sources;
 mod balancers;
 mod ports;
 mod sites;
+mod twins;
 
 /// What tells machines apart: hosts that are the same machine share its ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,12 +38,15 @@ pub(crate) fn assemble(draft: Draft, sources: &Sources) -> (Line, Vec<Diagnostic
     let mut check = Check { draft: &draft, sources, diagnostics: Vec::new() };
     check.ports();
     check.roots();
+    check.twins();
     check.servers();
     check.pools();
     check.sites();
     let diagnostics = check.diagnostics;
     let Draft { hosts, groups, sites, services, .. } = draft;
-    (Line { hosts, groups, sites, services }, diagnostics)
+    let mut line = Line { hosts, groups, sites, services };
+    line.add_twins();
+    (line, diagnostics)
 }
 
 struct Check<'a> {
@@ -53,22 +58,24 @@ struct Check<'a> {
 impl<'a> Check<'a> {
     /// Two services with one root would take each other's releases away.
     fn roots(&mut self) {
-        let mut taken: BTreeMap<(&'a HostName, &'a Path), &'a Service> = BTreeMap::new();
+        let mut taken: BTreeMap<(&'a HostName, Cow<'a, Path>), &'a Service> = BTreeMap::new();
         let draft = self.draft;
         for (service, _, host) in placements(draft) {
-            let other = taken.entry((&host.name, &service.root)).or_insert(service);
-            if other.name == service.name {
-                continue;
+            for root in twins::roots(service) {
+                let shown = root.display().to_string();
+                let other = *taken.entry((&host.name, root)).or_insert(service);
+                if other.name == service.name {
+                    continue;
+                }
+                let message = format!(
+                    "services {} and {} have the same root {shown} on host {}",
+                    other.name, service.name, host.name
+                );
+                let related = self.location(&format!("{}.root", other.name));
+                let error = Diagnostic::error(self.location(&format!("{}.root", service.name)), message);
+                self.diagnostics
+                    .push(error.related(related, "the other one").help("give one of them another `root`"));
             }
-            let root = service.root.display();
-            let message = format!(
-                "services {} and {} have the same root {root} on host {}",
-                other.name, service.name, host.name
-            );
-            let related = self.location(&format!("{}.root", other.name));
-            let error = Diagnostic::error(self.location(&format!("{}.root", service.name)), message);
-            self.diagnostics
-                .push(error.related(related, "the other one").help("give one of them another `root`"));
         }
     }
 

@@ -4,6 +4,9 @@
 
 use andon_line::{Diagnostics, Severity, load_source};
 
+#[path = "diagnostics/balancers.rs"]
+mod balancers;
+
 /// Every diagnostic as `text it points at => message`, with the suggestion behind an arrow.
 fn told(line: &str) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();

@@ -113,6 +113,11 @@ fn what_a_line_describes_is_bounded_too() {
     assert!(error.0[0].message.contains("describes too much"), "{error}");
     let groups = "g = group(\"a\", [\"h%d\" % n for n in range(10000)])\nfor n in range(1000): g = group(\"g%d\" % n, [g])";
     assert!(refusal(groups).contains("describes too much"));
+    let servers = "service(\"a\", hosts = [group(\"g\", [\"h%d\" % n for n in range(10000)])], release = directory(\"a\"), \
+                   run = process(exec = \"x\", ports = [1]), balancer = [agent_check() for n in range(2000)])";
+    assert!(refusal(servers).contains("describes too much"));
+    let hosts = "g = group(\"g\", [\"h%d\" % n for n in range(10000)])\nfor n in range(1000): proxy(g)";
+    assert!(refusal(hosts).contains("describes too much"));
 }
 
 #[test]
@@ -174,6 +179,15 @@ fn strange_texts_are_refused_or_read_but_never_crash() {
         "\u{202e}host(1)",
         "x = 1.5\nhost(x)",
         "tcp(port = 10000000000000000000000)",
+        "haproxy(haproxy)",
+        "haproxy(host(\"a\"), api = \":\")",
+        "haproxy(host(\"a\"), api = \"[\" + \"]:1\")",
+        "nginx(host(\"a\"), include = \"/\", access_log = \"/\\n\")",
+        "agent_check(server = \"{{}}{host}}}\")",
+        "blue_green(green = [[1]], steps = [None])",
+        "blue_green(green = {1: 2}, steps = \"100%\")",
+        "site(site, out = [[]])",
+        "service(\"a\", hosts = host(\"a\"), balancer = {1: 2, \"x\": [[]]}, blue_green = 3)",
     ] {
         if let Err(error) = load_source("line.star", text, Path::new(".")) {
             assert!(!error.render(true, 80).is_empty());

@@ -12,6 +12,9 @@ use andon_core::quantity::Share;
 use andon_line::{Diagnostics, Loaded, load, load_source};
 use tempfile::TempDir;
 
+#[path = "loading/balancers.rs"]
+mod balancers;
+
 /// A directory with these files.
 fn directory(files: &[(&str, &str)]) -> TempDir {
     let directory = tempfile::tempdir().unwrap();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use andon_core::line::{Balancer, BalancerKind, Green, HaproxyApi, Host, Service};
 use andon_core::name::{HostName, ServerName};
 
+use super::twins::green_name;
 use super::{Check, Machine};
 use crate::constructor::host::is_address;
 use crate::diagnostic::Diagnostic;
@@ -35,31 +36,28 @@ impl<'a> Check<'a> {
 
     /// Tells the first name that is wrong; the others are so for the same reason.
     fn names(&mut self, service: &Service, key: &str, balancer: &Balancer, hosts: &[&Host]) {
-        let mut taken: BTreeMap<String, (&HostName, u16)> = BTreeMap::new();
+        let mut taken: BTreeMap<String, (String, u16)> = BTreeMap::new();
         let place = format!("{key}.server");
-        for host in hosts {
-            for port in ports(service).filter_map(|port| port.checked_add(host.port_offset)) {
-                let name = balancer.server.fill(|placeholder| match placeholder {
-                    "host" => Some(host.name.to_string()),
-                    "port" | "instance" => Some(port.to_string()),
-                    _ => None,
-                });
-                if let Err(error) = ServerName::new(name.as_str()) {
-                    let message = format!("{name:?} cannot be the name of a server: {error}");
-                    self.diagnostics.push(Diagnostic::error(self.location(&place), message));
-                    return;
-                }
-                // A port of a host that is listed twice is told where that is written.
-                let known = taken.insert(name.clone(), (&host.name, port));
-                if let Some((other, other_port)) = known.filter(|known| *known != (&host.name, port)) {
-                    let message = format!(
-                        "{name} would be the name of two servers: port {other_port} of {other} and port {port} of {}",
-                        host.name
-                    );
-                    let help = "tell them apart, as in `server = \"{host}-{port}\"`";
-                    self.diagnostics.push(Diagnostic::error(self.location(&place), message).help(help));
-                    return;
-                }
+        for (host, port) in hosts.iter().flat_map(|host| instances(service, host)) {
+            let name = balancer.server.fill(|placeholder| match placeholder {
+                "host" => Some(host.clone()),
+                "port" | "instance" => Some(port.to_string()),
+                _ => None,
+            });
+            if let Err(error) = ServerName::new(name.as_str()) {
+                let message = format!("{name:?} cannot be the name of a server: {error}");
+                self.diagnostics.push(Diagnostic::error(self.location(&place), message));
+                return;
+            }
+            // A host or a port that is listed twice is told where that is written.
+            let known = taken.insert(name.clone(), (host.clone(), port));
+            if let Some((other, other_port)) = known.filter(|known| *known != (host.clone(), port)) {
+                let message = format!(
+                    "{name} would be the name of two servers: port {other_port} of {other} and port {port} of {host}"
+                );
+                let help = "tell them apart, as in `server = \"{host}-{port}\"`";
+                self.diagnostics.push(Diagnostic::error(self.location(&place), message).help(help));
+                return;
             }
         }
     }
@@ -161,13 +159,16 @@ fn hosts_behind<'a>(service: &'a Service, balancer: &'a Balancer) -> impl Iterat
     environments.flat_map(|(_, hosts)| hosts)
 }
 
-/// The ports of both sets of a service.
-fn ports(service: &Service) -> impl Iterator<Item = u16> + '_ {
+/// The instances on a host: what the core calls the host, and the port. Green ones beside blue ones go by a name of
+/// their own.
+fn instances(service: &Service, host: &Host) -> Vec<(String, u16)> {
     let green: &[u16] = match service.blue_green.as_ref().map(|both| &both.green) {
         Some(Green::Ports(ports)) => ports,
         Some(Green::Hosts(_)) | None => &[],
     };
-    service.run.ports.iter().chain(green).copied()
+    let blue = service.run.ports.iter().map(|port| (host.name.to_string(), port));
+    let all = blue.chain(green.iter().map(|port| (green_name(&host.name), port)));
+    all.filter_map(|(name, port)| Some((name, port.checked_add(host.port_offset)?))).collect()
 }
 
 /// What tells the pools of balancers of one kind on one machine apart.

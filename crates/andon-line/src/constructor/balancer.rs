@@ -39,7 +39,7 @@ const SERVER: Parameter = Parameter {
     name: "server",
     kind: Kind::Text,
     default: Default::Absent,
-    doc: "What an instance is called there; may name {host}, {port} and {instance}. Otherwise `{host}`, and `{host}-{port}` where a host has several instances.",
+    doc: "What an instance is called there; may name {host}, {port} and {instance}. Otherwise `{host}`, and `{host}-{port}` for a service with several ports.",
 };
 
 /// A balancer that no service has taken yet.
@@ -69,7 +69,7 @@ enum Reach {
 }
 
 impl Unassigned {
-    /// The balancer of a service; `several` says whether any host has more than one instance of it.
+    /// The balancer of a service; `several` says whether it has more than one port.
     pub(super) fn assign(
         &self,
         service: &ServiceName,

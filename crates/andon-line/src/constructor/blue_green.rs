@@ -17,10 +17,8 @@ pub(crate) const BLUE_GREEN: Constructor = Constructor {
     summary: "A second set of instances: releases go to the set that is idle, then traffic moves to it.",
     details: "The set that the service describes is blue. Green is either a second instance beside each one, on other \
               ports of the same hosts, as if on a host of its own called `HOST.green`; or hosts of their own, which an \
-              environment of the service lists, too. The set \
-              that was left goes on running what it ran until the next release, so that traffic can go back to it at \
-              once. A service with \
-              `blue_green` needs a `balancer`.",
+              environment of the service lists, too. The set that was left goes on running what it ran until the next \
+              release, so that traffic can go back to it at once. A service with `blue_green` needs a `balancer`.",
     example: "blue_green(green = [9080], steps = [\"10%\", \"50%\", \"100%\"], step_time = \"1m\")",
     positional: 0,
     parameters: &[

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use andon_core::line::{Green, Health, Probe, ProductionTest, Rollout, Run, Service};
+use andon_core::line::{Health, Probe, ProductionTest, Rollout, Run, Service};
 use andon_core::name::{EnvironmentName, HostName, ServiceName};
 
 use super::group::{HOSTS, Members};
@@ -131,8 +131,7 @@ fn build(call: &Call<'_>) -> Option<Thing> {
     let blue_green = traffic::blue_green(call, run, environments.as_ref(), &rollout);
     let Thing::Release(release) = &call.made("release")?.thing else { return None };
     let (name, environments, run) = (name?, environments?, run?);
-    let beside = matches!(blue_green.as_ref().map(|both| &both.green), Some(Green::Ports(_)));
-    let balancers = traffic::balancers(call, &name, beside || run.ports.len() > 1, &environments);
+    let balancers = traffic::balancers(call, &name, run.ports.len() > 1, &environments);
     let service = Service {
         name,
         environments,
@@ -146,6 +145,10 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         rollout,
     };
     call.notebook.charge(weight(&service));
+    if call.notebook.is_overweight() {
+        // The evaluation ends here; what it has so far must stay small enough to be checked.
+        return None;
+    }
     add(call, service, &balancers).then_some(Thing::Service)
 }
 

@@ -46,7 +46,7 @@ pub(crate) const NGINX: Constructor = Constructor {
             name: "log_format",
             kind: Kind::Text,
             default: Default::Absent,
-            doc: "The `log_format` of that log, as nginx has it. Otherwise it is detected.",
+            doc: "The `log_format` of that log: its text, or its name in the configuration of nginx. Otherwise it is detected.",
         },
         SERVER,
     ],
@@ -84,7 +84,8 @@ fn log_format(call: &Call<'_>) -> Result<Option<String>, ()> {
         call.notebook.record(error.help("name the log, or leave out its format"));
         return Err(());
     }
-    if !text.contains("$upstream_addr") {
+    // Without any variable it is the name of a format, which only nginx knows.
+    if text.contains('$') && !text.contains("upstream_addr") {
         let error = call.error_at(place, "a log of this format does not say which instance answered");
         call.notebook.record(error.help("add $upstream_addr to the `log_format`, in nginx and here"));
         return Err(());

@@ -122,8 +122,10 @@ pub(super) fn blue_green(
     let place = place_in(made, "green");
     match &blue_green.green {
         Green::Ports(ports) => {
-            if let Some(run) = run.filter(|run| !run.ports.is_empty()) {
-                green_ports(call, run, ports, place);
+            if let Some(run) = run.filter(|run| !run.ports.is_empty())
+                && !green_ports(call, run, ports, place)
+            {
+                return None;
             }
         }
         Green::Hosts(hosts) => {
@@ -135,7 +137,9 @@ pub(super) fn blue_green(
     Some(blue_green.clone())
 }
 
-fn green_ports(call: &Call<'_>, run: &Run, green: &[u16], place: Place) {
+/// Whether the green ports could be those of a second set; says `false` after an error was recorded.
+fn green_ports(call: &Call<'_>, run: &Run, green: &[u16], place: Place) -> bool {
+    let before = call.notebook.recorded();
     if green.len() != run.ports.len() {
         let count = |n: usize| format!("{n} port{}", if n == 1 { "" } else { "s" });
         let message =
@@ -152,11 +156,14 @@ fn green_ports(call: &Call<'_>, run: &Run, green: &[u16], place: Place) {
         let error = call.error_at(place, message);
         call.notebook
             .record(error.help("give `exec` and let Andon write the unit, or make green a group of hosts"));
-    } else if run.ports.len() == 1 && !tells_instances_apart(run) {
+    }
+    let fits = call.notebook.recorded() == before;
+    if fits && run.ports.len() == 1 && !tells_instances_apart(run) {
         let exec = call.made("run").map_or(call.place, |made| place_in(made, "exec"));
         let message = "the green instance runs the same command as the blue one, which does not name {port}";
         call.notebook.record(call.notebook.warning_at(exec, message).help("pass the port to the program"));
     }
+    fits
 }
 
 fn green_hosts(call: &Call<'_>, environments: &Environments, green: &[HostName], place: Place) {
