@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::host::{Fence, Stage};
-use crate::name::HostName;
+use crate::name::{HostName, SiteName};
 use crate::person::Person;
 use crate::plan::{Before, Plan};
 use crate::time::Time;
@@ -22,10 +22,11 @@ use crate::time::Time;
 pub use crate::kind::Kind;
 pub use crate::name::DeploymentId;
 pub use ending::Ending;
-pub use fact::{Ask, Fact, Request};
+pub use fact::{Ask, Fact, Request, SiteState};
 pub use handle::Input;
 pub use host_run::{Doing, DrainProof, Failure, HostRun, HostState, Way};
 pub use orders::OpenOrder;
+pub use site::SiteOrder;
 pub use state::{AfterAbort, CancelReason, Cause, PauseReason, PendingReason, Phase, State};
 pub use summary::{HostCounts, Summary};
 pub use traffic::TrafficSight;
@@ -39,6 +40,7 @@ mod host_run;
 mod orders;
 mod rollback;
 pub mod sentence;
+mod site;
 mod state;
 mod summary;
 mod switch;
@@ -58,6 +60,8 @@ pub struct Deployment {
     pub state: State,
     /// The passage of each host, in the order of the plan's names.
     pub hosts: BTreeMap<HostName, HostRun>,
+    /// Where the sites are that were taken out as a whole.
+    pub sites: BTreeMap<SiteName, SiteState>,
     /// The fence of the controller in charge.
     pub fence: Fence,
     /// When it was accepted.
@@ -83,6 +87,7 @@ impl Deployment {
             plan: None,
             state: State::Pending { reason: PendingReason::Start },
             hosts: BTreeMap::new(),
+            sites: BTreeMap::new(),
             fence: Fence::default(),
             accepted: at,
             started: None,
@@ -130,6 +135,9 @@ impl Deployment {
                 if let Some(run) = self.hosts.get_mut(host) {
                     run.drain = Some(proof.clone());
                 }
+            }
+            Fact::Site { site, state } => {
+                self.sites.insert(site.clone(), state.clone());
             }
             Fact::Shared { host, share } => {
                 if let Some(run) = self.hosts.get_mut(host) {

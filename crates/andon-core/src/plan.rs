@@ -3,6 +3,7 @@
 //! All shares of the line have become numbers here. `andon plan`, the screen and the tests show the same plan.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use crate::balance::Pool;
 use crate::digest::Digest;
 use crate::host::Placement;
 use crate::kind::Kind;
-use crate::line::{Host, Service, Set, Transport};
+use crate::line::{Host, Service, Set, Site, Transport};
 use crate::name::HostName;
 use crate::name::ScopeName;
 use crate::release::{Release, ReleaseId};
@@ -23,6 +24,7 @@ pub use refusal::{FullHost, Refusal};
 mod build;
 mod pools;
 mod refusal;
+mod sites;
 mod switch;
 mod waves;
 
@@ -49,6 +51,10 @@ pub struct Plan {
     /// The traffic moves from one set of hosts to the other, instead of host by host.
     #[serde(default)]
     pub switch: Option<Switch>,
+    /// The sites that are taken out one after another, each with its own wave; none for a release that spreads host
+    /// by host.
+    #[serde(default)]
+    pub sites: Vec<PlannedSite>,
     /// The hosts that change, in order, wave by wave.
     pub waves: Vec<Vec<HostName>>,
     /// Hosts that may be in their cycle at once.
@@ -86,6 +92,17 @@ pub struct Switch {
     /// How long each share but the last stays.
     #[serde(with = "crate::time::millis")]
     pub step_time: Duration,
+}
+
+/// A site that is taken out as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedSite {
+    /// What keeps users away, and what brings them back.
+    pub site: Site,
+    /// All hosts of the environment that stand there, changing or not.
+    pub hosts: Vec<HostName>,
+    /// Where its commands are started, on the controller's machine.
+    pub directory: PathBuf,
 }
 
 /// A pool in a plan.

@@ -77,7 +77,12 @@ impl Deployment {
             }
             (run.serving && scope.held.contains_key(&host)).then_some(ScopeFact::Returned { host })
         };
-        self.hosts.iter().filter_map(fact).collect()
+        let stuck = self.stuck_hosts().into_iter().map(|(host, why)| ScopeFact::HeldOut {
+            host: host.clone(),
+            deployment: self.id,
+            reason: format!("its site could not be brought back: {why}"),
+        });
+        self.hosts.iter().filter_map(fact).chain(stuck).collect()
     }
 
     /// A person who rolls back says that what ran is bad.

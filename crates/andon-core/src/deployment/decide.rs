@@ -168,6 +168,9 @@ impl Deployment {
         if let Some(back) = self.put_back_one_bad_host(plan) {
             return vec![back];
         }
+        if let Some(planned) = plan.sites.get(wave) {
+            return self.run_site(now, plan, wave, planned);
+        }
         // A host of an earlier wave that was out of reach then, and is prepared now, is not forgotten.
         let waiting =
             |host: &&HostName| self.hosts.get(*host).is_some_and(|run| run.state == HostState::Prepared);
@@ -323,6 +326,16 @@ impl Deployment {
         }
         if self.waits_for_traffic(now, plan) {
             return Vec::new();
+        }
+        if !matches!(then, AfterAbort::RollBack { .. }) {
+            // What waits for the others of its site is verified, and comes back with it.
+            let ready = self.enable_ready(plan);
+            if !ready.is_empty() {
+                return ready;
+            }
+            if let Some(returning) = self.return_sites(plan) {
+                return returning;
+            }
         }
         let mut facts = self.cancel_waiting();
         if let (Some(switch), AfterAbort::Leave { .. } | AfterAbort::Fail { .. }) = (&plan.switch, then) {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DeploymentId, DrainProof, HostState, Kind, State};
 use crate::host::Fence;
-use crate::name::HostName;
+use crate::name::{HostName, SiteName};
 use crate::person::Person;
 use crate::plan::Plan;
 use crate::release::Release;
@@ -63,6 +63,25 @@ impl Ask {
     }
 }
 
+/// Where a site is that is released as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SiteState {
+    /// Users are being kept away from it.
+    Leaving,
+    /// No users come to it; its hosts change.
+    Out,
+    /// Users are being brought back.
+    Returning,
+    /// As before.
+    In,
+    /// Its users could not be brought back.
+    Stuck {
+        /// What happened: one sentence.
+        why: String,
+    },
+}
+
 /// Something that happened to a deployment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -118,6 +137,13 @@ pub enum Fact {
         serving: bool,
         /// What they said: one sentence.
         why: String,
+    },
+    /// A site is on its way out of traffic or back into it.
+    Site {
+        /// Which site.
+        site: SiteName,
+        /// Where it is. [`SiteState::Leaving`] and [`SiteState::Returning`] are the intent of its command.
+        state: SiteState,
     },
     /// A person asked for something.
     Asked {

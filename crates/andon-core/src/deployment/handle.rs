@@ -4,7 +4,7 @@ use super::{
     AfterAbort, Ask, Deployment, Doing, Fact, Failure, HostRun, HostState, State, TrafficSight, Way,
 };
 use crate::host::{Fence, HostFacts, Outcome, Stage, Token, TokenStatus};
-use crate::name::HostName;
+use crate::name::{HostName, SiteName};
 use crate::person::Person;
 use crate::quantity::format_duration;
 use crate::release::ReleaseId;
@@ -41,6 +41,13 @@ pub enum Input {
         /// What was seen.
         sight: Box<TrafficSight>,
     },
+    /// The command of a site ended.
+    SiteDone {
+        /// Which site.
+        site: SiteName,
+        /// Whether it worked; one sentence if not.
+        result: Result<(), String>,
+    },
     /// A host with an unknown step was asked and answered.
     Found {
         /// Where.
@@ -71,6 +78,7 @@ impl Deployment {
                 }
                 _ => Vec::new(),
             },
+            Input::SiteDone { site, result } => self.site_done(&site, result),
             Input::Seen { host, sight } => self.seen(now, &host, &sight),
             Input::Found { host, token, facts } => match self.open(&host, &token) {
                 Some((run, doing)) => self.found(&host, run, doing, &facts),
@@ -170,9 +178,7 @@ impl Deployment {
             Stage::Prepare => enter(HostState::Prepared),
             Stage::Drain => self.begin(host, Stage::Activate, Way::Forward),
             Stage::Activate => self.begin(host, Stage::Verify, Way::Forward),
-            Stage::Verify if self.plan.as_ref().is_some_and(|plan| plan.switch.is_some()) => {
-                enter(HostState::Ready)
-            }
+            Stage::Verify if self.waits_for_others(host) => enter(HostState::Ready),
             Stage::Verify if self.comes_back(host) => self.begin(host, Stage::Enable, Way::Forward),
             // It was taken out, and was put back before anything was changed.
             Stage::Enable if !self.hosts.get(host).is_some_and(|run| run.touched) => {

@@ -31,11 +31,17 @@ impl Deployment {
         if self.hosts.values().any(in_cycle) {
             return Vec::new();
         }
-        let left: Vec<HostName> = self
+        if let Some(returning) = self.return_sites(plan) {
+            return returning;
+        }
+        let mut left: Vec<HostName> = self
             .touched()
             .filter(|(_, run)| run.state != HostState::Reverted)
             .map(|(host, _)| host.clone())
             .collect();
+        left.extend(self.stuck_hosts().into_iter().map(|(host, _)| host.clone()));
+        left.sort();
+        left.dedup();
         let cause = cause.clone();
         let state = if left.is_empty() {
             State::RolledBack { cause }
@@ -81,7 +87,7 @@ impl Deployment {
 
 fn awaits_revert(run: &HostRun) -> bool {
     match &run.state {
-        HostState::Succeeded | HostState::Failed(_) => true,
+        HostState::Ready | HostState::Succeeded | HostState::Failed(_) => true,
         // Watching the bad release any longer helps nobody, nor does bringing it to users. Its step is ended by the
         // driver.
         HostState::Doing(doing)
@@ -96,7 +102,6 @@ fn awaits_revert(run: &HostRun) -> bool {
         | HostState::Prepared
         | HostState::Unknown { .. }
         | HostState::Unreachable { .. }
-        | HostState::Ready
         | HostState::Reverted
         | HostState::RevertFailed(_)
         | HostState::Idle

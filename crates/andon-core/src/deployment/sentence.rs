@@ -43,6 +43,7 @@ impl std::fmt::Display for PauseReason {
                 write!(f, "{} serve and {floor} must: no further host may be taken out", hosts(*available))
             }
             PauseReason::Balancer { pool, why, .. } => write!(f, "{pool}: {why}"),
+            PauseReason::Site { site, why } => write!(f, "{site}: {why}"),
             PauseReason::NothingLearned => {
                 f.write_str("no host of the first wave could be reached: nothing is known about the release")
             }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DeploymentId;
 use crate::host::Stage;
-use crate::name::HostName;
+use crate::name::{HostName, SiteName};
 use crate::person::Person;
 use crate::time::Time;
 
@@ -147,6 +147,13 @@ pub enum PauseReason {
         why: String,
         /// A difference or the output of a command; may be empty.
         details: String,
+    },
+    /// A command that takes a site out, or brings it back, failed.
+    Site {
+        /// Which site.
+        site: SiteName,
+        /// What happened: one sentence.
+        why: String,
     },
     /// The first wave ended without a single host that succeeded: nothing is known about the release.
     NothingLearned,

@@ -435,11 +435,15 @@ proptest! {
         floor in proptest::option::of(0u8..100),
         balancer in proptest::option::of(proptest::collection::vec(any_failure(), 0..40)),
         two_sets in any::<bool>(),
+        (sites, failing_commands) in (any::<bool>(), 0usize..3),
     ) {
         let two_sets = two_sets && balancer.is_some();
         let mut fleet = Fleet::running(hosts);
         if balancer.is_some() {
             fleet = if two_sets { fleet.with_green_set() } else { fleet.balanced() };
+            if sites && !two_sets {
+                fleet = fleet.in_sites(&["fra", "ams"]);
+            }
         }
         fleet.sick(&sick);
         fleet.service.rollout.min_available = floor.map(Share::Percent);
@@ -447,6 +451,7 @@ proptest! {
             return Ok(()); // Refused: nothing begins, so there is no story.
         }
         let mut world = World::new(&fleet);
+        world.failing_commands = failing_commands;
         let stages = [Stage::Prepare, Stage::Activate, Stage::Verify, Stage::Observe];
         if let Some(failures) = balancer {
             world.balancer.failures = failures.into_iter().flat_map(|(kind, times)| vec![kind; times]).collect();
@@ -495,6 +500,7 @@ proptest! {
     }
 }
 
+mod site;
 mod switch;
 mod traffic;
 mod trouble;

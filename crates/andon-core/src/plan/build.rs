@@ -1,17 +1,19 @@
 //! Makes a plan from a wish, the line and what the hosts say. Changes nothing, decides everything.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use super::pools::{Standing, standing};
+use super::sites;
 use super::switch::switch;
 use super::{Before, FullHost, OnFailure, Plan, PlannedHost, PlannedPool, Refusal, Sights, Switch, waves};
 use crate::balance::BalancerFailure;
 use crate::digest::Digest;
 use crate::host::HostFacts;
 use crate::kind::Kind;
-use crate::line::{Host, Service};
-use crate::name::{HostName, ServiceName};
+use crate::line::{Host, Service, Site};
+use crate::name::{HostName, ServiceName, SiteName};
 use crate::quantity::{ByteSize, Share};
 use crate::release::{Release, ReleaseId, ReleaseStatus};
 use crate::scope::{Scope, ScopeName};
@@ -62,6 +64,10 @@ pub struct Proposal<'a> {
     pub pools: &'a [PlannedPool],
     /// What they said.
     pub sights: &'a Sights,
+    /// The sites of the line.
+    pub sites: &'a BTreeMap<SiteName, Site>,
+    /// The directory of the line.
+    pub directory: &'a Path,
 }
 
 /// Makes the plan, or says why there is none.
@@ -121,7 +127,12 @@ pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, R
     let floor = floor(rollout.min_available, total, reached);
     refuse_floor(&scope.service, &planned, &order, floor, total, reached)?;
     let changing = u32::try_from(order.len()).unwrap_or(u32::MAX).max(1);
+    let by_site = rollout.by_site && *kind == Kind::Deploy && switch.is_none();
+    let (sites, site_waves) = if by_site { sites::split(proposal, &order) } else { (Vec::new(), Vec::new()) };
+    sites::refuse_too_large(&sites, &planned, floor, proposal)?;
     let (waves, max_parallel, bake) = match kind {
+        // Nobody uses a site that is out: all of it changes at once.
+        _ if !sites.is_empty() => (site_waves, changing, rollout.bake),
         // Nobody uses the idle set: all of it changes at once.
         _ if switch.is_some() => {
             let bake = if *kind == Kind::Deploy { rollout.bake } else { Duration::ZERO };
@@ -150,6 +161,7 @@ pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, R
         hosts: planned,
         pools: proposal.pools.to_vec(),
         switch,
+        sites,
         waves,
         max_parallel,
         prepare_parallel: PREPARE_PARALLEL,

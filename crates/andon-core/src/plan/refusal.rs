@@ -3,7 +3,7 @@
 use crate::balance::BalancerFailure;
 use crate::host::Authority;
 use crate::name::ScopeName;
-use crate::name::{DeploymentId, HostName, ServiceName};
+use crate::name::{DeploymentId, HostName, ServiceName, SiteName};
 use crate::phrase::{hosts, list_hosts};
 use crate::quantity::ByteSize;
 use crate::release::ReleaseId;
@@ -62,6 +62,17 @@ pub enum Refusal {
         /// Whom it obeys.
         authority: Box<Authority>,
     },
+    /// The floor cannot hold while a site is out.
+    Site {
+        /// The service.
+        service: ServiceName,
+        /// Which site.
+        site: SiteName,
+        /// Hosts that serve elsewhere.
+        others: u32,
+        /// Hosts that must serve.
+        floor: u32,
+    },
     /// The floor cannot hold.
     Floor {
         /// The service.
@@ -111,6 +122,12 @@ impl Refusal {
                 "{host} obeys another ledger: deployment #{} by {} on {}",
                 authority.deployment, authority.by, authority.at
             ),
+            Refusal::Site { service, site, others, floor } => {
+                format!(
+                    "{service}: without {site} {} serve, floor {floor}: the site may not be taken out",
+                    hosts(*others)
+                )
+            }
             Refusal::Floor { service, total, down, floor } => {
                 format!(
                     "{service}: {}, {down} already down, floor {floor}: no host may be taken out",
@@ -171,6 +188,7 @@ impl Refusal {
             Refusal::NoHosts(_)
             | Refusal::NothingToGoBackTo(_)
             | Refusal::Obstacles(_)
+            | Refusal::Site { .. }
             | Refusal::Floor { .. } => untouched.to_owned(),
         }
     }
@@ -195,6 +213,9 @@ impl Refusal {
             }
             Refusal::Foreign { .. } => {
                 "deploy from there; or, if that ledger is gone, move the hosts here: --take-over".to_owned()
+            }
+            Refusal::Site { .. } => {
+                "bring hosts of the other sites back first, or lower min_available in line.star".to_owned()
             }
             Refusal::Floor { .. } => "bring hosts back first, or lower min_available in line.star".to_owned(),
         }

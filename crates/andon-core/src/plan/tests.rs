@@ -1,7 +1,7 @@
 //! Plans: every number that a person would ask about, and every refusal.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
@@ -12,7 +12,7 @@ use crate::line::{
     Balancer, BalancerKind, BlueGreen, Green, HaproxyApi, Line, ReleaseSource, Rollout, Run, Set,
     Supervision, Template,
 };
-use crate::name::{EnvironmentName, InstanceName, ServiceName};
+use crate::name::{EnvironmentName, InstanceName, ServiceName, SiteName};
 use crate::quantity::{ByteSize, Share};
 use crate::release::{Packing, ReleaseStatus};
 use crate::scope::{Scope, ScopeFact};
@@ -66,6 +66,7 @@ pub(crate) struct Fleet {
     scope: ScopeName,
     pub(crate) pools: Vec<PlannedPool>,
     pub(crate) sights: Sights,
+    sites: BTreeMap<SiteName, Site>,
 }
 
 impl Fleet {
@@ -119,7 +120,26 @@ impl Fleet {
             .map(|host| (host.name.clone(), Observation::Reached(Box::new(facts(None, false)))))
             .collect();
         let (known, pools, sights) = (Scope::default(), Vec::new(), Sights::new());
-        Self { service, kind: Kind::Deploy, hosts, known, observed, scope, pools, sights }
+        let sites = BTreeMap::new();
+        Self { service, kind: Kind::Deploy, hosts, known, observed, scope, pools, sights, sites }
+    }
+
+    /// The same in several sites, host by host in turn, of which the first needs commands.
+    pub(crate) fn in_sites(mut self, names: &[&str]) -> Self {
+        for (n, host) in self.hosts.iter_mut().enumerate() {
+            host.site = Some(SiteName::new(names[n % names.len()]).unwrap());
+        }
+        self.sites = names
+            .iter()
+            .enumerate()
+            .map(|(n, name)| {
+                let name = SiteName::new(*name).unwrap();
+                let command = |what: &str| (n == 0).then(|| vec!["./dns".to_owned(), what.to_owned()]);
+                (name.clone(), Site { name, out: command("out"), back: command("back") })
+            })
+            .collect();
+        self.service.rollout.by_site = true;
+        self
     }
 
     /// The same behind one HAProxy, which has every host in traffic.
@@ -169,8 +189,18 @@ impl Fleet {
             observed.entry(host.name.clone()).or_insert(nothing);
         }
         let (pools, sights) = (Vec::new(), Sights::new());
-        let mut fleet =
-            Self { service, kind: Kind::Deploy, hosts, known, observed, scope, pools, sights }.balanced();
+        let mut fleet = Self {
+            service,
+            kind: Kind::Deploy,
+            hosts,
+            known,
+            observed,
+            scope,
+            pools,
+            sights,
+            sites: BTreeMap::new(),
+        }
+        .balanced();
         fleet.live(Set::Blue);
         fleet
     }
@@ -235,6 +265,8 @@ impl Fleet {
                 take_over: false,
                 pools: &self.pools,
                 sights: &self.sights,
+                sites: &self.sites,
+                directory: Path::new("/project"),
             },
             &self.observed,
         )
@@ -477,4 +509,28 @@ fn traffic_goes_back_without_any_change_where_the_other_set_still_runs_the_relea
     fleet.kind = Kind::Deploy;
     let refused = fleet.plan_of(&release("other"), true).unwrap_err();
     assert!(matches!(refused, Refusal::NothingToDo { hosts: 4, .. }));
+}
+
+#[test]
+fn site_by_site_each_site_is_a_wave_of_its_own() {
+    let mut fleet = Fleet::running(6).balanced().in_sites(&["fra", "ams"]);
+    fleet.service.rollout.min_available = Some(Share::Percent(50));
+    let plan = fleet.plan().unwrap();
+    let sites: Vec<&str> = plan.sites.iter().map(|site| site.site.name.as_str()).collect();
+    assert_eq!((sites, plan.max_parallel), (vec!["fra", "ams"], 6));
+    let waves: Vec<Vec<&str>> =
+        plan.waves.iter().map(|wave| wave.iter().map(HostName::as_str).collect()).collect();
+    assert_eq!(waves, [["web1", "web3", "web5"], ["web2", "web4", "web6"]]);
+}
+
+#[test]
+fn a_site_whose_load_the_others_cannot_carry_is_refused_with_the_numbers() {
+    let mut fleet = Fleet::running(6).balanced().in_sites(&["fra", "ams"]);
+    assert_eq!(
+        fleet.plan().unwrap_err().what(),
+        "www: without fra 3 hosts serve, floor 5: the site may not be taken out"
+    );
+    fleet.service.rollout.min_available = Some(Share::Hosts(3));
+    fleet.sick(&[1]);
+    assert!(fleet.plan().unwrap_err().what().contains("without fra 2 hosts serve, floor 3"));
 }

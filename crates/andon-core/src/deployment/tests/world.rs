@@ -34,6 +34,10 @@ pub(super) struct World {
     pub(super) activated: Vec<(HostName, Way)>,
     pub(super) facts: Vec<(Time, Fact)>,
     pub(super) balancer: Balancer,
+    /// So many commands of sites fail from now on.
+    pub(super) failing_commands: usize,
+    /// The commands of sites that were run.
+    pub(super) commands: Vec<String>,
 }
 
 /// The balancer of a fleet that has one.
@@ -76,6 +80,8 @@ impl World {
             activated: Vec::new(),
             facts: vec![(now, Fact::Accepted { request })],
             balancer: Balancer::default(),
+            failing_commands: 0,
+            commands: Vec::new(),
         };
         world.record(vec![
             Fact::Planned { plan: Box::new(plan) },
@@ -110,7 +116,7 @@ impl World {
         let before = match &self.deployment.hosts[host].state {
             HostState::Doing(doing) | HostState::Unknown { doing, .. } => Some(doing.stage),
             HostState::Prepared => Some(Stage::Prepare),
-            HostState::Succeeded => Some(Stage::Verify),
+            HostState::Ready | HostState::Succeeded => Some(Stage::Verify),
             _ => None,
         };
         let balanced = self.deployment.plan.as_ref().unwrap().is_balanced(host);
@@ -183,8 +189,9 @@ impl World {
             if self.deployment.state.is_terminal() {
                 break;
             }
-            let news =
-                self.deployment.orders().into_iter().find_map(|(host, order)| self.answer(host, &order));
+            let news = self.run_command().or_else(|| {
+                self.deployment.orders().into_iter().find_map(|(host, order)| self.answer(host, &order))
+            });
             match (news, self.deployment.next_deadline(self.now)) {
                 (Some(news), _) => {
                     self.now = self.now + Duration::from_millis(100);
@@ -205,7 +212,10 @@ impl World {
             let from = self.facts.len();
             let decided = self.deployment.decide(self.now);
             let news = |world: &mut Self| {
-                world.deployment.orders().into_iter().find_map(|(host, order)| world.answer(host, &order))
+                world.run_command().or_else(|| {
+                    let mut orders = world.deployment.orders().into_iter();
+                    orders.find_map(|(host, order)| world.answer(host, &order))
+                })
             };
             if !decided.is_empty() {
                 self.record(decided);
@@ -221,6 +231,15 @@ impl World {
             }
         }
         panic!("it never happened; {:?}", self.deployment.state);
+    }
+
+    fn run_command(&mut self) -> Option<Input> {
+        let order = self.deployment.site_orders().into_iter().next()?;
+        self.commands.push(order.command.join(" "));
+        let fails = self.failing_commands > 0;
+        self.failing_commands = self.failing_commands.saturating_sub(1);
+        let result = if fails { Err("./dns ended with exit status 1".to_owned()) } else { Ok(()) };
+        Some(Input::SiteDone { site: order.site, result })
     }
 
     /// Looks at the balancer every second until that changes something; `false` when it does not for an hour.
