@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::artifacts::Artifacts;
 use crate::clock::{self, Clock};
-use crate::driver::{Driver, Progress};
+use crate::driver::{Driver, Progress, Until};
 use crate::hosts::Hosts;
 use crate::problem::Problem;
 use crate::records::{Records, Versioned, is_conflict};
@@ -27,8 +27,10 @@ use crate::{lease, preflight, traffic};
 
 mod charge;
 mod queue;
+mod sweep;
 mod trial;
 
+pub use sweep::{Found, Sweep};
 pub use trial::Trial;
 
 /// What somebody wants done.
@@ -211,7 +213,7 @@ impl Controller {
             let _ = self.records.ledger().release(&lease).await;
             return if is_conflict(&error) { Ok(None) } else { Err(error.into()) };
         }
-        let going = self.drive(deployment, lease);
+        let going = self.drive(deployment, lease, Until::End);
         // It has begun: what cannot be tidied now is tidied by the next one.
         let _ = self.prune_artifacts().await;
         if let Some(older) = scope.value.waiting.filter(|waiting| *waiting < going.id) {
@@ -269,10 +271,9 @@ impl Controller {
         }
     }
 
-    fn drive(&self, deployment: Versioned<Deployment>, lease: Lease) -> Going {
+    fn drive(&self, deployment: Versioned<Deployment>, lease: Lease, until: Until) -> Going {
         let id = deployment.value.id;
-        let snapshot = Progress { deployment: Arc::new(deployment.value.clone()), behind: None };
-        let (progress, watching) = watch::channel(snapshot);
+        let (progress, watching) = watch::channel(Progress::of(&deployment.value, None));
         let driver = Driver {
             records: self.records.clone(),
             ways: Arc::clone(&self.ways),
@@ -282,6 +283,7 @@ impl Controller {
             clock: self.clock,
             lease,
             progress,
+            until,
         };
         Going { id, progress: watching, end: tokio::spawn(driver.drive(deployment)) }
     }

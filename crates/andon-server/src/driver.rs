@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use andon_core::deployment::{Deployment, DeploymentId, Fact, Input, OpenOrder};
-use andon_core::host::{Authority, Fence, Placement, Step, Token};
+use andon_core::deployment::{Deployment, DeploymentId, Fact, HostState, Input, OpenOrder, Phase, State};
+use andon_core::host::{Authority, Fence, Placement, Stage, Step, Token};
 use andon_core::line::Host;
 use andon_core::name::HostName;
 use andon_core::person::Person;
@@ -22,6 +22,7 @@ use crate::artifacts::Artifacts;
 use crate::clock::Clock;
 use crate::hosts::{HostError, Hosts, Supplies};
 use crate::lease;
+use crate::numbers::SharedNumbers;
 use crate::problem::Problem;
 use crate::records::{Records, Versioned, is_conflict};
 use crate::traffic::{Round, Rounds};
@@ -38,6 +39,48 @@ pub struct Progress {
     pub deployment: Arc<Deployment>,
     /// Another deployment that it waits for, and since when that one is at work.
     pub behind: Option<(DeploymentId, Time)>,
+    /// What its balancers said last; nothing before the first round.
+    pub round: Arc<Round>,
+    /// What its balancers have counted since it is driven here.
+    pub numbers: SharedNumbers,
+}
+
+impl Progress {
+    /// A deployment that nobody drives yet.
+    pub(crate) fn of(deployment: &Deployment, behind: Option<(DeploymentId, Time)>) -> Self {
+        let deployment = Arc::new(deployment.clone());
+        Self { deployment, behind, round: Arc::default(), numbers: SharedNumbers::default() }
+    }
+}
+
+/// How far a deployment is driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// To its end.
+    End,
+    /// Until it is paused and no host is in its cycle, or has ended; at most for so long.
+    AtRest(Duration),
+}
+
+impl Until {
+    fn is_reached(self, deployment: &Deployment, driven: Duration) -> bool {
+        match self {
+            _ if deployment.state.is_terminal() => true,
+            Until::End => false,
+            Until::AtRest(patience) => is_at_rest(deployment) || driven >= patience,
+        }
+    }
+}
+
+/// Whether a deployment is paused and no host is in its cycle. One that is only watched, at the end, serves.
+pub(crate) fn is_at_rest(deployment: &Deployment) -> bool {
+    let State::Paused { at, .. } = &deployment.state else { return false };
+    let watched = matches!(at, Phase::Bake { .. });
+    deployment.hosts.values().all(|run| match &run.state {
+        HostState::Doing(doing) => watched && doing.stage == Stage::Observe,
+        HostState::Unknown { .. } => false,
+        _ => true,
+    })
 }
 
 /// What a driver needs.
@@ -50,6 +93,7 @@ pub(crate) struct Driver {
     pub(crate) clock: Clock,
     pub(crate) lease: Lease,
     pub(crate) progress: watch::Sender<Progress>,
+    pub(crate) until: Until,
 }
 
 /// The work that is under way, one task for each host.
@@ -67,7 +111,7 @@ struct Task {
 }
 
 impl Driver {
-    /// Drives `deployment` to its end, or until another controller takes charge.
+    /// Drives `deployment` as far as is wanted, or until another controller takes charge.
     pub(crate) async fn drive(
         mut self,
         mut deployment: Versioned<Deployment>,
@@ -87,13 +131,14 @@ impl Driver {
     ) -> Result<(), Problem> {
         let mut news = Vec::new();
         let mut head = 0;
-        let mut renewed = tokio::time::Instant::now();
+        let began = tokio::time::Instant::now();
+        let mut renewed = began;
         let mut rounds = Rounds::new(Arc::clone(&self.ways));
         loop {
             self.advance(deployment, &news).await?;
             news.clear();
             self.publish(&deployment.value);
-            if deployment.value.state.is_terminal() {
+            if self.until.is_reached(&deployment.value, began.elapsed()) {
                 return Ok(());
             }
             self.act(&deployment.value, work);
@@ -201,7 +246,10 @@ impl Driver {
     }
 
     fn publish(&self, deployment: &Deployment) {
-        self.progress.send_replace(Progress { deployment: Arc::new(deployment.clone()), behind: None });
+        self.progress.send_modify(|progress| {
+            progress.deployment = Arc::new(deployment.clone());
+            progress.behind = None;
+        });
     }
 
     /// Brings the tasks into line with the open orders.
@@ -253,7 +301,13 @@ impl Driver {
 
     /// What a round of the balancers brought.
     fn heard(&self, deployment: &Deployment, round: Round) -> Vec<Input> {
-        deployment.plan.as_deref().map(|plan| round.news(plan)).unwrap_or_default()
+        let Some(plan) = deployment.plan.as_deref() else { return Vec::new() };
+        let news = round.news(plan);
+        self.progress.send_modify(|progress| {
+            progress.numbers.read((self.clock)(), &plan.pools, &round.sights);
+            progress.round = Arc::new(round);
+        });
+        news
     }
 
     fn authority(&self, deployment: &Deployment) -> Authority {

@@ -4,6 +4,7 @@
 //! - `driver`: one deployment's loop: load, decide, store, act.
 //! - [`hosts`]: the ways to a host, behind one trait.
 //! - `records`: typed facts in the ledger.
+//! - `traffic`: rounds over all balancers of a service; what they count is in [`SharedNumbers`].
 //! - [`push`]: one command on many hosts over plain ssh.
 //! - [`artifacts`]: the releases that this controller can send.
 
@@ -13,6 +14,7 @@ mod controller;
 mod driver;
 pub mod hosts;
 mod lease;
+mod numbers;
 mod output;
 mod preflight;
 mod problem;
@@ -22,7 +24,9 @@ pub mod revision;
 pub mod ssh;
 mod traffic;
 
-pub use controller::{Controller, Going, Trial, Wish};
+pub use controller::{Controller, Found, Going, Sweep, Trial, Wish};
 pub use driver::Progress;
+pub use numbers::SharedNumbers;
 pub use problem::Problem;
 pub use records::{Entry, Records, RecordsError, Versioned};
+pub use traffic::Round;

@@ -217,16 +217,10 @@ impl Records {
         }];
         let mut moved_scope = None;
         if let Some((scope, scope_facts)) = &scope {
-            let name = &moved.request.scope;
-            let mut value = scope.value.clone();
-            for fact in *scope_facts {
-                value.apply(at, fact);
-            }
-            let seq = scope.seq + scope_facts.len() as u64;
-            appends.push(append(name.stream(), scope.seq, scope_facts)?);
-            let body = encode(&ScopeView { seq, name: name.clone(), scope: value.clone() })?;
-            views.push(ViewUpdate { view: SCOPES.to_owned(), key: name.stream(), rank: at.0, body });
-            moved_scope = Some(Versioned { value, seq });
+            let (append, view, moved) = scope_append(at, &moved.request.scope, scope, scope_facts)?;
+            appends.push(append);
+            views.push(view);
+            moved_scope = Some(moved);
         }
         self.ledger.append(Batch { at, by: by.to_owned(), appends, views }).await?;
         deployment.value = moved;
@@ -236,6 +230,40 @@ impl Records {
         }
         Ok(())
     }
+
+    /// One transaction: facts of a scope that no deployment is about. On success the value has moved on.
+    pub(crate) async fn commit_scope(
+        &self,
+        at: Time,
+        by: &str,
+        name: &ScopeName,
+        scope: &mut Versioned<Scope>,
+        facts: &[ScopeFact],
+    ) -> Result<(), RecordsError> {
+        let (append, view, moved) = scope_append(at, name, scope, facts)?;
+        let batch = Batch { at, by: by.to_owned(), appends: vec![append], views: vec![view] };
+        self.ledger.append(batch).await?;
+        *scope = moved;
+        Ok(())
+    }
+}
+
+/// What facts add to a scope: to its stream, to its view, and to its value.
+fn scope_append(
+    at: Time,
+    name: &ScopeName,
+    scope: &Versioned<Scope>,
+    facts: &[ScopeFact],
+) -> Result<(StreamAppend, ViewUpdate, Versioned<Scope>), RecordsError> {
+    let mut value = scope.value.clone();
+    for fact in facts {
+        value.apply(at, fact);
+    }
+    let seq = scope.seq + facts.len() as u64;
+    let append = append(name.stream(), scope.seq, facts)?;
+    let body = encode(&ScopeView { seq, name: name.clone(), scope: value.clone() })?;
+    let view = ViewUpdate { view: SCOPES.to_owned(), key: name.stream(), rank: at.0, body };
+    Ok((append, view, Versioned { value, seq }))
 }
 
 /// Whether somebody else was faster: read again, decide anew.

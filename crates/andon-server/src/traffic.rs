@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use andon_core::balance::{BalancerFailure, FailureKind, PoolSight, ServerSight, Sockets, Traffic, Wishes};
+use andon_core::balance::{BalancerFailure, FailureKind, HostSight, Sockets, Traffic, Wishes};
 use andon_core::deployment::{Deployment, Input, TrafficSight};
 use andon_core::host::{Authority, Placement};
 use andon_core::line::Host;
@@ -26,9 +26,9 @@ const SELDOM: Duration = Duration::from_secs(1);
 /// How long a balancer may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What was heard in one round.
-#[derive(Debug)]
-pub(crate) struct Round {
+/// What was heard in one round: from every balancer, and then from the hosts that are being drained.
+#[derive(Debug, Default)]
+pub struct Round {
     wished: BTreeMap<HostName, Traffic>,
     pub(crate) sights: Sights,
     sockets: BTreeMap<HostName, Result<Sockets, String>>,
@@ -160,7 +160,7 @@ impl Round {
         let seen = |host: &HostName| {
             let sight = TrafficSight {
                 wished: self.wished.get(host).copied(),
-                pools: self.pools_of(plan, host),
+                pools: self.sight_of(plan, host).pools,
                 sockets: self.sockets.get(host).cloned(),
             };
             Input::Seen { host: host.clone(), sight: Box::new(sight) }
@@ -168,39 +168,13 @@ impl Round {
         balanced.map(seen).collect()
     }
 
-    fn pools_of(
-        &self,
-        plan: &Plan,
-        host: &HostName,
-    ) -> BTreeMap<String, Result<Vec<ServerSight>, BalancerFailure>> {
-        let pools = plan.pools.iter().filter(|planned| planned.pool.servers_of(host).next().is_some());
-        pools
-            .filter_map(|planned| {
-                let name = planned.pool.name();
-                let seen = match self.sights.get(&name)? {
-                    Ok(sight) => servers(planned, host, sight),
-                    Err(failure) => Err(failure.clone()),
-                };
-                Some((name, seen))
-            })
-            .collect()
+    /// How a host was seen to stand in its balancers.
+    pub fn sight_of(&self, plan: &Plan, host: &HostName) -> HostSight {
+        HostSight::of(host, &plan.pools, &self.sights)
     }
-}
 
-fn servers(
-    planned: &PlannedPool,
-    host: &HostName,
-    sight: &PoolSight,
-) -> Result<Vec<ServerSight>, BalancerFailure> {
-    planned
-        .pool
-        .servers_of(host)
-        .map(|server| {
-            sight.servers.get(&server.name).cloned().ok_or_else(|| BalancerFailure {
-                kind: FailureKind::Missing,
-                reason: format!("it has no server {} ({}:{})", server.name, server.address, server.port),
-                details: String::new(),
-            })
-        })
-        .collect()
+    /// The connections that a host counted; `None` where it was not asked.
+    pub fn sockets_of(&self, host: &HostName) -> Option<&Result<Sockets, String>> {
+        self.sockets.get(host)
+    }
 }

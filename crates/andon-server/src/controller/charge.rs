@@ -5,6 +5,7 @@ use andon_core::host::Fence;
 use andon_store::StoreError;
 
 use super::{Controller, Going, RACES};
+use crate::driver::Until;
 use crate::lease;
 use crate::problem::Problem;
 use crate::records::{Versioned, is_conflict};
@@ -96,6 +97,6 @@ impl Controller {
             let _ = ledger.release(&lease).await;
             return Err(error.into());
         }
-        Ok(self.drive(deployment, lease))
+        Ok(self.drive(deployment, lease, Until::End))
     }
 }

@@ -1,6 +1,5 @@
 //! Waiting for the lock: one place in the queue, and the newest takes it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use andon_core::deployment::{Ask, CancelReason, Deployment, DeploymentId, Fact, Kind, PendingReason, State};
@@ -60,8 +59,7 @@ impl Controller {
                 Err(problem) => return Err(problem),
             }
         }
-        let snapshot =
-            Progress { deployment: Arc::new(deployment.value.clone()), behind: Some((behind, since)) };
+        let snapshot = Progress::of(&deployment.value, Some((behind, since)));
         let (progress, watching) = watch::channel(snapshot);
         let (controller, wish) = (self.clone(), wish.clone());
         let end = tokio::spawn(async move { controller.wait_then_drive(wish, deployment, progress).await });
@@ -114,8 +112,7 @@ impl Controller {
                 self.records.refresh(&mut deployment).await?;
             }
             if deployment.value.state.is_terminal() {
-                let last = Progress { deployment: Arc::new(deployment.value.clone()), behind: None };
-                progress.send_replace(last);
+                progress.send_replace(Progress::of(&deployment.value, None));
                 return Ok(deployment.value);
             }
             let scope = self.records.scope(&wish.scope).await?;
@@ -135,8 +132,7 @@ impl Controller {
                     self.cancel(deployment.clone(), CancelReason::Refused { why }).await?;
                     continue;
                 }
-                let deployment = Arc::new(deployment.value.clone());
-                progress.send_replace(Progress { deployment, behind: Some((owner, since)) });
+                progress.send_replace(Progress::of(&deployment.value, Some((owner, since))));
                 continue;
             }
             match self.begin(&wish, scope, Some(deployment.clone())).await {
