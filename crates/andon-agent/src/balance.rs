@@ -21,6 +21,8 @@ mod nginx;
 mod proxy;
 mod socket;
 
+pub(crate) use agent_check::responder::{SUBCOMMAND as RESPONDER, main as respond};
+
 /// Looks at `pool`, and changes those servers that are not as wished.
 ///
 /// Calls for the same pool wait for each other, at most 20 s. Without wishes nobody needs to be obeyed.

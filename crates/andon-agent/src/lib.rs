@@ -41,7 +41,7 @@ The agent is started by a controller, over ssh or as a child process. Its subcom
   stdio               talk with a controller over standard input and output
   verify-self DIGEST  exit with 0 when this executable has this BLAKE3 digest
   version             print the version
-(step, work and supervise are for the agent's own use.)";
+(step, work, supervise and answer-agent-checks are for the agent's own use.)";
 
 /// Carries out one of the agent's subcommands. `args` are the words after the program's name and after `prefix`,
 /// the words that lead to the agent in this program: `["agent"]` in `andon`, none in `andon-agent`.
@@ -56,6 +56,7 @@ pub fn main(prefix: &[&str], args: impl Iterator<Item = OsString>) -> ExitCode {
             step::work::work(Path::new(directory), keeper, &exe)
         }
         (["supervise", _], [_, directory]) => run::supervisor::main(Path::new(directory)),
+        ([balance::RESPONDER, _, port], [_, records, _]) => balance::respond(Path::new(records), port),
         (["verify-self", digest], _) => verify_self(digest),
         (["version"], _) => say(&format!("andon-agent {} (protocol {PROTOCOL})", env!("CARGO_PKG_VERSION"))),
         _ => {

@@ -4,7 +4,7 @@ use andon_core::balance::{ServerState, Traffic};
 use andon_core::line::{BalancerKind, HaproxyApi};
 
 use crate::driver::until;
-use crate::pool::{Beside, changed, of};
+use crate::pool::{Beside, changed, of, with};
 use crate::site::User;
 
 const OUT: Traffic = Traffic::Out;
@@ -12,15 +12,6 @@ const FULL: Traffic = Traffic::FULL;
 
 fn as_it_is(config: String) -> String {
     config
-}
-
-/// `words` at the end of the line of `server`.
-fn with(config: &str, server: &str, words: &str) -> String {
-    let line = |line: &str| {
-        let more = if line.trim_start().starts_with(&format!("server {server} ")) { words } else { "" };
-        format!("{line} {more}\n")
-    };
-    config.lines().map(line).collect()
 }
 
 #[test]

@@ -152,3 +152,12 @@ pub(crate) fn of<'s>(sight: &'s PoolSight, name: &str) -> &'s ServerSight {
 pub(crate) fn changed(sight: &PoolSight) -> Vec<&str> {
     sight.changed.iter().map(ServerName::as_str).collect()
 }
+
+/// `words` at the end of the line of `server`.
+pub(crate) fn with(config: &str, server: &str, words: &str) -> String {
+    let line = |line: &str| {
+        let more = if line.trim_start().starts_with(&format!("server {server} ")) { words } else { "" };
+        format!("{line} {more}\n")
+    };
+    config.lines().map(line).collect()
+}

@@ -1,6 +1,6 @@
 //! A web site for tests, one thread for each connection: `/hold` is answered when the test says so.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -110,5 +110,24 @@ impl User {
         let mut line = String::new();
         BufReader::new(&self.0).read_line(&mut line).unwrap();
         line.trim_end().to_owned()
+    }
+
+    /// The body of the answer, which says how long it is.
+    pub(crate) fn body(&self) -> String {
+        let (mut reader, mut length) = (BufReader::new(&self.0), 0);
+        loop {
+            let mut line = String::new();
+            assert!(reader.read_line(&mut line).unwrap() > 0, "the answer breaks off");
+            match line.trim_end().split_once(": ") {
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                    length = value.parse().unwrap();
+                }
+                None if line.trim_end().is_empty() => break,
+                _ => {}
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        String::from_utf8(body).unwrap()
     }
 }
