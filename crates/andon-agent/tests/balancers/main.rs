@@ -10,5 +10,7 @@ mod agent_check;
 mod authority;
 mod failures;
 mod haproxy;
+mod nginx;
 mod pool;
+mod proxy;
 mod site;

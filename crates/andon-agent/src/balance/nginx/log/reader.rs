@@ -30,8 +30,9 @@ const MAX_SIBLINGS: usize = 10_000;
 /// The longest line; longer ones are passed over.
 const MAX_LINE: usize = 64 * 1024;
 
-/// So many bytes before a mark tell whether the file is still the same there.
-const TAIL: usize = 64;
+/// So many bytes before a mark tell whether the file is still the same there: more than a line or two, since the lines
+/// of one second look much alike.
+const TAIL: usize = 1024;
 
 /// How far a log was read. Kept between calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,8 +115,12 @@ impl Reader {
                     return Ok(());
                 }
                 // Cut short, or another file with the same number: what was there before may be in a copy.
+                let known = |metadata: &fs::Metadata| self.former.iter().any(|former| former.is_of(metadata));
                 let could_be = |metadata: &fs::Metadata| {
-                    !mark.is_of(metadata) && mark.offset > 0 && metadata.len() >= mark.offset
+                    let is_other = !mark.is_of(metadata) && !known(metadata);
+                    let is_young =
+                        u64::try_from(metadata.mtime()).is_ok_and(|changed| changed >= mark.grown_at);
+                    is_other && is_young && mark.offset > 0 && metadata.len() > mark.offset
                 };
                 let copy = find(path, could_be, |file| mark.still_stands(file));
                 if let Some(copy) = copy {
