@@ -22,9 +22,17 @@ pub mod proxy;
 pub mod tls;
 pub mod wishes;
 
+mod alarm;
+mod body;
 mod connection;
+mod exchange;
+mod head;
 mod health;
+mod mark;
+mod outgoing;
+mod refusal;
 mod site;
+mod wire;
 mod worker;
 
 pub use config::{Config, ConfigError};

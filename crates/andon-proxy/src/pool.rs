@@ -13,6 +13,7 @@ use andon_core::suggest::nearest;
 use crate::config::PoolConfig;
 
 pub(crate) use choice::Wanted;
+pub(crate) use connections::{Link, Socket};
 pub(crate) use in_flight::InFlight;
 pub use server::Server;
 

@@ -83,10 +83,10 @@ impl Tally {
         self.shard(worker).response_failures.fetch_add(1, Relaxed);
     }
 
-    /// Requests, and those among them that were answered with 5xx or not at all.
+    /// Requests, and those among them that were answered with 5xx or not to the end.
     pub(super) fn errors(&self) -> (u64, u64) {
         self.shards.iter().fold((0, 0), |(requests, errors), shard| {
-            let failed = shard.responses[5].load(Relaxed) + shard.responses[0].load(Relaxed);
+            let failed = shard.responses[5].load(Relaxed) + shard.response_failures.load(Relaxed);
             (requests + shard.requests.load(Relaxed), errors + failed)
         })
     }
