@@ -1,5 +1,7 @@
 //! `andon check`: every mistake of the line at once.
 
+use andon_core::line::{Line, Service};
+use andon_core::name::HostName;
 use andon_line::Diagnostics;
 
 use super::{Done, say};
@@ -26,21 +28,10 @@ pub(crate) fn check(common: &Common) -> Done {
             if !loaded.warnings.is_empty() {
                 say(&Diagnostics(loaded.warnings).render(paint.live, width()));
             }
-            let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-            let services: Vec<String> = line
-                .services
-                .values()
-                .map(|service| {
-                    let environments: Vec<String> = service
-                        .environments
-                        .iter()
-                        .map(|(name, hosts)| format!("{name} ({})", count(hosts.len(), "host")))
-                        .collect();
-                    format!("\n  {}  {}", service.name, environments.join(", "))
-                })
-                .collect();
+            let services: Vec<String> =
+                line.services.values().map(|service| described(line, service)).collect();
             let (services_n, hosts_n) =
-                (count(line.services.len(), "service"), count(line.hosts.len(), "host"));
+                (count(line.services.len(), "service"), machines(line, line.hosts.keys()));
             let name = path.display();
             say(&format!("{} {name}: {services_n} on {hosts_n}{}", paint.tick(), services.concat()));
             Ok(exit::OK)
@@ -50,4 +41,33 @@ pub(crate) fn check(common: &Common) -> Done {
             Ok(exit::USAGE)
         }
     }
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// How many hosts these are, without those that only stand for green instances beside blue ones.
+fn machines<'a>(line: &Line, hosts: impl IntoIterator<Item = &'a HostName>) -> String {
+    let real = |name: &&HostName| line.hosts.get(*name).is_some_and(|host| !host.twin);
+    count(hosts.into_iter().filter(real).count(), "host")
+}
+
+/// One service on a line of its own: its environments, and what stands before them.
+fn described(line: &Line, service: &Service) -> String {
+    let environments: Vec<String> = service
+        .environments
+        .iter()
+        .map(|(name, hosts)| {
+            let before: Vec<&str> = service
+                .balancers
+                .iter()
+                .filter(|balancer| balancer.serves(name))
+                .map(|balancer| balancer.kind.name())
+                .collect();
+            let behind = if before.is_empty() { "" } else { " behind " };
+            format!("{name} ({}{behind}{})", machines(line, hosts), before.join(" and "))
+        })
+        .collect();
+    format!("\n  {}  {}", service.name, environments.join(", "))
 }
