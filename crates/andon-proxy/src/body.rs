@@ -29,8 +29,10 @@ impl Trailers {
         self.fields.iter().map(|field| (field.name.of(&self.bytes), field.value.of(&self.bytes)))
     }
 
-    /// Takes trailers in that came another way.
-    pub(crate) fn from_pairs<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+    /// Takes trailers in that came over HTTP/2.
+    pub(crate) fn from_pairs<'a>(
+        pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Result<Self, Malformed> {
         let (mut bytes, mut fields) = (BytesMut::new(), Vec::new());
         for (name, value) in pairs {
             let at = bytes.len();
@@ -38,9 +40,18 @@ impl Trailers {
             bytes.extend_from_slice(value);
             let middle = at + name.len();
             let (name, value) = (Span::new(at, middle), Span::new(middle, bytes.len()));
-            fields.push(Field { name, value, known: Known::Other });
+            let known = Known::of(name.of(&bytes)).map_err(|refusal| Malformed(refusal.why))?;
+            fields.push(Field { name, value, known });
         }
-        Self { bytes: bytes.freeze(), fields }
+        Self { bytes: bytes.freeze(), fields }.checked()
+    }
+
+    /// A trailer that says how the message is framed, routed or read comes too late to be obeyed by anybody.
+    fn checked(self) -> Result<Self, Malformed> {
+        if self.fields.iter().any(|field| field.known != Known::Other) {
+            return Err(Malformed("a trailer is one that may only stand in the head"));
+        }
+        Ok(self)
     }
 }
 
@@ -197,11 +208,7 @@ fn trailers(bytes: &mut BytesMut) -> Result<Option<Trailers>, Malformed> {
         if end - line == 1 {
             let bytes = bytes.split_to(end + 1).freeze();
             let fields = crate::head::fields(&bytes, 0, 64).map_err(|refusal| Malformed(refusal.why))?;
-            // A trailer that says how the message is framed, routed or read comes too late to be obeyed by anybody.
-            if fields.iter().any(|field| field.known != Known::Other) {
-                return Err(Malformed("a trailer is one that may only stand in the head"));
-            }
-            return Ok(Some(Trailers { bytes, fields }));
+            return Trailers { bytes, fields }.checked().map(Some);
         }
         line = end + 1;
     }

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 pub(crate) use field::{Field, Known, Span};
-pub(crate) use request::RequestHead;
+pub(crate) use request::{RequestHead, is_authority, length_of};
 pub(crate) use response::ResponseHead;
 
 use crate::refusal::Refusal;

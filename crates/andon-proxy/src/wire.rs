@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use crate::body::{Piece, Trailers};
 
@@ -61,9 +61,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         &mut self.stream
     }
 
-    /// The connection without its buffers, and what was read and not looked at.
-    pub(crate) fn into_parts(self) -> (S, BytesMut) {
-        (self.stream, self.read)
+    /// The connection as one that begins with what was read and not looked at.
+    pub(crate) fn prefixed(self) -> Prefixed<S> {
+        Prefixed { prefix: self.read, stream: self.stream }
     }
 
     /// Reads more, and says how much; nothing is the end.
@@ -177,5 +177,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.small.clear();
         self.large = Bytes::new();
         Pin::new(&mut self.stream).poll_flush(cx)
+    }
+}
+
+/// A connection that begins with bytes that were read already.
+#[derive(Debug)]
+pub(crate) struct Prefixed<S> {
+    prefix: BytesMut,
+    stream: S,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Prefixed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.prefix.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        }
+        let count = self.prefix.len().min(buffer.remaining());
+        buffer.put_slice(&self.prefix.split_to(count));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Prefixed<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

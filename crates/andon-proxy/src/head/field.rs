@@ -29,11 +29,6 @@ impl Span {
     pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
         bytes.get(self.range()).unwrap_or_default()
     }
-
-    /// Whether nothing is there.
-    pub(crate) fn is_empty(self) -> bool {
-        self.from >= self.to
-    }
 }
 
 /// A header field of a head.

@@ -240,7 +240,7 @@ impl Sum {
 }
 
 /// A number as `Content-Length` has it: digits only.
-pub(super) fn length_of(value: &[u8]) -> Option<u64> {
+pub(crate) fn length_of(value: &[u8]) -> Option<u64> {
     let digits = !value.is_empty() && value.len() <= 18 && value.iter().all(u8::is_ascii_digit);
     digits.then(|| value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
 }

@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 
-use super::request::length_of;
-use super::{Field, Framing, Known, Span, elements, fields};
+use super::{Field, Framing, Known, Span, elements, fields, length_of};
 use crate::refusal::Refusal;
 
 /// The head of a response. Its parts are places in `bytes`.

@@ -11,7 +11,7 @@ use super::{InFlight, Pool, Server};
 
 /// What a request asks of the choice.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// The opaque name of the server that the client is to stay with.
     pub stay: Option<&'a [u8]>,
     /// A server that is marked as canary, if there is one.

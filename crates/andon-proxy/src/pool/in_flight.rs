@@ -6,7 +6,7 @@ use super::Server;
 
 /// Counts as under way at its server for as long as it lives.
 #[derive(Debug)]
-pub struct InFlight {
+pub(crate) struct InFlight {
     server: Arc<Server>,
 }
 
@@ -21,7 +21,7 @@ impl InFlight {
     }
 
     /// The server.
-    pub fn server(&self) -> &Arc<Server> {
+    pub(crate) fn server(&self) -> &Arc<Server> {
         &self.server
     }
 }

@@ -25,6 +25,7 @@ pub struct Server {
     traffic: AtomicU16,
     in_flight: AtomicU64,
     well: AtomicBool,
+    seen_well: AtomicBool,
     spared: AtomicBool,
     doubted: AtomicBool,
     /// Why it is not well, or spared; and what leads there.
@@ -51,6 +52,7 @@ impl Server {
             traffic: AtomicU16::new(100),
             in_flight: AtomicU64::default(),
             well: AtomicBool::new(true),
+            seen_well: AtomicBool::default(),
             spared: AtomicBool::default(),
             doubted: AtomicBool::default(),
             record: Mutex::default(),
@@ -185,6 +187,21 @@ impl Server {
             self.connections.close_idle();
         }
         record.0 = well.err();
+    }
+
+    /// Whether the active checks find it well, or there is none.
+    pub(crate) fn is_well(&self) -> bool {
+        self.well.load(Relaxed)
+    }
+
+    /// Whether any check has ever seen it well.
+    pub(crate) fn was_seen_well(&self) -> bool {
+        self.seen_well.load(Relaxed)
+    }
+
+    /// A check has seen it well.
+    pub(crate) fn saw_well(&self) {
+        self.seen_well.store(true, Relaxed);
     }
 
     /// A request that was sent to it has ended.
