@@ -7,7 +7,7 @@
 //! Prints one JSON object as its last line. Run: `cargo bench -p andon-server --bench thousand_hosts`
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -141,6 +141,8 @@ async fn measure(dir: &Path) -> Result<serde_json::Value, Box<dyn std::error::Er
     let release = controller.artifacts().keep(&service.release, dir, None)?;
     let wish = Wish {
         pools: Vec::new(),
+        sites: BTreeMap::new(),
+        directory: PathBuf::from("/"),
         scope: ScopeName {
             service: ServiceName::new("www")?,
             environment: EnvironmentName::new("production")?,

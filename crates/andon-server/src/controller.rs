@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use andon_core::deployment::{Deployment, DeploymentId, Fact, Kind};
 use andon_core::digest::Digest;
-use andon_core::line::{Host, Service};
+use andon_core::line::{Host, Service, Site};
+use andon_core::name::SiteName;
 use andon_core::person::Person;
 use andon_core::plan::{self, Observations, Plan, PlannedPool, Proposal, Sights};
 use andon_core::release::Release;
@@ -48,6 +49,10 @@ pub struct Wish {
     pub hosts: Vec<Host>,
     /// The balancers that send traffic to them.
     pub pools: Vec<PlannedPool>,
+    /// The sites of the line.
+    pub sites: BTreeMap<SiteName, Site>,
+    /// The directory of the line, absolute.
+    pub directory: PathBuf,
     /// BLAKE3 of the line's files.
     pub config: Digest,
     /// Why, in the person's words.
@@ -158,6 +163,8 @@ impl Controller {
             take_over: wish.take_over,
             pools: &wish.pools,
             sights: &sights,
+            sites: &wish.sites,
+            directory: &wish.directory,
         };
         Ok(plan::build(&proposal, &observed)?)
     }

@@ -25,6 +25,7 @@ use crate::lease;
 use crate::numbers::SharedNumbers;
 use crate::problem::Problem;
 use crate::records::{Records, Versioned, is_conflict};
+use crate::site_commands::SiteCommands;
 use crate::traffic::{Round, Rounds};
 
 /// How often the ledger is asked for wishes of people.
@@ -134,6 +135,7 @@ impl Driver {
         let began = tokio::time::Instant::now();
         let mut renewed = began;
         let mut rounds = Rounds::new(Arc::clone(&self.ways));
+        let mut commands = SiteCommands::default();
         loop {
             self.advance(deployment, &news).await?;
             news.clear();
@@ -142,11 +144,13 @@ impl Driver {
                 return Ok(());
             }
             self.act(&deployment.value, work);
+            commands.begin(&deployment.value);
             let now = (self.clock)();
             let patience = deployment.value.next_deadline(now).map_or(LOOK, |at| at.since(now).min(LOOK));
             let authority = self.authority(&deployment.value);
             let patience = rounds.begin(&deployment.value, now, &authority).unwrap_or(patience).min(patience);
             tokio::select! {
+                Some(ended) = commands.next() => news.push(ended),
                 Some(round) = rounds.next() => news.extend(self.heard(&deployment.value, round)),
                 Some(ended) = work.tasks.join_next_with_id() => news.extend(work.heard(ended)),
                 () = tokio::time::sleep(patience.max(Duration::from_millis(5))) => {}

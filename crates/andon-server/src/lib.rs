@@ -21,6 +21,7 @@ mod problem;
 pub mod push;
 mod records;
 pub mod revision;
+mod site_commands;
 pub mod ssh;
 mod traffic;
 

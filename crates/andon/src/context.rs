@@ -90,6 +90,11 @@ impl Context {
             .ok_or_else(|| unknown("service", name.as_str(), services.keys().map(ServiceName::as_str)))
     }
 
+    /// The directory of the line, absolute: what is started there finds its files wherever this command was given.
+    pub(crate) fn directory(&self) -> PathBuf {
+        std::path::absolute(&self.dir).unwrap_or_else(|_| self.dir.clone())
+    }
+
     /// The scope that the words mean, its service and its hosts in the line's order.
     pub(crate) fn scope(&self, args: &ScopeArgs) -> Result<(ScopeName, &Service, Vec<&Host>), Failure> {
         let service = self.service(&args.service)?;

@@ -103,6 +103,7 @@ fn is_done(state: &HostState) -> bool {
         HostState::Succeeded
             | HostState::Failed(_)
             | HostState::Unreachable { .. }
+            | HostState::Idle
             | HostState::Reverted
             | HostState::RevertFailed(_)
             | HostState::Cancelled
@@ -160,7 +161,9 @@ fn cause(deployment: &Deployment, run: &HostRun, wave: usize) -> (u8, String) {
         HostState::RevertFailed(failure) => (2, format!("not restored: {}", first_line(&failure.reason))),
         HostState::Unknown { why, .. } => (3, format!("unknown, being called: {}", first_line(why))),
         HostState::Unreachable { why, .. } => (4, format!("unreachable: {}", first_line(why))),
+        HostState::Ready => (1, "verified, waiting for the others".to_owned()),
         HostState::Reverted => (5, "put back".to_owned()),
+        HostState::Idle => (5, "whole and without traffic".to_owned()),
         HostState::Cancelled => (6, "never touched".to_owned()),
         HostState::Pending => (7, "waiting for the release".to_owned()),
         HostState::Prepared => match &deployment.state {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use andon_api::agent::{Order, Refusal};
 use andon_core::balance::{
-    BalancerFailure, Pool, PoolSight, ServerSight, ServerState, Sockets, Traffic, Wishes,
+    BalancerFailure, Counters, Pool, PoolSight, ServerSight, ServerState, Sockets, Traffic, Wishes,
 };
 use andon_core::host::{
     ActivationMarker, Authority, HostFacts, InstanceFacts, InstanceState, Outcome, Placement, Stage, Step,
@@ -53,6 +53,10 @@ struct SimulatedHost {
 #[derive(Debug, Default)]
 struct State {
     balancer: BTreeMap<String, Traffic>,
+    /// Servers that the balancer finds sick, whatever it is told.
+    sick: BTreeSet<String>,
+    /// Requests that each server got: one whenever the balancer is looked at and sends it traffic.
+    requests: BTreeMap<String, u64>,
     hosts: BTreeMap<String, SimulatedHost>,
     faults: BTreeMap<(String, Stage), Fault>,
     /// A stage of a release that fails on a host.
@@ -90,6 +94,10 @@ impl Fleet {
         self.state().slow.insert((host.into(), stage), span);
     }
 
+    pub(crate) fn goes_away(&self, host: &str) {
+        self.state().hosts.entry(host.into()).or_default().gone = true;
+    }
+
     pub(crate) fn comes_back(&self) {
         for host in self.state().hosts.values_mut() {
             host.gone = false;
@@ -122,7 +130,8 @@ impl Fleet {
     fn accept(&self, name: &str, order: &Order) -> Result<bool, HostError> {
         let mut state = self.state();
         state.orders.push((name.to_owned(), order.clone()));
-        if !self.intents.contains(&order.token) {
+        // What is only tested changes nothing, so no intent is recorded.
+        if !self.intents.contains(&order.token) && !is_trial(order) {
             state.violations.push(format!("{} was ordered and never recorded", order.token));
         }
         let host = state.hosts.entry(name.to_owned()).or_default();
@@ -203,11 +212,37 @@ impl Fleet {
                 sight.changed.insert(server.name.clone());
             }
             let out = matches!(state.balancer.get(server.name.as_str()), Some(Traffic::Out | Traffic::Cut));
-            let state = if out { ServerState::Out } else { ServerState::Up };
-            let seen = ServerSight { state, weight: 100, sessions: Some(0), queued: 0, counters: None };
+            let seen = match out {
+                true => ServerState::Out,
+                false if state.sick.contains(server.name.as_str()) => {
+                    ServerState::Down { why: "L7STS/503".into() }
+                }
+                false => ServerState::Up,
+            };
+            let requests = state.requests.entry(server.name.to_string()).or_default();
+            *requests += u64::from(seen == ServerState::Up);
+            let counters = Some(Counters { requests: *requests, ..Counters::default() });
+            let seen = ServerSight { state: seen, weight: 100, sessions: Some(0), queued: 0, counters };
             sight.servers.insert(server.name.clone(), seen);
         }
         sight
+    }
+
+    /// Somebody takes a server out of the balancer by hand.
+    pub(crate) fn take_out(&self, server: &str) {
+        self.state().balancer.insert(server.into(), Traffic::Out);
+    }
+
+    /// The balancer finds a server sick from now on.
+    pub(crate) fn finds_sick(&self, server: &str) {
+        self.state().sick.insert(server.into());
+    }
+
+    /// Whatever failed does so no more.
+    pub(crate) fn mend(&self) {
+        let mut state = self.state();
+        state.fails.clear();
+        state.sick.clear();
     }
 
     /// Hosts that the balancer has out.
@@ -238,6 +273,11 @@ impl Fleet {
     fn status(&self, name: &str, token: &Token) -> Option<TokenStatus> {
         self.state().hosts.get(name).and_then(|host| host.journal.get(token).cloned())
     }
+}
+
+/// Production tests outside of any deployment are steps of deployment 0.
+fn is_trial(order: &Order) -> bool {
+    order.token.as_str().starts_with("d0.")
 }
 
 #[async_trait]

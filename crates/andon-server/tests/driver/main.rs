@@ -8,6 +8,8 @@ mod fleet;
 mod killed;
 mod ledger;
 mod lost;
+mod numbers;
 mod queue;
+mod sweep;
 mod wishes;
 mod world;

@@ -17,7 +17,7 @@ use andon_core::quantity::{ByteSize, Share};
 use andon_core::release::{Packing, Release, ReleaseId};
 use andon_core::scope::{Lock, Scope, ScopeName};
 use andon_core::time::Time;
-use andon_server::{Controller, Entry, Records, Wish};
+use andon_server::{Controller, Entry, Records, Sweep, Wish};
 use andon_store::{Ledger, MemoryLedger};
 use tokio::time::Instant;
 
@@ -145,6 +145,8 @@ impl World {
         let pools = pools(&all, &service, &scope().environment, &hosts);
         Wish {
             pools,
+            sites: BTreeMap::new(),
+            directory: self.data.path().to_owned(),
             scope: scope(),
             kind: Kind::Deploy,
             release: release(content),
@@ -158,12 +160,23 @@ impl World {
         }
     }
 
+    /// What is swept: the whole scope.
+    pub(crate) fn sweep(&self) -> Sweep {
+        let Wish { scope, service, hosts, pools, .. } = self.wish("old");
+        Sweep { scope, service, hosts, pools }
+    }
+
     pub(crate) fn rollback(&self, content: &str) -> Wish {
         Wish { kind: Kind::Rollback, ..self.wish(content) }
     }
 
     fn records(&self) -> Records {
         Records::new(Arc::new(self.ledger.clone()))
+    }
+
+    /// The newest position in the ledger.
+    pub(crate) async fn head(&self) -> u64 {
+        self.ledger.head().await.unwrap()
     }
 
     pub(crate) async fn scope(&self) -> Scope {

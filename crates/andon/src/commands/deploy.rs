@@ -49,6 +49,8 @@ pub(crate) async fn rollback(
     };
     let wish = Wish {
         pools: context::pools(&context.loaded.line, &name, service, &hosts),
+        sites: context.loaded.line.sites.clone(),
+        directory: context.directory(),
         scope: name,
         kind: Kind::Rollback,
         release,
@@ -97,6 +99,8 @@ pub(crate) async fn wish(
         .map_err(not_ready)?;
     Ok(Wish {
         pools: context::pools(&context.loaded.line, &name, service, &hosts),
+        sites: context.loaded.line.sites.clone(),
+        directory: context.directory(),
         scope: name,
         kind: Kind::Deploy,
         release,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use andon_core::deployment::Kind;
 use andon_core::deployment::sentence::{hosts, list_hosts};
 use andon_core::name::HostName;
-use andon_core::plan::{Before, OnFailure, Plan};
+use andon_core::plan::{Before, OnFailure, Plan, PlannedSite};
 use andon_core::release::{Release, ReleaseId};
 use serde_json::json;
 
@@ -149,6 +149,32 @@ fn traffic(plan: &Plan) -> String {
     )
 }
 
+/// How traffic moves from one set to the other; empty for a release that spreads host by host.
+fn sets(plan: &Plan) -> String {
+    let Some(switch) = &plan.switch else { return String::new() };
+    let count = |names: &[HostName]| hosts(u32::try_from(names.len()).unwrap_or(u32::MAX));
+    let shares: Vec<String> = switch.steps.iter().map(|share| format!("{share}%")).collect();
+    let from = match switch.from_hosts.is_empty() {
+        true => "nothing serves yet".to_owned(),
+        false => format!("{} serves with {}", switch.to.other(), count(&switch.from_hosts)),
+    };
+    let (to, steps) = (switch.to, shares.join(", "));
+    format!(
+        "{from}; {to} ({}) is changed and tested, then gets {steps} of the traffic",
+        count(&switch.to_hosts)
+    )
+}
+
+/// The sites in the order in which they leave; empty for a release that spreads host by host.
+fn sites(plan: &Plan) -> String {
+    let named = |(site, wave): (&PlannedSite, &Vec<HostName>)| format!("{} ({})", site.site.name, wave.len());
+    let names: Vec<String> = plan.sites.iter().zip(&plan.waves).map(named).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("one after another, each taken out as a whole: {}", names.join(", ")),
+    }
+}
+
 /// The time for which hosts are watched, which no hardware makes shorter.
 fn least_time(plan: &Plan) -> Duration {
     let each = plan.service.rollout.min_healthy_time;
@@ -190,6 +216,8 @@ fn to_text(plan: &Plan, paint: Paint) -> String {
             ),
         ),
         ("traffic", traffic(plan)),
+        ("sets", sets(plan)),
+        ("sites", sites(plan)),
         ("floor", format!("at least {} of {total} in service at every moment", plan.floor)),
         (
             "budget",
@@ -224,6 +252,8 @@ fn to_json(plan: &Plan) -> serde_json::Value {
         "max_unreachable": plan.max_unreachable,
         "correlated_failures": plan.correlated_failures,
         "pools": plan.pools.iter().map(|planned| planned.pool.name()).collect::<Vec<_>>(),
+        "switch": plan.switch,
+        "sites": plan.sites.iter().map(|site| &site.site.name).collect::<Vec<_>>(),
         "drain_timeout_seconds": when::seconds(plan.service.rollout.drain_timeout),
         "on_failure": plan.on_failure,
         "bake_seconds": when::seconds(plan.bake),

@@ -1,7 +1,9 @@
 //! `andon show`: one deployment, told from its facts.
 
 use andon_core::deployment::sentence::{doing, list_hosts};
-use andon_core::deployment::{Ask, Deployment, DeploymentId, DrainProof, Fact, HostState, Phase, State};
+use andon_core::deployment::{
+    Ask, Deployment, DeploymentId, DrainProof, Fact, HostState, Phase, SiteState, State,
+};
 use andon_core::name::HostName;
 use andon_core::time::Time;
 use andon_server::{Controller, Entry, clock};
@@ -177,6 +179,17 @@ fn tell(fact: &Fact) -> String {
         Fact::Entered { state } => tell_state(state),
         Fact::Host { host, state } => format!("{host} {}", tell_host(state)),
         Fact::Drained { host, proof } => format!("{host} {}", tell_drain(proof)),
+        Fact::Shared { host, share: 0 } => format!("{host} has no traffic any more"),
+        Fact::Shared { host, share } => format!("{host} has {share}% of its traffic"),
+        Fact::Site { site, state } => match state {
+            SiteState::Leaving => format!("users are kept away from {site}"),
+            SiteState::Out => format!("{site} has no users"),
+            SiteState::Returning => format!("users are brought back to {site}"),
+            SiteState::In => format!("{site} is as before"),
+            SiteState::Stuck { why } => {
+                format!("users could not be brought back to {site}: {}", legible(why))
+            }
+        },
         Fact::Serving { host, serving, why } => {
             let what = if *serving { "serves again" } else { "does not serve any more" };
             format!("{host} {what}: {}", legible(why))
@@ -212,6 +225,7 @@ fn tell_state(state: &State) -> String {
     match state {
         State::Running { phase: Phase::Prepare } => "the release goes to all hosts".to_owned(),
         State::Running { phase: Phase::Wave(n) } => format!("wave {}", n + 1),
+        State::Running { phase: Phase::Switch { .. } } => "traffic begins to move to the new set".to_owned(),
         State::Baking { .. } => "all waves are done; all hosts are watched".to_owned(),
         State::Paused { reason, .. } => {
             let details = reason.details().map(|text| format!("\n{}", indented(text))).unwrap_or_default();
