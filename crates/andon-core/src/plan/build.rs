@@ -12,7 +12,7 @@ use crate::balance::BalancerFailure;
 use crate::digest::Digest;
 use crate::host::HostFacts;
 use crate::kind::Kind;
-use crate::line::{Host, Service, Site};
+use crate::line::{Host, Service, Set, Site};
 use crate::name::{HostName, ServiceName, SiteName};
 use crate::quantity::{ByteSize, Share};
 use crate::release::{Release, ReleaseId, ReleaseStatus};
@@ -88,13 +88,15 @@ pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, R
         // A rollback does what it can.
         Kind::Rollback => total,
     };
+    let two_sets =
+        [Set::Blue, Set::Green].iter().all(|set| hosts.iter().any(|host| service.set_of(host) == Some(*set)));
     let mut planned: BTreeMap<HostName, PlannedHost> = hosts
         .iter()
         .map(|host| {
             let standing = standing(&host.name, proposal.pools, proposal.sights, known);
             // The idle one of two sets is out of traffic by nobody's hand.
             let standing = match standing {
-                Standing::HeldOut(_) if service.blue_green.is_some() => Standing::Sick,
+                Standing::HeldOut(_) if two_sets => Standing::Sick,
                 other => other,
             };
             let before = before(observed.get(&host.name), &release.id, back_to.as_ref(), standing);

@@ -17,6 +17,10 @@ pub(super) fn switch(
     let blue_green = service.blue_green.as_ref()?;
     let members =
         |set: Set| hosts.iter().filter(move |(_, planned)| service.set_of(&planned.host) == Some(set));
+    // An environment without one of the two sets is released host by host.
+    if members(Set::Blue).next().is_none() || members(Set::Green).next().is_none() {
+        return None;
+    }
     let serving = |set: Set| {
         members(set).any(|(_, planned)| matches!(planned.before, Before::Reached { serves: true, .. }))
     };

@@ -534,3 +534,14 @@ fn a_site_whose_load_the_others_cannot_carry_is_refused_with_the_numbers() {
     fleet.sick(&[1]);
     assert!(fleet.plan().unwrap_err().what().contains("without fra 2 hosts serve, floor 3"));
 }
+
+#[test]
+fn an_environment_with_only_one_of_the_sets_is_released_host_by_host() {
+    let mut fleet = Fleet::running(4).balanced();
+    let elsewhere = vec![HostName::new("green1").unwrap()];
+    let (steps, step_time) = (vec![100], Duration::ZERO);
+    fleet.service.blue_green = Some(BlueGreen { green: Green::Hosts(elsewhere), steps, step_time });
+    let plan = fleet.plan().unwrap();
+    assert!(plan.switch.is_none());
+    assert_eq!(plan.changing(), 4);
+}
