@@ -89,19 +89,20 @@ impl Nginx<'_> {
         if let (Some(survey), Some(_)) = (self.records.survey(), &found.text) {
             Master::of(&survey.pid_file).map_err(absent)?;
         }
+        let former = self.place.former(found, loaded);
         self.place.write(text)?;
         if let Err(error) = program.test() {
-            let former = loaded.or_else(|| found.text.clone());
             self.place.put_back(former.as_deref())?;
             // Only a former file can tell whose mistake it is.
             let before = former.and_then(|_| program.test().err());
-            return Err(refused(before.as_ref().unwrap_or(&error), before.is_some()));
+            let whose = if before.is_some() { Whose::Theirs } else { Whose::Ours };
+            return Err(refused(before.as_ref().unwrap_or(&error), whose));
         }
-        let mut survey =
-            Survey::take(self.question.clone(), wanted).map_err(|error| refused(&error, false))?;
+        let survey = Survey::take(self.question.clone(), wanted);
+        let mut survey = survey.map_err(|error| refused(&error, Whose::Nobodys))?;
         let master = Master::of(&survey.pid_file).map_err(absent)?;
         let workers = master.workers();
-        program.reload().map_err(|error| refused(&error, false))?;
+        program.reload().map_err(|error| refused(&error, Whose::Nobodys))?;
         master.await_others(&workers).map_err(absent)?;
         self.records.set_loaded(text)?;
         survey.generation = master.generation();
@@ -121,7 +122,7 @@ impl Nginx<'_> {
             (Ok(fresh), _) => fresh,
             // Files that cannot be loaded say nothing about what was.
             (Err(_), Some(known)) => return Ok(known),
-            (Err(error), None) => return Err(refused(&error, true)),
+            (Err(error), None) => return Err(refused(&error, Whose::Theirs)),
         };
         fresh.generation = Master::of(&fresh.pid_file).map_err(absent)?.generation();
         self.records.set_survey(&fresh)?;
@@ -135,7 +136,7 @@ impl Nginx<'_> {
         let by_line: Vec<(&Line, BTreeSet<SocketAddr>)> =
             seen.lines.iter().map(|line| (line, addresses(line))).collect();
         let all = by_line.iter().flat_map(|(_, addresses)| addresses).copied().collect();
-        let connections = connections::count(&master.workers(), &all);
+        let connections = connections::count(master, &all);
         let names = by_line
             .iter()
             .flat_map(|(line, addresses)| addresses.iter().map(|address| (*address, line.name.clone())));
@@ -186,23 +187,40 @@ fn absent(error: MasterError) -> BalancerFailure {
     failure(kind, error.to_string())
 }
 
-/// Why nginx did not do what it was asked; `before` when that is so without our file, too.
-fn refused(error: &ProgramError, before: bool) -> BalancerFailure {
-    let said = error.said();
-    let (kind, reason) = match error {
-        ProgramError::Nothing | ProgramError::Start { .. } => (FailureKind::Unreachable, error.to_string()),
-        ProgramError::Failed { .. } if !said.contains("nginx:") || said.contains("13: Permission denied") => {
+/// Whose mistake it is that nginx does not do what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The new file's, which was taken away again.
+    Ours,
+    /// That of another file: it is so without ours, too.
+    Theirs,
+    /// All files are valid, and the new one is in its place.
+    Nobodys,
+}
+
+fn refused(error: &ProgramError, whose: Whose) -> BalancerFailure {
+    let (said, gist) = (error.said(), error.gist());
+    let is_forbidden = !said.contains("nginx:") || said.contains("13: Permission denied");
+    let (kind, reason) = match (error, whose) {
+        (ProgramError::Nothing | ProgramError::Start { .. }, _) => {
+            (FailureKind::Unreachable, error.to_string())
+        }
+        (ProgramError::Failed { .. }, _) if is_forbidden => {
             let hint = "give the agent's user the right to run it, for example by sudo, and name the words \
                         that run it as `program`";
-            (FailureKind::Refused, format!("{error}: {}; {hint}", error.gist()))
+            (FailureKind::Refused, format!("{error}: {gist}; {hint}"))
         }
-        ProgramError::Failed { .. } if before => {
+        (ProgramError::Failed { .. }, Whose::Theirs) => {
             let hint = "that is so without Andon's file, too: mend it, then `nginx -t` succeeds";
-            (FailureKind::Invalid, format!("nginx's configuration is not valid: {}; {hint}", error.gist()))
+            (FailureKind::Invalid, format!("nginx's configuration is not valid: {gist}; {hint}"))
         }
-        ProgramError::Failed { .. } => {
+        (ProgramError::Failed { .. }, Whose::Ours) => {
             let hint = "the former file is in its place again, and nothing was loaded";
-            (FailureKind::Invalid, format!("nginx refuses its servers: {}; {hint}", error.gist()))
+            (FailureKind::Invalid, format!("nginx refuses its servers: {gist}; {hint}"))
+        }
+        (ProgramError::Failed { .. }, Whose::Nobodys) => {
+            let hint = "the new file is in its place and not loaded yet; it is tried again";
+            (FailureKind::Invalid, format!("{error}: {gist}; {hint}"))
         }
     };
     BalancerFailure { kind, reason, details: said.to_owned() }

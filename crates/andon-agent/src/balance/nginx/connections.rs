@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::master::Worker;
+use super::master::Master;
 
 /// The most that is read of one of the kernel's tables: about 200 000 sockets.
 const MAX_TABLE: u64 = 32 << 20;
@@ -21,16 +21,15 @@ struct Connection {
     socket: u64,
 }
 
-/// How many connections the workers have to each of `targets`; those without any are absent. `None` when the kernel
-/// does not tell, or there are more than can be read.
+/// How many connections the workers of a master have to each of `targets`; those without any are absent. `None` when
+/// the kernel does not tell, or there are more than can be read.
 ///
 /// Where the workers' descriptors are closed to this user, all connections of their user count.
-pub(super) fn count(workers: &[Worker], targets: &BTreeSet<SocketAddr>) -> Option<BTreeMap<SocketAddr, u64>> {
-    let Some(any) = workers.last() else { return Some(BTreeMap::new()) };
+pub(super) fn count(master: Master, targets: &BTreeSet<SocketAddr>) -> Option<BTreeMap<SocketAddr, u64>> {
     let mut connections = Vec::new();
     for table in ["tcp", "tcp6"] {
-        // Through a worker: nginx may live in a network of its own.
-        match read(&format!("/proc/{}/net/{table}", any.process.pid)) {
+        // Through the master: nginx may live in a network of its own.
+        match read(&format!("/proc/{}/net/{table}", master.pid())) {
             Ok(text) => {
                 connections.extend(text.lines().filter_map(parse).filter(|c| targets.contains(&c.to)))
             }
@@ -39,16 +38,22 @@ pub(super) fn count(workers: &[Worker], targets: &BTreeSet<SocketAddr>) -> Optio
             Err(_) => return None,
         }
     }
+    let workers: Vec<i32> = master.workers().iter().map(|worker| worker.process.pid).collect();
+    Some(held(connections, &workers))
+}
+
+/// Those of the connections that belong to the processes, by their addresses.
+fn held(connections: Vec<Connection>, processes: &[i32]) -> BTreeMap<SocketAddr, u64> {
     let mut found = BTreeMap::new();
     if connections.is_empty() {
-        return Some(found);
+        return found;
     }
     let (mut sockets, mut users) = (BTreeSet::new(), BTreeSet::new());
-    for worker in workers {
-        match sockets_of(worker.process.pid, &mut sockets) {
+    for pid in processes {
+        match sockets_of(*pid, &mut sockets) {
             // It has ended: so have its connections.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(_) => users.extend(user_of(worker.process.pid)),
+            Err(_) => users.extend(user_of(*pid)),
             Ok(()) => {}
         }
     }
@@ -57,7 +62,7 @@ pub(super) fn count(workers: &[Worker], targets: &BTreeSet<SocketAddr>) -> Optio
             *found.entry(connection.to).or_default() += 1;
         }
     }
-    Some(found)
+    found
 }
 
 fn read(path: &str) -> io::Result<String> {
@@ -122,12 +127,6 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::run::process::ProcessId;
-
-    fn ourselves() -> Worker {
-        let process = ProcessId::of(i32::try_from(std::process::id()).unwrap()).unwrap();
-        Worker { process, leaving: false }
-    }
 
     #[test]
     fn a_line_of_the_kernel_is_understood() {
@@ -142,29 +141,29 @@ mod tests {
         assert_eq!(parse("sl local_address rem_address st"), None);
     }
 
+    /// What this process and its like are seen to have open to `target`.
+    fn seen(target: SocketAddr, pid: u32) -> Option<u64> {
+        let table = if target.is_ipv4() { "tcp" } else { "tcp6" };
+        let text = read(&format!("/proc/self/net/{table}")).unwrap();
+        let connections = text.lines().filter_map(parse).filter(|connection| connection.to == target);
+        held(connections.collect(), &[i32::try_from(pid).unwrap()]).remove(&target)
+    }
+
     #[test]
     fn own_connections_count_and_those_of_others_do_not() {
+        let mut other = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         for listen in ["127.0.0.1:0", "[::1]:0"] {
             // Without IPv6 the second round has nothing to try.
             let Ok(listener) = TcpListener::bind(listen) else { continue };
             let target = listener.local_addr().unwrap();
-            let targets = BTreeSet::from([target]);
-            assert_eq!(count(&[ourselves()], &targets), Some(BTreeMap::new()));
-            let one = TcpStream::connect(target).unwrap();
-            let two = TcpStream::connect(target).unwrap();
-            assert_eq!(count(&[ourselves()], &targets), Some(BTreeMap::from([(target, 2)])));
-            drop((one, two));
-            assert_eq!(count(&[ourselves()], &targets), Some(BTreeMap::new()));
+            assert_eq!(seen(target, std::process::id()), None);
+            let both = [TcpStream::connect(target).unwrap(), TcpStream::connect(target).unwrap()];
+            assert_eq!(seen(target, std::process::id()), Some(2));
+            assert_eq!(seen(target, other.id()), None, "they belong to another process");
+            drop(both);
+            assert_eq!(seen(target, std::process::id()), None);
         }
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let target = listener.local_addr().unwrap();
-        let _ours = TcpStream::connect(target).unwrap();
-        let mut other = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let pid = i32::try_from(other.id()).unwrap();
-        let other_worker = Worker { process: ProcessId::of(pid).unwrap(), leaving: true };
-        let seen = count(&[other_worker], &BTreeSet::from([target]));
         other.kill().unwrap();
         other.wait().unwrap();
-        assert_eq!(seen, Some(BTreeMap::new()), "they belong to another process");
     }
 }

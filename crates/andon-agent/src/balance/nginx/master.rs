@@ -59,6 +59,11 @@ impl Master {
         }
     }
 
+    /// Its number.
+    pub(super) fn pid(self) -> i32 {
+        self.0.pid
+    }
+
     /// All its workers, oldest first.
     pub(super) fn workers(self) -> Vec<Worker> {
         let worker = |process: ProcessId| {

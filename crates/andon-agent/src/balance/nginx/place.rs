@@ -69,6 +69,12 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// What a file that nginx refuses is to give way to: what it has loaded, if the file was ours, else what was found.
+    pub(super) fn former(&self, found: &Found, loaded: Option<String>) -> Option<String> {
+        let is_ours = found.text.is_some() && found.text == self.records.wrote();
+        loaded.filter(|_| is_ours).or_else(|| found.text.clone())
+    }
+
     /// Puts `text` in its place, remembered before as ours.
     pub(super) fn write(&self, text: &str) -> Result<(), BalancerFailure> {
         self.records.set_wrote(Some(text))?;

@@ -109,6 +109,9 @@ fn what_was_not_loaded_is_not_claimed_and_is_loaded_at_the_next_call() {
     let failure = www.refused(&[("web1", Traffic::Out)]);
     assert!(failure.reason.contains("still the old ones"), "{failure}");
     assert_eq!(state(&www.wish(&[]), "web1"), ServerState::Up);
+    www.run_nginx_by("case \"$*\" in *reload) echo 'nginx: [error] no' >&2; exit 1;; esac; exec \"$@\"");
+    let failure = www.refused(&[("web1", Traffic::Out)]);
+    assert!(failure.reason.contains("not loaded yet"), "{failure}");
     www.run_nginx_by("exec \"$@\"");
     let sight = www.wish(&[("web1", Traffic::Out)]);
     assert_eq!((state(&sight, "web1"), names(&sight)), (ServerState::Out, vec!["web1"]));

@@ -49,6 +49,20 @@ fn an_edit_that_is_handed_over_stands() {
 }
 
 #[test]
+fn a_file_that_was_handed_over_is_put_back_as_it_stood() {
+    let mut www = Www::start(&["web1", "web2"]);
+    www.wish(&[("web1", Traffic::FULL)]);
+    let edited = format!("# mine\n{}# andon: adopt\n", www.include().replace(";  # web2", " down;  # web2"));
+    www.set_include(&edited);
+    www.edit_config(|config| config.replace("client_max_body_size 8m;", "client_max_body_size lots;"));
+    assert_eq!(www.refused(&[("web1", Traffic::In(20))]).kind, FailureKind::Invalid);
+    assert_eq!(www.include(), edited);
+    www.edit_config(|config| config.replace("client_max_body_size lots;", ""));
+    let sight = www.wish(&[("web1", Traffic::In(20))]);
+    assert_eq!((state(&sight, "web2"), names(&sight)), (ServerState::Out, vec!["web1"]));
+}
+
+#[test]
 fn a_file_made_invalid_by_hand_is_shown_with_the_difference() {
     let mut www = Www::start(&["web1", "web2"]);
     www.wish(&[("web1", Traffic::FULL)]);
