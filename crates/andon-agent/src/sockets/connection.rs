@@ -1,5 +1,6 @@
 //! One established connection, and whether somebody waits on it. Pure.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 /// Bytes that flowed less than this ago mean work: an answer that streams, a body that is being sent.
@@ -12,24 +13,49 @@ pub(super) struct Connection {
     pub(super) unread: u32,
     /// Bytes that the service has sent and the other end has not confirmed.
     pub(super) unconfirmed: u32,
-    /// When bytes flowed last; `None` where the kernel does not say.
-    pub(super) quiet: Option<Quiet>,
+    /// What flowed so far; `None` where the kernel does not say.
+    pub(super) flow: Option<Flow>,
 }
 
-/// For how long no bytes have flowed. Both begin with the connection.
+/// How long ago something flowed last, in ticks of the kernel's clock of 1 to 10 ms, and how much. All times begin
+/// with the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Quiet {
-    /// To the service.
+pub(super) struct Flow {
+    /// Bytes to the service.
     pub(super) received: Duration,
-    /// From the service.
+    /// Bytes from the service.
     pub(super) sent: Duration,
+    /// A confirmation of the other end, with or without bytes.
+    pub(super) confirmed: Duration,
+    /// Segments with bytes to the service.
+    pub(super) segments_received: u32,
+    /// Segments with bytes from the service.
+    pub(super) segments_sent: u32,
 }
 
 impl Connection {
     /// Whether a request waits for its answer, or bytes are under way. Without times it may be so, hence it is.
     pub(super) fn is_busy(&self) -> bool {
-        let Some(Quiet { received, sent }) = self.quiet else { return true };
-        self.unread > 0 || self.unconfirmed > 0 || received < sent || received.min(sent) < QUIET
+        let Some(flow) = self.flow else { return true };
+        let quiet = flow.received.min(flow.sent);
+        self.unread > 0 || self.unconfirmed > 0 || quiet < QUIET || flow.waits()
+    }
+}
+
+impl Flow {
+    /// Whether bytes came after the last ones that were sent.
+    fn waits(&self) -> bool {
+        let never_answered = self.segments_sent == 0 && self.segments_received > 0;
+        never_answered
+            || match self.received.cmp(&self.sent) {
+                Ordering::Less => true,
+                Ordering::Greater => false,
+                // Within one tick, as quick services answer. A later confirmation, without bytes, is that of an
+                // answer: nobody confirms a question but by more bytes. Else whatever came more often came last.
+                Ordering::Equal => {
+                    self.confirmed >= self.received && self.segments_received > self.segments_sent
+                }
+            }
     }
 }
 
@@ -37,31 +63,45 @@ impl Connection {
 mod tests {
     use super::*;
 
-    fn connection(received: u64, sent: u64) -> Connection {
-        let quiet = Quiet { received: Duration::from_millis(received), sent: Duration::from_millis(sent) };
-        Connection { unread: 0, unconfirmed: 0, quiet: Some(quiet) }
+    fn connection(received: u64, sent: u64, confirmed: u64, segments: (u32, u32)) -> Connection {
+        let flow = Flow {
+            received: Duration::from_millis(received),
+            sent: Duration::from_millis(sent),
+            confirmed: Duration::from_millis(confirmed),
+            segments_received: segments.0,
+            segments_sent: segments.1,
+        };
+        Connection { unread: 0, unconfirmed: 0, flow: Some(flow) }
     }
 
     #[test]
     fn a_request_without_an_answer_is_work_for_as_long_as_it_takes() {
-        assert!(connection(3_000, 3_004).is_busy());
-        assert!(connection(3_600_000, 7_200_000).is_busy());
+        assert!(connection(3_000, 3_004, 3_000, (5, 4)).is_busy());
+        assert!(connection(3_600_000, 7_200_000, 3_600_000, (5, 40)).is_busy());
     }
 
     #[test]
     fn an_answered_connection_is_at_rest_after_a_quiet_second() {
-        assert!(connection(990, 980).is_busy());
-        assert!(!connection(1_010, 1_000).is_busy());
-        // A request and its answer within one tick of the kernel's clock.
-        assert!(!connection(1_000, 1_000).is_busy());
+        assert!(connection(990, 980, 980, (1, 1)).is_busy());
+        assert!(!connection(1_010, 1_000, 1_000, (1, 1)).is_busy());
+    }
+
+    #[test]
+    fn what_came_and_went_within_one_tick_is_told_apart() {
+        let of = |confirmed, segments| connection(3_000, 3_000, confirmed, segments).is_busy();
+        assert!(of(3_000, (1, 0)), "the first request, right after the connection was opened");
+        assert!(!of(2_960, (1, 1)), "an answer that was confirmed 40 ms later");
+        assert!(!of(3_000, (1, 1)), "an answer that was confirmed at once");
+        assert!(of(3_000, (2, 1)), "the next request, right after an answer");
+        assert!(!of(3_000, (0, 0)), "no request so far");
     }
 
     #[test]
     fn bytes_in_a_queue_and_missing_times_are_never_rest() {
-        let rested = connection(60_000, 50_000);
+        let rested = connection(60_000, 50_000, 50_000, (1, 1));
         assert!(!rested.is_busy());
         assert!(Connection { unread: 1, ..rested }.is_busy());
         assert!(Connection { unconfirmed: 1, ..rested }.is_busy());
-        assert!(Connection { quiet: None, ..rested }.is_busy());
+        assert!(Connection { flow: None, ..rested }.is_busy());
     }
 }

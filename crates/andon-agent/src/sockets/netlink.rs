@@ -10,7 +10,7 @@ use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
-use super::connection::{Connection, Quiet};
+use super::connection::{Connection, Flow};
 
 /// The longest time for all answers.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -124,17 +124,23 @@ fn connection(body: &[u8], port: u16) -> Option<Connection> {
         return None;
     }
     let (unread, unconfirmed) = (u32_at(body, 56)?, u32_at(body, 60)?);
-    Some(Connection { unread, unconfirmed, quiet: body.get(DIAG_MESSAGE..).and_then(quiet) })
+    Some(Connection { unread, unconfirmed, flow: body.get(DIAG_MESSAGE..).and_then(flow) })
 }
 
-/// Finds the `tcp_info` among the attributes, and in it `last_data_sent` and `last_data_recv`, in milliseconds.
-fn quiet(mut attributes: &[u8]) -> Option<Quiet> {
+/// Finds the `tcp_info` among the attributes, and in it what has flowed. Kernels before 4.6 count no segments.
+fn flow(mut attributes: &[u8]) -> Option<Flow> {
     loop {
         let length = usize::from(u16_at(attributes, 0)?);
         let value = attributes.get(4..length)?;
         if u16_at(attributes, 2)? == INET_DIAG_INFO {
             let ago = |offset| Some(Duration::from_millis(u32_at(value, offset)?.into()));
-            return Some(Quiet { sent: ago(44)?, received: ago(52)? });
+            return Some(Flow {
+                sent: ago(44)?,
+                received: ago(52)?,
+                confirmed: ago(56)?,
+                segments_received: u32_at(value, 152)?,
+                segments_sent: u32_at(value, 156)?,
+            });
         }
         attributes = attributes.get(length.next_multiple_of(4)..)?;
     }
@@ -183,7 +189,7 @@ mod tests {
         let whole = message(SOCK_DIAG_BY_FAMILY, &body);
         let mut found = Vec::new();
         assert_eq!(read(&whole, 80, &mut found), Ok(Part::More));
-        assert!(found.pop().unwrap().quiet.is_some());
+        assert!(found.pop().unwrap().flow.is_some());
         for cut in HEADER..whole.len() {
             assert_eq!(read(&whole[..cut], 80, &mut found), Err(Errno::BADMSG), "{cut}");
         }

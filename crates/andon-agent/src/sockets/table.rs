@@ -40,7 +40,7 @@ fn connection(line: &str, ports: &BTreeSet<u16>) -> Option<Connection> {
     }
     let (unconfirmed, unread) = words.next()?.split_once(':')?;
     let number = |hex| u32::from_str_radix(hex, 16).ok();
-    Some(Connection { unread: number(unread)?, unconfirmed: number(unconfirmed)?, quiet: None })
+    Some(Connection { unread: number(unread)?, unconfirmed: number(unconfirmed)?, flow: None })
 }
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ mod tests {
             3: 0100007F:D2A4 0100007F:1F90 01 00000000:00000000 00:00000000 00000000 0 0 4\n\
             4: nonsense\n";
         let found = of_table(table.as_bytes(), &[8080].into()).unwrap();
-        assert_eq!(found, [Connection { unread: 7, unconfirmed: 5, quiet: None }]);
+        assert_eq!(found, [Connection { unread: 7, unconfirmed: 5, flow: None }]);
     }
 
     #[test]

@@ -92,6 +92,26 @@ fn a_request_that_waits_three_seconds_for_its_answer_is_busy_all_the_time() {
 }
 
 #[test]
+fn requests_are_told_from_answers_however_quickly_they_follow() {
+    // The times that the kernel tells are coarse: all of this happens within one tick, or across two.
+    for round in 0..20 {
+        let mut idle = Pair::on("127.0.0.1:0");
+        let mut first = Pair::on("127.0.0.1:0");
+        let mut next = Pair::on("127.0.0.1:0");
+        first.ask();
+        for _ in 0..round {
+            idle.ask();
+            idle.answer();
+            next.ask();
+            next.answer();
+        }
+        next.ask();
+        assert!(idle.comes_to_rest(), "after {round} answers");
+        assert_eq!((first.count(), next.count()), ((1, 1), (1, 1)), "after {round} answers");
+    }
+}
+
+#[test]
 fn an_answer_that_streams_is_busy_to_its_end() {
     let mut pair = Pair::on("127.0.0.1:0");
     pair.ask();

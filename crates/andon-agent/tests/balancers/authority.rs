@@ -7,7 +7,7 @@ use andon_core::balance::{FailureKind, ServerState, Traffic, Wishes};
 use andon_core::host::Authority;
 use andon_core::line::{BalancerKind, HaproxyApi};
 
-use crate::pool::{Balancer, Beside, authority, of, server};
+use crate::pool::{Balancer, Beside, authority, of, placement, server};
 
 const OUT: &[(&str, Traffic)] = &[("web1", Traffic::Out)];
 
@@ -48,21 +48,7 @@ fn a_balancer_that_is_silent_keeps_no_other_message_waiting() {
         let wishes = Wishes::new();
         balancer.session.send(&ToHost::Balance { id, pool, authority: authority(1), wishes });
     }
-    let run = andon_core::line::Run {
-        by: andon_core::line::Supervision::Own { command: vec![] },
-        ports: vec![],
-        environment: Default::default(),
-        stop_timeout: std::time::Duration::ZERO,
-    };
-    let placement = andon_core::host::Placement {
-        service: balancer.pool.service.clone(),
-        host: balancer.pool.host.clone(),
-        root: directory.path().join("www"),
-        run,
-        instances: vec![],
-        health: None,
-        tests: vec![],
-    };
+    let placement = placement(&balancer.pool, &[]);
     balancer.session.send(&ToHost::CountSockets { id: 9, placement: Box::new(placement) });
     assert!(matches!(balancer.session.next(), Some(FromHost::Sockets { id: 9, sockets: Ok(_) })));
     for _ in 0..4 {

@@ -96,17 +96,40 @@ fn a_reload_forgets_the_drain_and_the_next_call_drains_again() {
 }
 
 #[test]
-fn the_old_worker_of_a_reload_is_not_seen_by_the_new_one() {
-    // Why a drain is proven at both ends: the connection that is at work here is seen on the host only.
+fn the_old_worker_of_a_reload_is_seen_on_the_host_and_not_by_the_new_one() {
+    // Why a drain is proven at both ends.
     let mut www = Beside::haproxy(&["web1", "web2"], as_it_is);
     www.balancer.wish(&[("web2", OUT)]);
     let slow = www.hold(0);
     www.haproxy.reload().unwrap();
     let sight = www.balancer.wish(&[("web1", OUT)]);
     assert_eq!((&of(&sight, "web1").state, of(&sight, "web1").sessions), (&ServerState::Out, Some(0)));
-    assert_eq!(www.sites[0].held(), 1);
+    let ports = [www.sites[0].address.port()];
+    // Checks end within a moment, and this one does not.
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    assert!(www.balancer.sockets(&ports).busy >= 1);
     www.sites[0].release();
     assert_eq!(slow.answer(), "HTTP/1.1 200 OK");
+    until("the host is idle", || www.balancer.sockets(&ports).busy == 0);
+}
+
+#[test]
+fn a_reload_that_saves_the_states_keeps_the_drain_and_it_is_still_ours() {
+    let directory = tempfile::tempdir().unwrap();
+    let states = directory.path().join("states");
+    std::fs::write(&states, "").unwrap();
+    let config = |config: String| {
+        let config =
+            config.replacen("global\n", &format!("global\n    server-state-file {}\n", states.display()), 1);
+        config.replacen("defaults\n", "defaults\n    load-server-state-from-file global\n", 1)
+    };
+    let mut www = Beside::haproxy(&["web1", "web2"], config);
+    www.balancer.wish(&[("web1", OUT)]);
+    std::fs::write(&states, www.haproxy.api("show servers state").unwrap()).unwrap();
+    www.haproxy.reload().unwrap();
+    let sight = www.balancer.wish(&[("web1", OUT)]);
+    assert_eq!((&of(&sight, "web1").state, sight.changed.len()), (&ServerState::Out, 0));
+    assert_eq!(changed(&www.balancer.wish(&[("web1", FULL)])), ["web1"]);
 }
 
 #[test]

@@ -2,14 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use andon_api::agent::{FromHost, ToHost};
 use andon_core::balance::{
-    BalancerFailure, Pool, PoolSight, Server, ServerSight, ServerState, Traffic, Wishes,
+    BalancerFailure, Pool, PoolSight, Server, ServerSight, ServerState, Sockets, Traffic, Wishes,
 };
-use andon_core::host::{Authority, Fence};
-use andon_core::line::{BalancerKind, HaproxyApi};
-use andon_core::name::{HostName, ServerName, ServiceName};
+use andon_core::host::{Authority, Fence, Placement};
+use andon_core::line::{BalancerKind, HaproxyApi, Instance, Run, Supervision};
+use andon_core::name::{HostName, InstanceName, ServerName, ServiceName};
 use andon_testbed::{Backend, Haproxy, Retries};
 
 use crate::driver::{Session, until};
@@ -46,6 +47,26 @@ pub(crate) fn pool(balancer: BalancerKind, root: &Path, backends: &[Backend]) ->
     }
 }
 
+/// The service of a pool, with instances on the given ports.
+pub(crate) fn placement(pool: &Pool, ports: &[u16]) -> Placement {
+    let instance =
+        |port: &u16| Instance { name: InstanceName::new(port.to_string()).unwrap(), port: Some(*port) };
+    Placement {
+        service: pool.service.clone(),
+        host: pool.host.clone(),
+        root: pool.root.join("www"),
+        run: Run {
+            by: Supervision::Own { command: vec![] },
+            ports: vec![],
+            environment: Default::default(),
+            stop_timeout: Duration::ZERO,
+        },
+        instances: ports.iter().map(instance).collect(),
+        health: None,
+        tests: vec![],
+    }
+}
+
 /// An agent and the pool that it is asked about.
 pub(crate) struct Balancer {
     pub(crate) session: Session,
@@ -76,6 +97,16 @@ impl Balancer {
 
     pub(crate) fn wish(&mut self, wishes: &[(&str, Traffic)]) -> PoolSight {
         self.told(&authority(1), wishes).unwrap()
+    }
+
+    /// What the host sees of the instances on `ports`.
+    pub(crate) fn sockets(&mut self, ports: &[u16]) -> Sockets {
+        let placement = Box::new(placement(&self.pool, ports));
+        self.session.send(&ToHost::CountSockets { id: 2, placement });
+        match self.session.next() {
+            Some(FromHost::Sockets { id: 2, sockets }) => sockets.unwrap(),
+            other => panic!("{other:?}"),
+        }
     }
 
     pub(crate) fn look(&mut self) -> PoolSight {
