@@ -1,0 +1,1 @@
+//! Deployments that are disturbed while users are there.
