@@ -1,4 +1,4 @@
-//! The agent beside real balancers: HAProxy with real users, on loopback.
+//! The agent beside real balancers with real users, on loopback: HAProxy, nginx and the built-in proxy.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests: also the parts that several tests share")]
 
