@@ -173,6 +173,11 @@ impl Round {
         HostSight::of(host, &plan.pools, &self.sights)
     }
 
+    /// What the balancers had been told of a host.
+    pub fn wished(&self, host: &HostName) -> Option<Traffic> {
+        self.wished.get(host).copied()
+    }
+
     /// The connections that a host counted; `None` where it was not asked.
     pub fn sockets_of(&self, host: &HostName) -> Option<&Result<Sockets, String>> {
         self.sockets.get(host)

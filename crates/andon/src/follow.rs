@@ -13,6 +13,7 @@ use crate::context::width;
 use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::screen::paragraph;
+use crate::screen::waiting::Reminders;
 use crate::{exit, json, screen};
 
 /// How often the live picture is drawn anew although nothing happened: its clocks move.
@@ -128,6 +129,7 @@ struct View {
     live: Option<ProgressBar>,
     last: Option<Arc<Deployment>>,
     told_of_pause: bool,
+    reminders: Reminders,
 }
 
 impl View {
@@ -140,7 +142,7 @@ impl View {
             }
             bar
         });
-        Self { paint, silent, live, last: None, told_of_pause: false }
+        Self { paint, silent, live, last: None, told_of_pause: false, reminders: Reminders::default() }
     }
 
     fn begin(&self, progress: &Progress) {
@@ -166,9 +168,8 @@ impl View {
             live.set_message(screen::picture(progress, now, self.paint, width()).join("\n"));
             live.tick();
         } else {
-            for line in screen::changes(self.last.as_deref(), &progress.deployment, now) {
-                say(&line);
-            }
+            let changes = screen::changes(self.last.as_deref(), &progress.deployment, now);
+            changes.iter().chain(&self.reminders.lines(progress, now)).for_each(|line| say(line));
         }
         let deployment = &progress.deployment;
         let paused = match &deployment.state {

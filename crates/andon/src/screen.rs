@@ -14,6 +14,8 @@ use andon_server::Progress;
 use crate::paint::Paint;
 use crate::when;
 
+pub(crate) mod waiting;
+
 /// Names of one kind that are shown before they are counted only.
 const SHOWN: usize = 8;
 /// Cells of the bar.
@@ -57,7 +59,7 @@ pub(crate) fn picture(progress: &Progress, now: Time, paint: Paint, width: usize
         }
         (Some(plan), None) => {
             lines.push(bar(deployment, plan, now, paint));
-            lines.extend(hosts(deployment, plan, paint));
+            lines.extend(hosts(progress, plan, now, paint, width));
             let sentence = deployment.waiting(deployment.clamp(now));
             lines.extend(sentence.map(|sentence| format!("  {}", legible(&sentence))));
         }
@@ -111,14 +113,17 @@ fn is_done(state: &HostState) -> bool {
 }
 
 /// Hosts by cause: what is done, what is at work, what went wrong, what waits. Nothing untouched is red.
-fn hosts(deployment: &Deployment, plan: &Plan, paint: Paint) -> Vec<String> {
+fn hosts(progress: &Progress, plan: &Plan, now: Time, paint: Paint, width: usize) -> Vec<String> {
+    let deployment = &progress.deployment;
     // The order of the plan: sick hosts first, then wave by wave.
-    let mut groups: BTreeMap<(u8, String), Vec<&HostName>> = BTreeMap::new();
+    let mut groups: BTreeMap<(u8, String, Option<String>), Vec<&HostName>> = BTreeMap::new();
     for (wave, host) in
         plan.waves.iter().enumerate().flat_map(|(wave, hosts)| hosts.iter().map(move |h| (wave, h)))
     {
         if let Some(run) = deployment.hosts.get(host) {
-            groups.entry(cause(deployment, run, wave)).or_default().push(host);
+            let (rank, cause) = cause(deployment, run, wave);
+            let awaited = waiting::awaited(progress, host, run, deployment.clamp(now));
+            groups.entry((rank, cause, awaited)).or_default().push(host);
         }
     }
     let lost = deployment
@@ -126,11 +131,11 @@ fn hosts(deployment: &Deployment, plan: &Plan, paint: Paint) -> Vec<String> {
         .iter()
         .filter(|(_, run)| matches!(&run.state, HostState::Unreachable { doing: None, .. }));
     for (host, _) in lost {
-        groups.entry((4, "unreachable from the start".to_owned())).or_default().push(host);
+        groups.entry((4, "unreachable from the start".to_owned(), None)).or_default().push(host);
     }
     groups
         .into_iter()
-        .map(|((rank, cause), hosts)| {
+        .flat_map(|((rank, cause, awaited), hosts)| {
             let sign = match rank {
                 0 => paint.tick(),
                 1 => paint.half(),
@@ -143,7 +148,11 @@ fn hosts(deployment: &Deployment, plan: &Plan, paint: Paint) -> Vec<String> {
                 0 => String::new(),
                 n => format!(" and {n} more"),
             };
-            format!("  {sign} {}{more}  {}", names.join(" "), paint.dim(&cause))
+            // What is waited for is never cut off: somebody may have to act on it.
+            let awaited = awaited.map(|reason| paragraph("      ", &reason, width)).unwrap_or_default();
+            let mut lines = vec![format!("  {sign} {}{more}  {}", names.join(" "), paint.dim(&cause))];
+            lines.extend(awaited.lines().map(str::to_owned));
+            lines
         })
         .collect()
 }
