@@ -68,7 +68,10 @@ impl Nginx<'_> {
             return self.look(seen, &self.survey(seen)?);
         }
         if found.text.as_ref() == Some(&text) && loaded.as_ref() == Some(&text) {
-            return self.look(&wanted, &self.survey(&wanted)?);
+            let survey = self.survey(&wanted)?;
+            if survey.has_loaded {
+                return self.look(&wanted, &survey);
+            }
         }
         let changed = wanted.differences(seen).filter(|name| wishes.contains_key(*name)).cloned().collect();
         let survey = self.load(&found, loaded, &text, &wanted)?;
@@ -105,7 +108,7 @@ impl Nginx<'_> {
         program.reload().map_err(|error| refused(&error, Whose::Nobodys))?;
         master.await_others(&workers).map_err(absent)?;
         self.records.set_loaded(text)?;
-        survey.generation = master.generation();
+        (survey.generation, survey.has_loaded) = (master.generation(), true);
         self.records.set_survey(&survey)?;
         Ok(survey)
     }
@@ -118,13 +121,17 @@ impl Nginx<'_> {
         {
             return Ok(known.clone());
         }
+        let had_loaded = known.as_ref().is_some_and(|known| known.has_loaded);
         let mut fresh = match (Survey::take(self.question.clone(), seen), known) {
             (Ok(fresh), _) => fresh,
             // Files that cannot be loaded say nothing about what was.
-            (Err(_), Some(known)) => return Ok(known),
+            (Err(_), Some(known)) => known,
             (Err(error), None) => return Err(refused(&error, Whose::Theirs)),
         };
-        fresh.generation = Master::of(&fresh.pid_file).map_err(absent)?.generation();
+        let master = Master::of(&fresh.pid_file).map_err(absent)?;
+        // Somebody has reloaded, perhaps another file than stands there now.
+        fresh.has_loaded = had_loaded && master.is_younger_than(self.place.changed_at());
+        fresh.generation = master.generation();
         self.records.set_survey(&fresh)?;
         Ok(fresh)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::run::process::{self, ProcessId};
 
@@ -78,6 +78,18 @@ impl Master {
     /// The youngest of the workers that accept connections: another one after every reload.
     pub(super) fn generation(self) -> Option<ProcessId> {
         self.workers().iter().filter(|worker| !worker.leaving).map(|worker| worker.process).max()
+    }
+
+    /// Whether all workers that accept connections were surely started after `then`.
+    pub(super) fn is_younger_than(self, then: Option<SystemTime>) -> bool {
+        let workers = self.workers();
+        let oldest =
+            workers.iter().filter(|worker| !worker.leaving).map(|worker| worker.process.started).min();
+        let age = process::ticks_since_boot().zip(oldest).map(|(now, started)| now.saturating_sub(started));
+        let passed = then.and_then(|then| then.elapsed().ok());
+        // Both clocks are read to the second or so.
+        let age = age.map(|ticks| Duration::from_millis(ticks.saturating_mul(10)) + Duration::from_secs(2));
+        age.zip(passed).is_some_and(|(age, passed)| passed > age)
     }
 
     /// Waits until workers other than `before` accept connections and none of `before` does any more.

@@ -3,8 +3,9 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use andon_core::balance::{BalancerFailure, FailureKind, Pool};
 
@@ -93,6 +94,13 @@ impl<'a> Place<'a> {
         // What was handed over is not what we wrote, and is not to become it by a failure.
         let loaded = self.records.loaded();
         self.records.set_wrote(former.filter(|former| loaded.as_deref() == Some(*former)))
+    }
+
+    /// When the file, or its name, was last changed.
+    pub(super) fn changed_at(&self) -> Option<SystemTime> {
+        let metadata = fs::metadata(&self.path).ok()?;
+        // Not the time of its content, which a copy may bring along.
+        UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(metadata.ctime()).ok()?))
     }
 
     /// The failure to look where nothing was written yet; `text` is what would be.

@@ -40,6 +40,8 @@ pub(super) struct Survey {
     addresses: BTreeMap<String, BTreeSet<SocketAddr>>,
     /// The workers that were found: others have other addresses, and perhaps another configuration.
     pub(super) generation: Option<ProcessId>,
+    /// Whether those workers are known to serve the include that is remembered as loaded.
+    pub(super) has_loaded: bool,
 }
 
 impl Survey {
@@ -58,7 +60,7 @@ impl Survey {
             .and_then(|path| format_of(path, question.log_format.as_deref(), &dump, &prefix));
         let addresses =
             include.lines.iter().map(|line| (line.place.clone(), addresses_of(&line.place))).collect();
-        Ok(Self { pid_file, format, addresses, generation: None, question })
+        Ok(Self { pid_file, format, addresses, generation: None, has_loaded: false, question })
     }
 
     /// The addresses of a place in the include, which may be newer than the survey.

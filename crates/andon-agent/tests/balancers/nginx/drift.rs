@@ -49,6 +49,22 @@ fn an_edit_that_is_handed_over_stands() {
 }
 
 #[test]
+fn an_edit_that_nginx_has_loaded_is_undone_in_nginx_too() {
+    let mut www = Www::start(&["web1", "web2"]);
+    www.wish(&[("web1", Traffic::Out)]);
+    www.set_include(&www.include().replace(" down;", ";"));
+    www.nginx.reload().unwrap();
+    until("the edit is in force", || www.answers(4).contains(&"web1".to_owned()));
+    undo(&www.refused(&[("web1", Traffic::Out)]));
+    // The file is as ever, what runs is not.
+    www.wish(&[("web1", Traffic::Out)]);
+    assert_eq!(www.answers(10), vec!["web2"; 10]);
+    let reloads = www.calls("-s reload");
+    www.wish(&[("web1", Traffic::Out)]);
+    assert_eq!(www.calls("-s reload"), reloads);
+}
+
+#[test]
 fn a_file_that_was_handed_over_is_put_back_as_it_stood() {
     let mut www = Www::start(&["web1", "web2"]);
     www.wish(&[("web1", Traffic::FULL)]);
