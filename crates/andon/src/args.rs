@@ -115,6 +115,26 @@ pub(crate) enum Command {
         /// The environment [default: all]
         environment: Option<EnvironmentName>,
     },
+    /// How every instance stands in its balancers, and what goes through it; changes nothing
+    ///
+    /// Asks all balancers twice, one interval apart, and shows the rates between; with --watch again and again. Ends
+    /// with 1 when an instance that should serve gets no traffic.
+    #[command(
+        after_help = "Examples:\n  andon traffic www production\n  andon traffic www production --watch\n  andon traffic www --json | jq '.instances[] | select(.in_traffic | not)'"
+    )]
+    Traffic(commands::traffic::TrafficArgs),
+    /// Put back into traffic what nobody has out on purpose; fit to run every minute
+    ///
+    /// A host that a deployment left out comes back once it runs what it should, is healthy and passes its production
+    /// tests. A deployment whose process is gone is brought to rest: no further host starts, and none stays in the
+    /// middle. What other people took out of a balancer is only reported.
+    #[command(after_help = "Examples:\n  andon sweep\n  andon sweep www production --json")]
+    Sweep {
+        /// Only this service
+        service: Option<ServiceName>,
+        /// Only this environment
+        environment: Option<EnvironmentName>,
+    },
     /// Deployments, the newest first
     #[command(after_help = "Example:\n  andon history www production -n 50 --json")]
     History {
@@ -175,6 +195,15 @@ pub(crate) enum Command {
         #[arg(long, value_name = "HOST", value_delimiter = ',')]
         host: Vec<HostName>,
     },
+    /// The built-in balancer: serve, or talk to the one that serves
+    ///
+    /// Started while another one serves the same control socket, it takes the listening sockets over and the other one
+    /// leaves; no connection is lost. SIGHUP reads the configuration again, SIGTERM ends in peace, SIGUSR1 opens the
+    /// access log anew, SIGUSR2 starts the program anew.
+    #[command(
+        after_help = "Examples:\n  andon proxy --config proxy.toml\n  andon proxy show\n  andon proxy drain www web1"
+    )]
+    Proxy(commands::proxy::ProxyArgs),
     /// A fleet of six local hosts that shows what Andon does; needs no root and no network
     #[command(after_help = "Example:\n  andon demo --once")]
     Demo {

@@ -15,10 +15,13 @@ pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod ledger;
 pub(crate) mod plan;
+pub(crate) mod proxy;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod sweep;
 pub(crate) mod test;
+pub(crate) mod traffic;
 pub(crate) mod wish;
 
 /// An exit code, or why there is none.
@@ -44,7 +47,10 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
         Command::Resume { deployment, take_over } => wish::resume(common, deployment, take_over).await,
         Command::Abort { wish, rollback } => wish::abort(common, wish, rollback).await,
         Command::Run(args) => run::run(common, args).await,
+        Command::Traffic(args) => traffic::traffic(common, args).await,
+        Command::Sweep { service, environment } => sweep::sweep(common, service, environment).await,
         Command::Test { scope, host } => test::test(common, &scope, &host).await,
+        Command::Proxy(args) => proxy::proxy(common, args).await,
         Command::Demo { once } => demo::demo(common, once).await,
         Command::Ledger { what: LedgerCommand::Verify } => ledger::verify(common).await,
         Command::Explain { key } => explain::explain(common, &key),

@@ -2,9 +2,9 @@
 
 use crate::project::Project;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "init", "check", "plan", "deploy", "rollback", "status", "history", "show", "pause", "resume", "abort",
-    "run", "test", "demo", "ledger", "explain", "help",
+    "run", "test", "proxy", "demo", "ledger", "explain", "help",
 ];
 
 #[test]
