@@ -11,6 +11,7 @@ mod follow;
 mod json;
 mod paint;
 mod screen;
+mod standing;
 mod when;
 
 fn main() -> ExitCode {

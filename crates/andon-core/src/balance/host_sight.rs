@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{BalancerFailure, FailureKind, PoolSight, ServerSight, ServerState, Sockets};
+use super::numbers::Spot;
+use super::{BalancerFailure, FailureKind, PoolSight, Server, ServerSight, ServerState, Sockets};
 use crate::name::HostName;
 use crate::plan::{PlannedPool, Sights};
 
@@ -40,6 +41,24 @@ impl HostSight {
             Some((name, seen))
         });
         Self { pools: seen.collect() }
+    }
+
+    /// The same for each instance by itself.
+    pub fn of_each(pools: &[PlannedPool], sights: &Sights) -> BTreeMap<Spot, Self> {
+        let mut each: BTreeMap<Spot, Self> = BTreeMap::new();
+        for planned in pools {
+            let name = planned.pool.name();
+            let Some(sight) = sights.get(&name) else { continue };
+            for server in &planned.pool.servers {
+                let seen = match sight {
+                    Ok(sight) => seen(server, sight).map(|seen| vec![seen]),
+                    Err(failure) => Err(failure.clone()),
+                };
+                let spot = Spot { host: server.host.clone(), port: server.port };
+                each.entry(spot).or_default().pools.insert(name.clone(), seen);
+            }
+        }
+        each
     }
 
     /// Whether the host gets traffic.
@@ -125,14 +144,15 @@ fn servers(
     host: &HostName,
     sight: &PoolSight,
 ) -> Result<Vec<ServerSight>, BalancerFailure> {
-    let missing = |server: &super::Server| BalancerFailure {
+    planned.pool.servers_of(host).map(|server| seen(server, sight)).collect()
+}
+
+fn seen(server: &Server, sight: &PoolSight) -> Result<ServerSight, BalancerFailure> {
+    sight.servers.get(&server.name).cloned().ok_or_else(|| BalancerFailure {
         kind: FailureKind::Missing,
         reason: format!("it has no server {} ({}:{})", server.name, server.address, server.port),
         details: String::new(),
-    };
-    let seen =
-        |server: &super::Server| sight.servers.get(&server.name).cloned().ok_or_else(|| missing(server));
-    planned.pool.servers_of(host).map(seen).collect()
+    })
 }
 
 fn counted(count: u64, noun: &str) -> String {

@@ -140,14 +140,22 @@ impl Numbers {
     /// What went through the wanted instances in the last `span`, summed over all pools; at most [`WINDOW`] back.
     /// `None` where nothing was counted in it: that is not the same as no traffic.
     pub fn flow(&self, span: Duration, wanted: impl Fn(&Spot) -> bool) -> Option<Flow> {
+        let mut flows = self.flows(span).into_iter().filter(|(spot, _)| wanted(spot)).map(|(_, flow)| flow);
+        let mut sum = flows.next()?;
+        flows.for_each(|flow| sum.merge(&flow));
+        Some(sum)
+    }
+
+    /// The same for each instance by itself; those are absent of which nothing was counted.
+    pub fn flows(&self, span: Duration) -> BTreeMap<Spot, Flow> {
         let since = self.elapsed.saturating_sub(span);
-        let mut sum: Option<Flow> = None;
-        for series in self.series.values().filter(|series| wanted(&series.latest.spot)) {
+        let mut flows: BTreeMap<Spot, Flow> = BTreeMap::new();
+        for series in self.series.values() {
             if let Some(flow) = series.flow(since) {
-                sum.get_or_insert_default().merge(&flow);
+                flows.entry(series.latest.spot.clone()).or_default().merge(&flow);
             }
         }
-        sum
+        flows
     }
 }
 

@@ -6,7 +6,8 @@ use andon_core::scope::{Scope, ScopeName};
 use andon_server::artifacts::ArtifactError;
 use andon_server::{Controller, Wish, revision};
 
-use super::Done;
+use super::status::held_hosts;
+use super::{Done, say};
 use crate::args::{Common, Exceptions, ScopeArgs};
 use crate::context::{self, Context, unknown};
 use crate::failure::Failure;
@@ -20,6 +21,10 @@ pub(crate) async fn deploy(
 ) -> Done {
     let context = Context::open(common).await?;
     let wish = wish(&context, scope, why, exceptions).await?;
+    if !common.json {
+        let known = context.controller.records().scope(&wish.scope).await?.value;
+        held_hosts(&wish.scope, &known).iter().for_each(|hint| say(hint));
+    }
     let going = context.controller.deploy(wish).await?;
     follow::follow(&context.controller, going, common.json).await
 }

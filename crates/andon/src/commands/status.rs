@@ -1,6 +1,8 @@
 //! `andon status`: what should run, and what really runs.
 
+use andon_core::balance::HostSight;
 use andon_core::deployment::Summary;
+use andon_core::deployment::sentence::list_hosts;
 use andon_core::host::{HostFacts, InstanceState};
 use andon_core::name::{EnvironmentName, ServiceName};
 use andon_core::plan::Observation;
@@ -11,10 +13,11 @@ use serde_json::{Value, json};
 
 use super::{Done, say};
 use crate::args::{Common, ScopeArgs};
-use crate::context::{Context, open_ledger, unknown};
+use crate::context::{self, Context, open_ledger, unknown};
 use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::screen::legible;
+use crate::standing::{self, owners};
 use crate::{exit, when};
 
 /// How far back the newest deployment of a scope is looked for.
@@ -82,10 +85,20 @@ fn scope_line(name: &ScopeName, scope: &Scope, recent: &[Summary], now: Time, pa
         )
     });
     format!(
-        "{sign} {}  {runs}{}{state}",
+        "{sign} {}  {runs}{}{state}{}",
         paint.strong(&paint.spelled(&name.to_string())),
-        last.unwrap_or_default()
+        last.unwrap_or_default(),
+        held_hosts(name, scope).map(|held| format!("\n  {held}")).unwrap_or_default()
     )
+}
+
+/// Hosts that were left out of traffic, and what puts them back. `None` when there are none.
+pub(crate) fn held_hosts(name: &ScopeName, scope: &Scope) -> Option<String> {
+    let newest = scope.held.values().map(|held| held.deployment).max()?;
+    let hosts = list_hosts(scope.held.keys());
+    let was = if scope.held.len() == 1 { "was" } else { "were" };
+    let next = format!("andon sweep {} {}", name.service, name.environment);
+    Some(format!("{hosts} {was} left out of traffic, last by {newest}; once fit again: {next}"))
 }
 
 fn scope_json(name: &ScopeName, scope: &Scope, recent: &[Summary]) -> Value {
@@ -95,6 +108,7 @@ fn scope_json(name: &ScopeName, scope: &Scope, recent: &[Summary]) -> Value {
         "current": scope.current,
         "lock": scope.lock,
         "waiting": scope.waiting,
+        "held": scope.held,
         "last": newest(name, recent).map(crate::json::summary),
     })
 }
@@ -134,7 +148,9 @@ async fn environment_hosts(
     let (name, service, hosts) = context.scope(args)?;
     let scope = controller.records().scope(&name).await?.value;
     let recent = controller.records().history(None, RECENT).await?;
-    let mut observed = controller.observe(service, &hosts).await;
+    let pools = context::pools(&context.loaded.line, &name, service, &hosts);
+    let (mut observed, sights) = tokio::join!(controller.observe(service, &hosts), controller.look(&pools));
+    let owners = owners(controller, &scope, service, &hosts).await?;
     let paint = Paint::stdout();
     if !json {
         say(&scope_line(&name, &scope, &recent, clock::now(), paint));
@@ -146,13 +162,16 @@ async fn environment_hosts(
         let answer = observed
             .remove(&host.name)
             .unwrap_or_else(|| Observation::Unreachable("it was not asked".to_owned()));
-        let (sign, text, serves) = match &answer {
+        let sight = HostSight::of(&host.name, &pools, &sights);
+        let stands = (!sight.pools.is_empty()).then(|| standing::words(&sight, owners.get(&host.name)));
+        let (sign, mut text, mut serves) = match &answer {
             Observation::Unreachable(why) => {
                 (paint.question(), format!("unreachable: {}", legible(why)), false)
             }
             Observation::Reached(facts) => {
                 let lags = scope.current.is_some() && facts.uniform_release() != scope.current.as_ref();
-                let sign = match (facts.serves(), lags) {
+                let away = stands.as_ref().is_some_and(|(well, _)| !well);
+                let sign = match (facts.serves(), lags || away) {
                     (true, false) => paint.tick(),
                     (true, true) => paint.half(),
                     (false, _) => paint.cross(),
@@ -160,13 +179,18 @@ async fn environment_hosts(
                 (sign, runs(facts, lags), facts.serves())
             }
         };
+        if let Some((well, words)) = &stands {
+            serves &= well;
+            text = format!("{text}; {words}");
+        }
         all_serve &= serves;
         if json {
             let facts = match &answer {
                 Observation::Reached(facts) => json!(facts),
                 Observation::Unreachable(why) => json!({ "unreachable": why }),
             };
-            values.push(json!({ "host": host.name, "serves": serves, "facts": facts }));
+            let traffic = stands.map(|(_, words)| words);
+            values.push(json!({ "host": host.name, "serves": serves, "traffic": traffic, "facts": facts }));
         } else {
             say(&format!("  {sign} {:<widest$}  {text}", host.name.as_str()));
         }

@@ -2,9 +2,9 @@
 
 use crate::project::Project;
 
-const COMMANDS: [&str; 18] = [
-    "init", "check", "plan", "deploy", "rollback", "status", "history", "show", "pause", "resume", "abort",
-    "run", "test", "proxy", "demo", "ledger", "explain", "help",
+const COMMANDS: [&str; 20] = [
+    "init", "check", "plan", "deploy", "rollback", "status", "traffic", "sweep", "history", "show", "pause",
+    "resume", "abort", "run", "test", "proxy", "demo", "ledger", "explain", "help",
 ];
 
 #[test]
