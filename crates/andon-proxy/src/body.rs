@@ -48,7 +48,9 @@ impl Trailers {
 
     /// A trailer that says how the message is framed, routed or read comes too late to be obeyed by anybody.
     fn checked(self) -> Result<Self, Malformed> {
-        if self.fields.iter().any(|field| field.known != Known::Other) {
+        let forbidden =
+            |field: &Field| field.known != Known::Other || is_for_the_head(field.name.of(&self.bytes));
+        if self.fields.iter().any(forbidden) {
             return Err(Malformed("a trailer is one that may only stand in the head"));
         }
         Ok(self)
@@ -213,4 +215,24 @@ fn trailers(bytes: &mut BytesMut) -> Result<Option<Trailers>, Malformed> {
         line = end + 1;
     }
     if bytes.len() > TRAILERS { Err(Malformed("its trailers are too long")) } else { Ok(None) }
+}
+/// Whether a server that merges trailers into the head would obey this one.
+fn is_for_the_head(name: &[u8]) -> bool {
+    const NAMES: [&str; 12] = [
+        "authorization",
+        "proxy-authorization",
+        "proxy-authenticate",
+        "www-authenticate",
+        "set-cookie",
+        "cache-control",
+        "max-forwards",
+        "range",
+        "trailer",
+        "location",
+        "origin",
+        "x-http-method-override",
+    ];
+    let begins =
+        |start: &str| name.get(..start.len()).is_some_and(|own| own.eq_ignore_ascii_case(start.as_bytes()));
+    NAMES.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes())) || begins("content-") || begins("if-")
 }

@@ -381,6 +381,7 @@ impl Exchange {
     /// All of the response has come.
     fn finish(&mut self) {
         let Some(link) = self.link.take() else { return };
+        self.count();
         let (server, config) = (self.in_flight.server(), self.carrier.pool.config());
         let reusable = self.keep_alive && self.is_sent && link.wire.is_flushed() && link.wire.read.is_empty();
         if reusable && !link.wire.over {
@@ -389,6 +390,14 @@ impl Exchange {
             });
         } else {
             server.connections().close(&link);
+        }
+    }
+
+    /// Counts the request, once.
+    fn count(&mut self) {
+        if std::mem::take(&mut self.is_counted) {
+            let took = (self.outcome.is_none() && !self.is_tunnel).then(|| self.started.elapsed());
+            self.in_flight.server().ended(self.carrier.worker, self.status, took, self.received);
         }
     }
 
@@ -408,14 +417,9 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let server = self.in_flight.server();
         if let Some(link) = &self.link {
-            server.connections().close(link);
+            self.in_flight.server().connections().close(link);
         }
-        if !self.is_counted {
-            return;
-        }
-        let took = (self.outcome.is_none() && !self.is_tunnel).then(|| self.started.elapsed());
-        server.ended(self.carrier.worker, self.status, took, self.received);
+        self.count();
     }
 }

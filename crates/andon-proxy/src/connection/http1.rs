@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use andon_core::balance::Traffic;
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 
@@ -338,8 +339,10 @@ impl Http1 {
         put(out, &[b"Connection: upgrade\r\nUpgrade: ", upgrade, b"\r\n\r\n"]);
         record.answered(response.status);
         let idle = self.view.door.timeouts.tunnel;
+        let behind = Arc::clone(exchange.server());
         let Some(server) = exchange.tunnel() else { return Err(Failure::ServerBroke) };
-        let (closed, sent) = tunnel::carry(&mut self.wire, server, idle).await;
+        let is_cut = || behind.traffic() == Traffic::Cut;
+        let (closed, sent) = tunnel::carry(&mut self.wire, server, idle, is_cut).await;
         record.sent = sent;
         match exchange.tunnel_ended(closed == tunnel::Closed::ByClient) {
             None => Ok(()),

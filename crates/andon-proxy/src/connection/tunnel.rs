@@ -10,6 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::alarm::Alarm;
 use crate::wire::Wire;
 
+/// For a client, once its server has ended the conversation.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// What came of a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Closed {
@@ -38,15 +41,21 @@ enum Side {
 }
 
 /// Carries bytes between two connections until both have ended. Comes back with the bytes that went to the client.
-pub(super) async fn carry<C, S>(client: &mut Wire<C>, server: &mut Wire<S>, idle: Duration) -> (Closed, u64)
+/// A server that is finished has no more use for its client: what is left to the client is short.
+pub(super) async fn carry<C, S>(
+    client: &mut Wire<C>,
+    server: &mut Wire<S>,
+    idle: Duration,
+    is_cut: impl Fn() -> bool,
+) -> (Closed, u64)
 where
     C: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut up, mut down) = (Way::default(), Way::default());
-    let mut alarm = Alarm::new(idle);
+    let mut alarm = Alarm::new(idle.min(LINGER));
     let closed = poll_fn(|cx| {
-        let before = up.bytes + down.bytes;
+        let (before, was_shut) = (up.bytes + down.bytes, down.is_shut);
         match up.poll(cx, client, server) {
             Err(Side::From) => return Poll::Ready(Closed::ByClient),
             Err(Side::To) => return Poll::Ready(Closed::ByServer),
@@ -60,11 +69,14 @@ where
         if up.is_shut && down.is_shut {
             return Poll::Ready(Closed::InPeace);
         }
-        if before != up.bytes + down.bytes {
+        if server.over && is_cut() {
+            return Poll::Ready(Closed::ByServer);
+        }
+        if before != up.bytes + down.bytes || (down.is_shut && !was_shut) {
             alarm.clear();
         }
-        alarm.ensure(idle);
-        alarm.poll(cx).map(|()| Closed::Idle)
+        alarm.ensure(if down.is_shut { idle.min(LINGER) } else { idle });
+        alarm.poll(cx).map(|()| if down.is_shut { Closed::InPeace } else { Closed::Idle })
     })
     .await;
     (closed, down.bytes)

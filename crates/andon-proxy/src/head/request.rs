@@ -247,7 +247,27 @@ pub(crate) fn length_of(value: &[u8]) -> Option<u64> {
 
 /// Whether a text can stand in `Host`: a host, and perhaps a port; nothing that names a user.
 pub(crate) fn is_authority(text: &[u8]) -> bool {
-    !text.is_empty()
-        && text.len() <= 512
-        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte))
+    let port = |port: &[u8]| {
+        port.len() <= 5
+            && port.iter().all(u8::is_ascii_digit)
+            && port.iter().fold(0_u32, |sum, digit| sum * 10 + u32::from(digit - b'0')) <= 65_535
+    };
+    let host = match text.split_first() {
+        Some((b'[', rest)) => match memchr::memchr(b']', rest) {
+            Some(end) if matches!(&rest[end + 1..], [] | [b':', ..]) => {
+                let within = |byte: &u8| byte.is_ascii_alphanumeric() || b":.%-_~".contains(byte);
+                return end > 0 && rest[..end].iter().all(within) && port(rest.get(end + 2..).unwrap_or(&[]));
+            }
+            _ => return false,
+        },
+        _ => match memchr::memchr(b':', text) {
+            Some(colon) if !port(&text[colon + 1..]) => return false,
+            Some(colon) => &text[..colon],
+            None => text,
+        },
+    };
+    // A comma would be a list to some, and none of the others that a name may hold occurs in one.
+    !host.is_empty()
+        && host.len() <= 255
+        && host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(byte))
 }

@@ -38,6 +38,8 @@ pub(super) async fn serve(
         () = accept_all(shared, &workers) => {}
         () = shutdown => {}
     }
+    // Closes them, unless they were handed to another proxy.
+    shared.listeners().clear();
     phase.send_replace(Phase::Leaving);
     let all_idle = async {
         for worker in workers.iter() {

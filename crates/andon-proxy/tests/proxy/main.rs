@@ -1,0 +1,14 @@
+//! The proxy as clients and servers see it: real sockets on loopback, bytes in and bytes out.
+
+mod backend;
+mod client;
+mod scene;
+
+mod balancing;
+mod forwarding;
+mod health;
+mod http2;
+mod lifecycle;
+mod strictness;
+mod tls;
+mod upgrades;
