@@ -216,7 +216,7 @@ mod tests {
             (vec![("a", Ok(vec![seen(ServerState::Up, 0, 0)]))], Standing::In, None),
             (vec![], Standing::In, None),
             (
-                vec![("a", Ok(vec![seen(ServerState::Up, 0, 0), seen(down.clone(), 0, 0)]))],
+                vec![("a", Ok(vec![seen(ServerState::Up, 0, 0), seen(down, 0, 0)]))],
                 Standing::Partly,
                 Some("a has it down: L7STS/503"),
             ),

@@ -17,4 +17,5 @@ mod shop;
 
 mod disturbed;
 mod rolling;
+mod swept;
 mod undisturbed;

@@ -1,0 +1,82 @@
+//! What people are told of traffic, and what `andon sweep` does about a host that nobody puts back.
+
+use andon_load::Mix;
+use andon_testbed::{Backend, Haproxy, Retries};
+use serde_json::Value;
+
+use crate::front::haproxy_on;
+use crate::project::text;
+use crate::shop::{BALANCER_HOST, Shop, go_on, steady};
+
+fn open(hosts: u16) -> (Shop, Haproxy) {
+    let shop = Shop::of(hosts);
+    let haproxy = Haproxy::start(shop.backends(), Retries::None).unwrap();
+    shop.write_line(&haproxy_on(BALANCER_HOST, &haproxy.socket()));
+    shop.open();
+    (shop, haproxy)
+}
+
+fn status(haproxy: &Haproxy, Backend { name, .. }: &Backend) -> String {
+    haproxy.stat(name, "status").unwrap()
+}
+
+/// The instance of a host in what `andon traffic --json` says.
+fn instance<'a>(moment: &'a Value, host: &str) -> &'a Value {
+    let all = moment["instances"].as_array().unwrap();
+    all.iter().find(|instance| instance["host"] == host).unwrap_or_else(|| panic!("no {host}: {moment:#}"))
+}
+
+#[test]
+fn every_instance_is_shown_with_what_goes_through_it_and_who_took_it_out() {
+    let (shop, haproxy) = open(3);
+    let load = steady(haproxy.address(), Mix { rate: 100, ..Mix::default() });
+    let moment = shop.project.json(&["traffic", "www"]);
+    let mut sum = 0.0;
+    for Backend { name, .. } in shop.backends() {
+        let web = instance(&moment, name);
+        assert_eq!((&web["in_traffic"], &web["well"]), (&Value::Bool(true), &Value::Bool(true)), "{web:#}");
+        let requests = web["traffic"]["requests"].as_f64().unwrap();
+        assert!(requests > 1.0, "{web:#}");
+        assert!(web["traffic"]["responses"]["2xx"].as_f64().unwrap() > 1.0, "{web:#}");
+        sum += requests;
+    }
+    let told = moment["sum"]["requests"].as_f64().unwrap();
+    assert!((told - sum).abs() < 0.1, "{told} and {sum}");
+    let table = shop.project.well(&["traffic", "www"]).out;
+    assert!(table.contains("✔ web2") && table.contains("req/s") && table.contains("~"), "{table}");
+    shop.project.well(&["status", "www"]).says("in traffic");
+
+    haproxy.api("set server www/web2 state maint").unwrap();
+    shop.project.run(&["traffic", "www"]).code(1).says("✘ web2").says("haproxy www on lb1 has it out");
+    shop.project.run(&["status", "www"]).code(1).says("no traffic: haproxy www on lb1 has it out");
+    shop.project.well(&["sweep", "www"]).says("web2 was taken out of haproxy www on lb1 by somebody else");
+    assert_eq!(status(&haproxy, &shop.backends()[1]), "MAINT", "it may be meant");
+    haproxy.api("set server www/web2 state ready").unwrap();
+    go_on(&load, 50);
+    let tally = load.stop();
+    assert_eq!(tally.failed, 0, "looking at traffic loses none: {tally}");
+}
+
+#[test]
+fn a_deployment_whose_process_was_killed_is_swept_to_rest_and_every_host_is_in_traffic() {
+    let (shop, haproxy) = open(3);
+    for (number, moment) in [(2, "web1 draining"), (3, "web1 activating")] {
+        shop.release(moment);
+        let deploy = shop.deploy();
+        shop.until_told(number, moment);
+        deploy.kill();
+        let swept = shop.project.json(&["sweep", "www"]);
+        let found = &swept[0]["found"][0];
+        assert_eq!(text(found, "found"), "orphan", "{swept:#}");
+        assert_eq!(found["deployment"], number, "{swept:#}");
+        assert_eq!(found["out"], Value::Array(Vec::new()), "{swept:#}");
+        for backend in shop.backends() {
+            assert_eq!(status(&haproxy, backend), "UP", "{}", backend.name);
+        }
+        // There is nothing left to do: it waits for a person.
+        shop.project.run(&["sweep", "www"]).code(1).says("waits").says(&format!("andon resume {number}"));
+        shop.project.well(&["resume", &number.to_string()]);
+        assert_eq!(text(&shop.project.show(number), "state"), "succeeded");
+    }
+    shop.project.well(&["sweep"]).says("Nothing was changed");
+}
