@@ -78,6 +78,22 @@ fn assert_drained(shop: &Shop, shown: &Value) {
     }
 }
 
+/// The proof of the proof: what the others find is there to be found.
+#[test]
+fn without_a_drain_the_same_deployment_loses_requests() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let shop = Shop::of(INSTANCES);
+    let front = Front::haproxy(shop.backends());
+    shop.write_line("None");
+    shop.open();
+    shop.release("next");
+    let load = steady(front.address(), Mix::default());
+    shop.finish(shop.deploy()).code(0);
+    let tally = load.stop();
+    println!("without a drain: {} of {} requests failed: {:?}", tally.failed, tally.requests, tally.faults);
+    assert!(tally.failed > u64::from(INSTANCES), "{tally}");
+}
+
 #[test]
 fn six_instances_behind_haproxy_are_changed_and_no_request_is_lost() {
     loses_nothing(Front::haproxy);

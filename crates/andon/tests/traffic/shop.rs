@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::process::Command;
 use std::time::Duration;
 
 use andon_load::{Load, Mix, Tally};
@@ -15,7 +14,7 @@ use serde_json::Value;
 use crate::project::{Project, Ran, Running, text};
 
 /// How long a deployment under load may take, on a machine that does much else.
-pub(crate) const LIMIT: Duration = Duration::from_secs(400);
+pub(crate) const LIMIT: Duration = Duration::from_secs(200);
 
 /// The host that balancers run on.
 pub(crate) const BALANCER_HOST: &str = "host(\"lb1\", local = True)";
@@ -89,9 +88,14 @@ service("www", hosts = {{"production": web}}, release = directory("dist"),
         self.project.start(&["deploy", "www"])
     }
 
-    /// Waits for the end of a command.
+    /// Waits for the end of a command that drives a deployment, which must not pause.
     pub(crate) fn finish(&self, mut running: Running) -> Ran {
-        wait_until(LIMIT, || running.has_ended());
+        let ended = wait_until(LIMIT, || running.has_ended() || running.said().contains(" paused"));
+        if !ended || !running.has_ended() {
+            let story = Self::story(&self.newest()).join("\n");
+            running.kill();
+            panic!("the deployment stands still:\n{story}");
+        }
         running.end()
     }
 
@@ -148,10 +152,4 @@ pub(crate) fn go_on(load: &Load, requests: u64) {
 pub(crate) fn served(tally: &Tally, release: &str) -> BTreeSet<u16> {
     let by = tally.servers.keys().filter_map(|server| server.split_once(' '));
     by.filter(|(_, own)| *own == release).map(|(port, _)| port.parse().unwrap()).collect()
-}
-
-/// Something that a person would type, which must succeed.
-pub(crate) fn shell(script: &str) {
-    let output = Command::new("sh").args(["-c", script]).output().unwrap();
-    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
 }
