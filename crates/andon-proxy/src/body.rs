@@ -236,3 +236,6 @@ fn is_for_the_head(name: &[u8]) -> bool {
         |start: &str| name.get(..start.len()).is_some_and(|own| own.eq_ignore_ascii_case(start.as_bytes()));
     NAMES.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes())) || begins("content-") || begins("if-")
 }
+
+#[cfg(test)]
+mod tests;

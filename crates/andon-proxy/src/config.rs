@@ -169,3 +169,6 @@ impl TryFrom<String> for Network {
         if bits > most { Err(wrong()) } else { Ok(Self { address, bits }) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -151,3 +151,6 @@ const TOKEN: [bool; 256] = {
 pub(crate) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

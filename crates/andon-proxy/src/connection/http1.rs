@@ -82,7 +82,6 @@ pub(super) async fn serve(place: Place, door: Arc<Door>, stream: Stream, read: B
         if !http1.keep_alive || !http1.body.has_ended() {
             break;
         }
-        http1.place.refresh(&mut http1.view);
     }
     http1.close().await;
 }
@@ -169,6 +168,7 @@ impl Http1 {
     /// Carries one request.
     async fn request(&mut self, head: RequestHead) -> Result<(), Lost> {
         let mut record = Record::begin();
+        self.place.refresh(&mut self.view);
         self.keep_alive = head.keep_alive && self.view.is_current;
         self.body = Decoder::new(head.framing);
         self.is_waiting = head.expects_continue;

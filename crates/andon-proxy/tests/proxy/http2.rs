@@ -81,11 +81,11 @@ fn many_requests_share_a_connection_and_reach_servers_over_http_1() {
             assert_eq!(response.status(), 200);
             assert_eq!(read(response).await.unwrap().0, data);
         }
+        assert_eq!(scene.proxy.connections(), 1);
     });
     let heard = backend.heard();
     assert!(heard[1].head.starts_with("PUT /a?b HTTP/1.1\r\nHost: example.test\r\n"), "{}", heard[1].head);
     assert!(heard[1].head.contains("x-mine: 1\r\n") && heard[1].head.contains("Via: 2 andon\r\n"));
-    assert_eq!(scene.proxy.connections(), 1);
     until("nothing under way", || (scene.sight("a").sessions == Some(0)).then_some(()));
 }
 
@@ -141,8 +141,10 @@ fn a_server_that_breaks_off_resets_the_stream_and_no_other() {
     let scene = Scene::before(&[&backend]);
     run(async {
         let mut sender = connect(scene.address).await;
-        let broken = sender.send_request(get("/broken").body(Upload::of("")).unwrap()).await.unwrap();
-        assert_eq!(read(broken).await, None);
+        // The reset may overtake the head.
+        if let Ok(broken) = sender.send_request(get("/broken").body(Upload::of("")).unwrap()).await {
+            assert_eq!(read(broken).await, None);
+        }
         let whole = sender.send_request(get("/").body(Upload::of("")).unwrap()).await.unwrap();
         assert_eq!(read(whole).await.unwrap().0, "a");
     });
