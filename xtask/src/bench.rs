@@ -6,6 +6,7 @@
 mod contest;
 mod controller;
 mod peers;
+mod proxy;
 mod release;
 mod run;
 mod table;
@@ -41,7 +42,18 @@ const BENCHES: &[Bench] = &[
         about: "a release of 50 MiB to 20 hosts with an ssh daemon each, and again when they have it",
         measure: release::measure,
     },
+    Bench {
+        name: "proxy",
+        about: "the built-in proxy, nginx and HAProxy with one core each, before the same server",
+        measure: proxy::measure,
+    },
 ];
+
+/// Sends so many requests through the built-in proxy and watches its memory. 50 million take half an hour.
+pub(crate) fn soak(requests: u64) -> Result<(), Failure> {
+    run_program(cargo().args(["build", "--release", "--package", "andon"]))?;
+    proxy::soak(requests)
+}
 
 /// Runs the benches whose name contains `filter` and prints one table; fails when a target was missed.
 pub(crate) fn bench(filter: Option<&str>, install_peers: bool) -> Result<(), Failure> {

@@ -71,8 +71,11 @@ enum Task {
     },
     /// Measure Andon against other tools, side by side on this machine
     Bench {
-        /// Only the benches whose name contains this
+        /// Only the benches whose name contains this; `proxy-soak` looks for growing memory, and runs by name only
         filter: Option<String>,
+        /// Requests of `proxy-soak`
+        #[arg(long, value_name = "COUNT", default_value_t = 50_000_000)]
+        requests: u64,
         /// Install the tools to compare with: Debian packages, and pyinfra below `target/`
         #[arg(long)]
         install_peers: bool,
@@ -113,6 +116,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Machines { task: MachinesTask::Clean { when_stdin_closes } } => {
             machines::clean(when_stdin_closes)
         }
-        Task::Bench { filter, install_peers } => bench::bench(filter.as_deref(), install_peers),
+        Task::Bench { filter: Some(filter), requests, .. } if filter == "proxy-soak" => bench::soak(requests),
+        Task::Bench { filter, install_peers, .. } => bench::bench(filter.as_deref(), install_peers),
     }
 }

@@ -8,7 +8,8 @@ use crate::program::{program, run};
 use crate::{packages, workspace};
 
 /// The Debian packages of the peers, and what the virtual environment for the others needs.
-const PACKAGES: &[&str] = &["ansible", "clustershell", "pssh", "python3-venv"];
+const PACKAGES: &[&str] =
+    &["ansible", "clustershell", "pssh", "python3-venv", "nginx-light", "haproxy", "wrk", "util-linux"];
 
 /// What an ssh client needs to reach the hosts of a bench.
 pub(super) struct Reach<'a> {
