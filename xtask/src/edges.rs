@@ -26,6 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "andon-store",
             "andon-archive",
             "andon-load",
+            "andon-proxy",
             "andon-server",
             "andon-agent",
         ],

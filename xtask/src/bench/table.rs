@@ -28,9 +28,12 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Ours divided by theirs.
+    /// Ours divided by theirs. Nought is as good as nought, and whatever is more is infinitely worse.
     fn ratio(&self) -> Option<f64> {
         match (&self.ours, &self.theirs) {
+            (Peer::Measured(ours), Peer::Measured(theirs)) if *theirs == 0.0 => {
+                Some(if *ours == 0.0 { 1.0 } else { f64::INFINITY })
+            }
             (Peer::Measured(ours), Peer::Measured(theirs)) if *theirs > 0.0 => Some(ours / theirs),
             _ => None,
         }
@@ -111,6 +114,12 @@ mod tests {
         assert!(!row(Peer::Measured(1.0), Peer::Measured(1.0), Some(1.0)).is_missed());
         assert!(row(Peer::Measured(1.1), Peer::Measured(1.0), Some(1.0)).is_missed());
         assert!(!row(Peer::Measured(9.0), Peer::Measured(1.0), None).is_missed());
+    }
+
+    #[test]
+    fn a_budget_of_nought_is_met_by_nought_only() {
+        assert!(!row(Peer::Measured(0.0), Peer::Measured(0.0), Some(1.0)).is_missed());
+        assert!(row(Peer::Measured(1.0), Peer::Measured(0.0), Some(1.0)).is_missed());
     }
 
     #[test]
