@@ -1,5 +1,8 @@
 //! What people are told of traffic, and what `andon sweep` does about a host that nobody puts back.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use andon_load::Mix;
 use andon_testbed::{Backend, Haproxy, Retries};
 use serde_json::Value;
@@ -43,7 +46,7 @@ fn every_instance_is_shown_with_what_goes_through_it_and_who_took_it_out() {
     let told = moment["sum"]["requests"].as_f64().unwrap();
     assert!((told - sum).abs() < 0.1, "{told} and {sum}");
     let table = shop.project.well(&["traffic", "www"]).out;
-    assert!(table.contains("✔ web2") && table.contains("req/s") && table.contains("~"), "{table}");
+    assert!(table.contains("✔ web2") && table.contains("req/s") && table.contains("mean"), "{table}");
     shop.project.well(&["status", "www"]).says("in traffic");
 
     haproxy.api("set server www/web2 state maint").unwrap();
@@ -79,4 +82,32 @@ fn a_deployment_whose_process_was_killed_is_swept_to_rest_and_every_host_is_in_t
         assert_eq!(text(&shop.project.show(number), "state"), "succeeded");
     }
     shop.project.well(&["sweep"]).says("Nothing was changed");
+}
+
+#[test]
+fn a_drain_that_takes_long_tells_a_log_what_it_waits_for_and_loses_nothing() {
+    let (shop, haproxy) = open(2);
+    shop.release("one");
+    // One for each host, on its way for longer than a log is patient.
+    let users: Vec<_> = shop.backends().iter().map(|_| slow_request(&haproxy)).collect();
+    let mut deploy = shop.deploy();
+    deploy.until_said(
+        "web1 draining: 1 session on haproxy www on lb1, 1 connection at work; what is left is cut in",
+    );
+    shop.finish(deploy).code(0);
+    for mut user in users {
+        let mut answer = String::new();
+        user.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+}
+
+/// A request that is answered after 12 s.
+fn slow_request(haproxy: &Haproxy) -> TcpStream {
+    let mut user = TcpStream::connect(haproxy.address()).unwrap();
+    user.write_all(
+        b"GET /text?number=1&bytes=10&ms=12000 HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n",
+    )
+    .unwrap();
+    user
 }

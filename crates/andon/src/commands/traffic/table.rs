@@ -29,13 +29,15 @@ const fn figures(title: &'static str, spare: u8, text: fn(&Row) -> String) -> Co
     Column { title, spare, text, words: false }
 }
 
-const COLUMNS: [Column; 11] = [
+const COLUMNS: [Column; 12] = [
     Column { title: "state", spare: 0, text: |row| row.state.to_owned(), words: true },
     figures("req/s", 0, |row| rate(row, |flow| flow.rates.requests)),
     figures("4xx/s", 3, |row| rate(row, |flow| flow.rates.responses[4])),
     figures("5xx/s", 0, |row| rate(row, |flow| flow.rates.responses[5])),
     figures("p50", 4, |row| time(row, 0.5)),
     figures("p99", 1, |row| time(row, 0.99)),
+    // Of sources that know no single times.
+    figures("mean", 1, |row| row.flow.as_ref().and_then(only_mean).map(millis).unwrap_or_default()),
     figures("sessions", 2, |row| row.sessions().map_or_else(unknown, thousands)),
     figures("queue", 5, |row| thousands(row.queued())),
     figures("retries/s", 7, |row| rate(row, |flow| flow.rates.retries)),
@@ -72,11 +74,6 @@ pub(super) fn lines(
         let text = format!("{pool} does not answer: {}", legible(why));
         lines.extend(paragraph(&format!("{} ", paint.question()), &text, width).lines().map(str::to_owned));
     }
-    let means = moment.rows.iter().filter_map(|row| row.flow.as_ref()).any(|flow| only_mean(flow).is_some());
-    if means {
-        let note = "~ is the mean of the last responses: that is all that this balancer knows of times";
-        lines.extend(paragraph("  ", note, width).lines().map(|line| paint.dim(line)));
-    }
     lines
 }
 
@@ -88,7 +85,10 @@ fn layout(rows: &[&Row], width: usize) -> (Vec<(&'static Column, usize)>, usize)
         let widest = rows.iter().map(|row| measure(&(column.text)(row))).max().unwrap_or(0);
         widest.max(measure(column.title))
     };
-    let mut columns: Vec<(&Column, usize)> = COLUMNS.iter().map(|column| (column, wide(column))).collect();
+    // Times are quantiles or means; a column that says nothing of any row is not there.
+    let says = |column: &&Column| rows.iter().any(|row| !(column.text)(row).is_empty());
+    let mut columns: Vec<(&Column, usize)> =
+        COLUMNS.iter().filter(says).map(|column| (column, wide(column))).collect();
     let needs =
         |columns: &[(&Column, usize)]| 2 + names + columns.iter().map(|(_, wide)| wide + 2).sum::<usize>();
     while needs(&columns) > width {
@@ -230,12 +230,8 @@ fn thousands(number: u64) -> String {
 }
 
 fn time(row: &Row, share: f64) -> String {
-    let Some(flow) = &row.flow else { return unknown() };
-    match (flow.quantile_us(share), only_mean(flow)) {
-        (Some(us), _) => millis(us),
-        (None, Some(us)) => format!("~{}", millis(us)),
-        (None, None) => String::new(),
-    }
+    let flow = row.flow.as_ref();
+    flow.and_then(|flow| flow.quantile_us(share)).map(millis).unwrap_or_default()
 }
 
 /// The mean time of a source that has no single ones.

@@ -118,10 +118,10 @@ fn a_narrow_terminal_keeps_what_matters_most_and_no_line_is_too_long() {
 }
 
 #[test]
-fn a_mean_is_marked_as_one() {
+fn a_mean_is_called_one_and_not_a_quantile() {
     let lines = lines(&scope(), &moment(1, &[], false), PLAIN, usize::MAX, TALL);
     let text = lines.join("\n");
-    assert!(text.contains("~3.0 ms") && text.contains("~ is the mean"), "{text}");
+    assert!(text.contains("  mean  ") && text.contains("3.0 ms") && !text.contains("p99"), "{text}");
 }
 
 #[test]
