@@ -46,7 +46,7 @@ pub(crate) fn balance(
         fence::raise(&records.join("authority.json"), authority).map_err(refused)?;
     }
     match &pool.balancer {
-        BalancerKind::Haproxy { api, backend } => haproxy::balance(pool, api, backend, wishes, &records),
+        BalancerKind::Haproxy { api, backend } => haproxy::balance(pool, api, backend, wishes),
         BalancerKind::AgentCheck { port } => agent_check::balance(pool, *port, wishes, &records, exe),
         BalancerKind::Nginx { .. } => nginx::balance(pool, wishes, &records),
         BalancerKind::Proxy { control, pool: name } => proxy::balance(pool, control, name, wishes, &records),

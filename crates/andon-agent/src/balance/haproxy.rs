@@ -1,23 +1,20 @@
 //! HAProxy 2.6 and newer, through its runtime API: looks, sets what is not as wished, and looks again.
 //!
-//! A server that somebody else has put into maintenance or drained is reported, and left alone. What HAProxy knows
-//! only at run time is gone after a reload: the next call sees it and sets it again.
+//! A server that somebody has put into maintenance is reported, and left alone. What HAProxy knows only at run time is
+//! gone after a reload: the next call sees it and sets it again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use andon_core::balance::{BalancerFailure, FailureKind, Pool, PoolSight, Traffic, Wishes};
+use andon_core::balance::{BalancerFailure, FailureKind, Pool, PoolSight, Wishes};
 use andon_core::line::HaproxyApi;
 use andon_core::name::ServerName;
 use andon_core::suggest::nearest;
 
 use super::failure;
 use api::Api;
-use drained::Drained;
 use server::Server;
 
 mod api;
-mod drained;
 mod server;
 mod table;
 
@@ -30,35 +27,25 @@ pub(super) fn balance(
     api: &HaproxyApi,
     backend: &str,
     wishes: &Wishes,
-    records: &Path,
 ) -> Result<PoolSight, BalancerFailure> {
     let mut backend = Backend { api: Api::new(api), name: name(backend)? };
     let servers = backend.servers()?;
     for server in &pool.servers {
         known(&servers, &server.name, backend.name)?;
     }
-    let mut drained = Drained::read(records)?;
     let mut changes = Vec::new();
     for (name, traffic) in wishes {
         let server = known(&servers, name, backend.name)?;
-        let commands = server.commands(backend.name, *traffic, drained.contains(name));
+        let commands = server.commands(backend.name, *traffic);
         if !commands.is_empty() {
-            changes.push((name, *traffic, commands));
+            changes.push((name, commands));
         }
     }
-    // Before anything is drained: a drain that nobody remembers would stay for ever.
-    let taken = changes.iter().filter(|(_, traffic, _)| !matches!(traffic, Traffic::In(_)));
-    let taken =
-        taken.map(|(name, ..)| *name).filter(|name| servers.get(*name).is_some_and(|s| !s.is_drained()));
-    drained.extend(taken)?;
-    backend.set(changes.iter().flat_map(|(_, _, commands)| commands))?;
+    backend.set(changes.iter().flat_map(|(_, commands)| commands))?;
     let servers = if changes.is_empty() { servers } else { backend.servers()? };
-    let back = wishes.iter().filter(|(_, traffic)| matches!(traffic, Traffic::In(_)));
-    let back = back.map(|(name, _)| name).filter(|name| servers.get(*name).is_some_and(|s| !s.is_drained()));
-    drained.remove(back)?;
     Ok(PoolSight {
         servers: servers.iter().map(|(name, server)| (name.clone(), server.sight())).collect(),
-        changed: changes.into_iter().map(|(name, ..)| name.clone()).collect::<BTreeSet<_>>(),
+        changed: changes.into_iter().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>(),
     })
 }
 

@@ -150,15 +150,12 @@ fn a_cut_ends_what_is_under_way() {
 fn what_somebody_took_out_by_hand_is_reported_and_left_alone() {
     let mut www = Beside::haproxy(&["web1", "web2", "web3"], as_it_is);
     www.haproxy.api("set server www/web1 state maint").unwrap();
-    www.haproxy.api("set server www/web2 state drain").unwrap();
     for wish in [FULL, OUT, Traffic::In(50), Traffic::Cut, FULL] {
-        let sight = www.balancer.wish(&[("web1", wish), ("web2", wish)]);
+        let sight = www.balancer.wish(&[("web1", wish)]);
         assert!(sight.changed.is_empty(), "{wish:?}: {sight:?}");
         assert_eq!(of(&sight, "web1").state, ServerState::Out);
-        assert_eq!(of(&sight, "web2").state, ServerState::Out);
     }
     assert_eq!(www.haproxy.stat("web1", "status").unwrap(), "MAINT");
-    assert_eq!(www.haproxy.stat("web2", "status").unwrap(), "DRAIN");
     // Once it is given back, it is Andon's again.
     www.haproxy.api("set server www/web1 state ready").unwrap();
     assert_eq!(changed(&www.balancer.wish(&[("web1", OUT)])), ["web1"]);

@@ -159,8 +159,8 @@ impl Deployment {
             Phase::Prepare => "preparing all hosts".to_owned(),
             Phase::Wave(n) => format!("wave {} of {waves}", (n + 1).min(waves)),
             Phase::Switch { step, .. } => {
-                let steps =
-                    self.plan.as_ref().and_then(|plan| plan.switch.as_ref()).map(|switch| &switch.steps);
+                let switch = self.plan.as_ref().and_then(|plan| plan.switch.as_ref());
+                let steps = switch.filter(|switch| !switch.from_hosts.is_empty()).map(|switch| &switch.steps);
                 let share = steps.and_then(|steps| steps.get(*step)).copied().unwrap_or(100);
                 format!("moving {share}% of the traffic")
             }

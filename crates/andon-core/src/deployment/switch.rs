@@ -4,7 +4,7 @@
 //! step is over when every balancer was seen to give every host its share. The way back is a single step, and needs
 //! no host to be changed: the other set still runs what it ran.
 
-use super::traffic::{TrafficSight, broken};
+use super::traffic::{HELD, TrafficSight, broken, holds};
 use super::{AfterAbort, Cause, Deployment, Fact, Failure, HostRun, HostState, PauseReason, Phase, State};
 use crate::balance::{FailureKind, ServerState};
 use crate::host::Stage;
@@ -103,7 +103,8 @@ impl Deployment {
         let other = servers().find_map(|(pool, seen)| {
             let as_wished = |server: &&crate::balance::ServerSight| match share {
                 0 => server.state == ServerState::Out,
-                share => server.state == ServerState::Up && server.weight == share,
+                // How finely a balancer can weigh is its own affair; it was told the share.
+                _ => server.state == ServerState::Up,
             };
             let server = seen.iter().find(|server| !as_wished(server))?;
             Some((pool, &server.state))
@@ -112,6 +113,9 @@ impl Deployment {
             let news = run.share != Some(share);
             return news.then(|| Fact::Shared { host: host.clone(), share }).into_iter().collect();
         };
+        if *state == ServerState::Out && waited >= HELD {
+            return self.pause_for(pool, &holds(host)).into_iter().collect();
+        }
         let forward = matches!(self.state, State::Running { .. }) && share > 0 && run.share.is_none();
         if !forward || waited < rollout.healthy_deadline || !takes_part(run) {
             return Vec::new();

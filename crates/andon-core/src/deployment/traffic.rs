@@ -20,6 +20,9 @@ use crate::time::Time;
 /// The shares through which a host comes back during a slow start, in hundredths.
 const RAMP: [u8; 4] = [10, 25, 50, 75];
 
+/// A balancer that has a host out although it was told to put it in for so long does so by somebody else's wish.
+pub(super) const HELD: Duration = Duration::from_secs(15);
+
 /// What all balancers of a host, and the host itself, were seen to do, after they had been told what was wished.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrafficSight {
@@ -176,6 +179,7 @@ impl Deployment {
         let Some(plan) = self.plan.as_deref() else { return Vec::new() };
         let rollout = &plan.service.rollout;
         let waited = now.since(run.since);
+        let stopping = matches!(self.state, State::Aborting { .. } | State::RollingBack { .. });
         if let Some((pool, failure)) = broken(sight) {
             // It stays on its way in: the balancer is told again and again, until it answers.
             let patience =
@@ -183,7 +187,6 @@ impl Deployment {
             if waited < patience {
                 return Vec::new();
             }
-            let stopping = matches!(self.state, State::Aborting { .. } | State::RollingBack { .. });
             if stopping && waited >= rollout.reconnect_window {
                 let reason = format!("{pool}: {failure}");
                 let failure = Failure { stage: Stage::Enable, reason, tail: failure.details.clone() };
@@ -199,6 +202,11 @@ impl Deployment {
         match sick {
             None if sight.wished == Some(Traffic::FULL) => vec![self.after(host, doing, None)],
             None => Vec::new(),
+            // By somebody's hand: that is no fault of the release, and ends by a hand.
+            Some((pool, ServerState::Out)) if !stopping => {
+                let pause = self.pause_for(pool, &holds(host)).filter(|_| waited >= HELD);
+                pause.into_iter().collect()
+            }
             Some(_) if waited < rollout.healthy_deadline + rollout.slow_start => Vec::new(),
             // It was not changed, so it is as sick as it was before.
             Some(_) if !run.touched => vec![self.after(host, doing, None)],
@@ -278,6 +286,12 @@ pub(super) fn broken(sight: &TrafficSight) -> Option<(&str, &BalancerFailure)> {
     let failures =
         || sight.pools.iter().filter_map(|(pool, seen)| Some((pool.as_str(), seen.as_ref().err()?)));
     failures().find(|(_, failure)| failure.kind != FailureKind::Unreachable).or_else(|| failures().next())
+}
+
+pub(super) fn holds(host: &HostName) -> BalancerFailure {
+    let reason =
+        format!("somebody holds {host} out there, for example in maintenance: end that, then resume");
+    BalancerFailure { kind: FailureKind::Refused, reason, details: String::new() }
 }
 
 fn not_out(sight: &TrafficSight) -> Option<&str> {

@@ -185,6 +185,7 @@ fn least_time(plan: &Plan) -> Duration {
 
 fn to_text(plan: &Plan, paint: Paint) -> String {
     let total = plan.hosts.len();
+    let in_service = plan.switch.as_ref().map_or(total, |switch| switch.to_hosts.len());
     let sizes: Vec<String> = plan.waves.iter().map(|wave| wave.len().to_string()).collect();
     let at_once = match plan.max_parallel {
         1 => "one at a time".to_owned(),
@@ -218,7 +219,7 @@ fn to_text(plan: &Plan, paint: Paint) -> String {
         ("traffic", traffic(plan)),
         ("sets", sets(plan)),
         ("sites", sites(plan)),
-        ("floor", format!("at least {} of {total} in service at every moment", plan.floor)),
+        ("floor", format!("at least {} of {in_service} in service at every moment", plan.floor)),
         (
             "budget",
             format!(

@@ -5,9 +5,12 @@ use andon_core::balance::{Counters, ServerSight, ServerState, Traffic};
 use super::table::Row;
 use crate::probe::legible;
 
-/// Bits of `srv_admin_state`: in maintenance by hand, by the server that it tracks, by configuration, or because its
+/// Bits of `srv_admin_state`: in maintenance by hand or by configuration, by the server that it tracks, or because its
 /// name has no address.
-const MAINTENANCE: u64 = 0x01 | 0x02 | 0x04 | 0x20;
+const MAINTENANCE: u64 = 0x01 | 0x02 | 0x20;
+
+/// It was the configuration that put it into maintenance at the start. Stays set when that has ended.
+const DISABLED: u64 = 0x04;
 
 /// Drained through the runtime API.
 const DRAINED: u64 = 0x08;
@@ -66,20 +69,23 @@ impl Server {
         self.admin & DRAINED != 0
     }
 
-    /// What makes it as wished; nothing when it is. `ours` says whether it was Andon who drained it.
-    pub(super) fn commands(&self, backend: &str, traffic: Traffic, ours: bool) -> Vec<String> {
+    /// What makes it as wished; nothing when it is. Traffic is wished only for what Andon took out, or for a set of
+    /// instances that waits for its first: a drain is ended, and so is the maintenance that the configuration began.
+    /// One that a person began is not.
+    pub(super) fn commands(&self, backend: &str, traffic: Traffic) -> Vec<String> {
         let Self { name, .. } = self;
         let maintained = self.admin & MAINTENANCE != 0;
+        let disabled = self.admin & MAINTENANCE == 0x01 && self.admin & DISABLED != 0;
         let mut commands = Vec::new();
         match traffic {
             // Both `ready` and `drain` would end the maintenance that somebody has asked for.
-            Traffic::In(_) if maintained => {}
+            Traffic::In(_) if maintained && !disabled => {}
             Traffic::In(share) => {
                 let weight = self.weight_of(share);
                 if self.weight != weight {
                     commands.push(format!("set server {backend}/{name} weight {weight}"));
                 }
-                if self.is_drained() && ours {
+                if self.is_drained() || disabled {
                     commands.push(format!("set server {backend}/{name} state ready"));
                 }
             }
@@ -192,37 +198,44 @@ mod tests {
             assert_eq!(server(admin, 1, 1, &["status=UP"]).state(), ServerState::Out, "{admin:#x}");
         }
         assert_eq!(server(0, 0, 100, &["status=UP"]).state(), ServerState::Out);
-        // The name was changed at run time: no maintenance.
-        assert_eq!(server(0x40, 1, 1, &["status=UP"]).state(), ServerState::Up);
+        // It began in maintenance, which has ended; its name was changed at run time.
+        for admin in [0x04, 0x40] {
+            assert_eq!(server(admin, 1, 1, &["status=UP"]).state(), ServerState::Up);
+        }
     }
 
     #[test]
     fn only_what_is_not_as_wished_is_set() {
-        let commands = |admin, weight, traffic, ours| {
-            server(admin, weight, 200, &["status=UP", "scur=2"]).commands("www", traffic, ours).join(";")
+        let commands = |admin, weight, traffic| {
+            server(admin, weight, 200, &["status=UP", "scur=2"]).commands("www", traffic).join(";")
         };
         let (full, out) = (Traffic::FULL, Traffic::Out);
-        assert_eq!(commands(0, 200, full, false), "");
-        assert_eq!(commands(0, 200, out, false), "set server www/web1 state drain");
-        assert_eq!(commands(8, 200, out, true), "");
-        assert_eq!(commands(8, 200, full, true), "set server www/web1 state ready");
+        assert_eq!(commands(0, 200, full), "");
+        assert_eq!(commands(0, 200, out), "set server www/web1 state drain");
+        assert_eq!(commands(8, 200, out), "");
+        assert_eq!(commands(8, 200, full), "set server www/web1 state ready");
         assert_eq!(
-            commands(8, 200, Traffic::In(10), true),
+            commands(8, 200, Traffic::In(10)),
             "set server www/web1 weight 20;set server www/web1 state ready",
             "the weight first, so that it never gets more than its share"
         );
-        assert_eq!(commands(8, 200, Traffic::Cut, true), "shutdown sessions server www/web1");
+        assert_eq!(commands(8, 200, Traffic::Cut), "shutdown sessions server www/web1");
     }
 
     #[test]
     fn what_somebody_else_took_out_stays_out() {
-        let commands =
-            |admin, traffic| server(admin, 1, 1, &["status=MAINT"]).commands("www", traffic, false);
-        for admin in [0x01, 0x02, 0x05, 0x20] {
+        let commands = |admin, traffic| server(admin, 1, 1, &["status=MAINT"]).commands("www", traffic);
+        for admin in [0x01, 0x02, 0x20] {
             assert!(commands(admin, Traffic::FULL).is_empty(), "{admin:#x}");
             assert!(commands(admin, Traffic::Out).is_empty(), "{admin:#x}");
         }
-        assert!(commands(0x08, Traffic::FULL).is_empty(), "drained by hand");
+    }
+
+    #[test]
+    fn what_the_configuration_left_out_is_put_in_when_traffic_is_wished() {
+        let idle = server(0x05, 1, 1, &["status=MAINT"]);
+        assert_eq!(idle.commands("www", Traffic::FULL), ["set server www/web1 state ready"]);
+        assert!(idle.commands("www", Traffic::Out).is_empty());
     }
 
     #[test]

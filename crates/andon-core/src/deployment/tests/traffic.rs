@@ -161,6 +161,19 @@ fn a_host_that_its_balancer_never_finds_up_fails_and_is_put_back() {
 }
 
 #[test]
+fn a_host_that_somebody_holds_out_meanwhile_pauses_with_who_to_ask() {
+    let mut world = balanced(4);
+    world.balancer.held.push("web1".into());
+    let State::Paused { reason: PauseReason::Balancer { why, .. }, .. } = world.run().clone() else {
+        panic!("{:?}", world.deployment.state)
+    };
+    assert!(why.contains("somebody holds web1 out there"), "{why}");
+    world.balancer.held.clear();
+    world.ask(Ask::Resume);
+    assert_eq!(*world.run(), State::Succeeded);
+}
+
+#[test]
 fn a_controller_that_was_killed_between_drain_and_enable_goes_on() {
     for stage in [Stage::Drain, Stage::Activate, Stage::Verify, Stage::Enable] {
         let mut world = balanced(4);

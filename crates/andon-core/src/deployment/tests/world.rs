@@ -45,6 +45,8 @@ pub(super) struct World {
 pub(super) struct Balancer {
     /// Sessions under way on a host when it is looked at once more; none when the list is empty.
     pub(super) sessions: BTreeMap<String, VecDeque<u64>>,
+    /// Hosts that somebody holds out in it.
+    pub(super) held: Vec<String>,
     /// Hosts that it never finds up.
     pub(super) down: Vec<String>,
     /// What it answers to the next looks instead.
@@ -274,6 +276,7 @@ impl World {
             self.balancer.sessions.get_mut(host.as_str()).and_then(VecDeque::pop_front).unwrap_or(0);
         let state = match wished {
             Some(Traffic::Out | Traffic::Cut) => ServerState::Out,
+            _ if self.balancer.held.contains(&host.to_string()) => ServerState::Out,
             _ if self.balancer.down.contains(&host.to_string()) => {
                 ServerState::Down { why: "L7STS/503".into() }
             }
