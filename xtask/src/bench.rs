@@ -5,6 +5,7 @@
 
 mod contest;
 mod controller;
+mod lost;
 mod peers;
 mod proxy;
 mod release;
@@ -21,8 +22,8 @@ struct Bench {
     name: &'static str,
     /// What is compared with what, in a sentence.
     about: &'static str,
-    /// Measures it.
-    measure: fn() -> Result<Vec<Row>, Failure>,
+    /// Measures it, so many times where a single time proves little.
+    measure: fn(runs: u32) -> Result<Vec<Row>, Failure>,
 }
 
 /// All benches, in the order in which they run.
@@ -30,22 +31,27 @@ const BENCHES: &[Bench] = &[
     Bench {
         name: "run",
         about: "`true` on 20 hosts with an ssh daemon each, on loopback: the median of 7 alternating runs",
-        measure: run::measure,
+        measure: |_| run::measure(),
     },
     Bench {
         name: "controller",
         about: "a plan and a deployment over 1,000 simulated hosts, ten times as fast as real ones",
-        measure: controller::measure,
+        measure: |_| controller::measure(),
     },
     Bench {
         name: "release",
         about: "a release of 50 MiB to 20 hosts with an ssh daemon each, and again when they have it",
-        measure: release::measure,
+        measure: |_| release::measure(),
+    },
+    Bench {
+        name: "no-request-lost",
+        about: "rolling deployments of six instances under 300 requests a second, through each balancer",
+        measure: lost::measure,
     },
     Bench {
         name: "proxy",
         about: "the built-in proxy, nginx and HAProxy with one core each, before the same server",
-        measure: proxy::measure,
+        measure: |_| proxy::measure(),
     },
 ];
 
@@ -56,7 +62,7 @@ pub(crate) fn soak(requests: u64) -> Result<(), Failure> {
 }
 
 /// Runs the benches whose name contains `filter` and prints one table; fails when a target was missed.
-pub(crate) fn bench(filter: Option<&str>, install_peers: bool) -> Result<(), Failure> {
+pub(crate) fn bench(filter: Option<&str>, runs: u32, install_peers: bool) -> Result<(), Failure> {
     if install_peers {
         peers::install()?;
     }
@@ -65,7 +71,7 @@ pub(crate) fn bench(filter: Option<&str>, install_peers: bool) -> Result<(), Fai
     let mut rows = Vec::new();
     for bench in BENCHES.iter().filter(|bench| filter.is_none_or(|filter| bench.name.contains(filter))) {
         println!("\n== {}: {}", bench.name, bench.about);
-        rows.extend((bench.measure)()?);
+        rows.extend((bench.measure)(runs)?);
     }
     println!("\n{}", table::render(&rows));
     match rows.iter().filter(|row| row.is_missed()).count() {

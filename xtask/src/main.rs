@@ -76,6 +76,9 @@ enum Task {
         /// Requests of `proxy-soak`
         #[arg(long, value_name = "COUNT", default_value_t = 50_000_000)]
         requests: u64,
+        /// How many deployments in a row `no-request-lost` makes through each balancer
+        #[arg(long, default_value_t = 2)]
+        runs: u32,
         /// Install the tools to compare with: Debian packages, and pyinfra below `target/`
         #[arg(long)]
         install_peers: bool,
@@ -117,6 +120,8 @@ fn run(task: Task) -> Result<(), Failure> {
             machines::clean(when_stdin_closes)
         }
         Task::Bench { filter: Some(filter), requests, .. } if filter == "proxy-soak" => bench::soak(requests),
-        Task::Bench { filter, install_peers, .. } => bench::bench(filter.as_deref(), install_peers),
+        Task::Bench { filter, runs, install_peers, .. } => {
+            bench::bench(filter.as_deref(), runs, install_peers)
+        }
     }
 }
