@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
@@ -26,6 +27,10 @@ mod tunnel;
 
 /// What an HTTP/2 client sends first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How long a connection with nothing under way is kept when the proxy leaves. Closed at once, it would be closed under
+/// a request that is on its way; that request is answered, and told that it was the last one.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A client's socket.
 #[derive(Debug)]
@@ -90,7 +95,7 @@ async fn is_http2(
     stream: &mut Stream,
     read: &mut BytesMut,
     door: &Door,
-    mut phase: watch::Receiver<Phase>,
+    phase: watch::Receiver<Phase>,
 ) -> Option<bool> {
     if let Stream::Tls(stream) = stream
         && let Some(protocol) = stream.get_ref().1.alpn_protocol()
@@ -108,8 +113,15 @@ async fn is_http2(
     let timeouts = &door.timeouts;
     tokio::select! {
         first = tokio::time::timeout(timeouts.idle.min(timeouts.head * 2), first) => first.ok().flatten(),
-        _ = phase.wait_for(|phase| *phase != Phase::Serving) => None,
+        () = farewell(phase) => None,
     }
+}
+
+/// Waits until the proxy leaves and what was on its way then has had the time to arrive.
+async fn farewell(mut phase: watch::Receiver<Phase>) {
+    // The sender lives as long as the proxy.
+    let _ = phase.wait_for(|phase| *phase != Phase::Serving).await;
+    tokio::time::sleep(FAREWELL).await;
 }
 
 impl Place {

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 
 use super::record::{Record, Texts, end_of};
-use super::{Place, Stream, View, tunnel};
+use super::{Place, Stream, View, farewell, tunnel};
 use crate::alarm::Alarm;
 use crate::body::{Decoder, Piece};
 use crate::exchange::{Exchange, Failure, Source};
@@ -21,7 +21,6 @@ use crate::outgoing::{Incoming, Outgoing};
 use crate::refusal::Refusal;
 use crate::site::Door;
 use crate::wire::Wire;
-use crate::worker::Phase;
 
 /// The server learns that a client spoke HTTP/1 with this proxy.
 const VIA: &[u8] = b"Via: 1.1 andon\r\n";
@@ -54,7 +53,7 @@ pub(super) async fn serve(place: Place, door: Arc<Door>, stream: Stream, read: B
     let timeouts = door.timeouts;
     let step = timeouts.head.min(timeouts.idle).min(timeouts.body).min(timeouts.write);
     let view = place.view(door);
-    let mut phase = place.phase.clone();
+    let mut leaving = Box::pin(farewell(place.phase.clone()));
     let mut http1 = Http1 {
         wire: Wire::new(stream, read),
         alarm: Alarm::new(step),
@@ -66,10 +65,6 @@ pub(super) async fn serve(place: Place, door: Arc<Door>, stream: Stream, read: B
         keep_alive: true,
         room: BytesMut::new(),
     };
-    let mut leaving = Box::pin(async move {
-        // The sender lives as long as the proxy.
-        let _ = phase.wait_for(|phase| *phase != Phase::Serving).await;
-    });
     loop {
         let done = match http1.head(leaving.as_mut()).await {
             None => break,
