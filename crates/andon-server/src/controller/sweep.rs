@@ -217,10 +217,12 @@ impl Controller {
             Err(problem) => return Err(problem),
         };
         let ledger = self.records.ledger();
-        let result = if self.records.scope(&sweep.scope).await?.seq == scope.seq {
-            self.put_back_under(&lease, sweep, scope, candidates).await.map(Some)
-        } else {
-            Ok(None)
+        let result = match self.records.scope(&sweep.scope).await {
+            Ok(now) if now.seq == scope.seq => {
+                self.put_back_under(&lease, sweep, scope, candidates).await.map(Some)
+            }
+            Ok(_) => Ok(None),
+            Err(error) => Err(error.into()),
         };
         // A lease that is gone already is as good.
         let _ = ledger.release(&lease).await;
