@@ -4,12 +4,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use andon_load::Mix;
+use andon_testbed::deadline::wait_until;
 use andon_testbed::{Backend, Haproxy, Retries};
 use serde_json::Value;
 
 use crate::front::haproxy_on;
 use crate::project::text;
-use crate::shop::{BALANCER_HOST, Shop, go_on, steady};
+use crate::shop::{BALANCER_HOST, LIMIT, Shop, go_on, steady};
 
 fn open(hosts: u16) -> (Shop, Haproxy) {
     let shop = Shop::of(hosts);
@@ -82,6 +83,49 @@ fn a_deployment_whose_process_was_killed_is_swept_to_rest_and_every_host_is_in_t
         assert_eq!(text(&shop.project.show(number), "state"), "succeeded");
     }
     shop.project.well(&["sweep"]).says("Nothing was changed");
+}
+
+#[test]
+fn a_host_that_was_left_out_is_swept_back_into_traffic_once_it_is_well() {
+    let shop = Shop::of(3);
+    let haproxy = Haproxy::start(shop.backends(), Retries::None).unwrap();
+    shop.write_line(&haproxy_on(BALANCER_HOST, &haproxy.socket()));
+    let line = std::fs::read_to_string(shop.project.path().join("line.star")).unwrap();
+    shop.project.write("line.star", &line.replace("healthy_deadline = \"60s\"", "healthy_deadline = \"5s\""));
+    let web1 = &shop.backends()[0];
+    let broken = shop.project.path().join("broken");
+    // Whatever the release is: on web1 none comes up while the file is there.
+    let release = |name: &str| {
+        shop.release(name);
+        let start = std::fs::read_to_string(shop.project.path().join("dist/www")).unwrap();
+        let port = web1.address.port();
+        let check =
+            format!("#!/bin/sh\ncase \"$*\" in *{port}*) [ -e '{}' ] && exit 1;; esac\n", broken.display());
+        shop.project.write("dist/www", &start.replace("#!/bin/sh\n", &check));
+    };
+    release("one");
+    shop.project.well(&["deploy", "www"]);
+    shop.project.write("broken", "");
+    release("two");
+    shop.project.run(&["deploy", "www"]).code(1).says("could not be put back on web1");
+
+    assert_ne!(status(&haproxy, web1), "UP");
+    shop.project.run(&["status", "www"]).code(1).says("held since #2").says("andon sweep www production");
+    shop.project.run(&["sweep", "www"]).code(1).says("web1 stays out of traffic");
+    shop.project.run(&["deploy", "www", "--fixes", "2"]).says("web1 was left out of traffic, last by #2");
+    std::fs::remove_file(&broken).unwrap();
+    let mut last = None;
+    let returned = wait_until(LIMIT, || {
+        let swept = shop.project.run(&["sweep", "www"]);
+        let well = swept.code == Some(0);
+        last = Some(swept);
+        well
+    });
+    assert!(returned, "{last:?}");
+    last.unwrap().says("web1 is healthy, passed its tests, and is in traffic again");
+    assert_eq!(status(&haproxy, web1), "UP");
+    shop.project.well(&["traffic", "www"]).says("✔ web1");
+    shop.project.well(&["sweep", "www"]).says("Nothing was changed");
 }
 
 #[test]
