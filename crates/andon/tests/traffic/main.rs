@@ -17,5 +17,7 @@ mod shop;
 
 mod disturbed;
 mod rolling;
+mod sites;
 mod swept;
+mod two_sets;
 mod undisturbed;

@@ -53,8 +53,12 @@ impl Shop {
 
     /// Writes the line with this balancer, or with a list of them.
     pub(crate) fn write_line(&self, balancer: &str) {
-        let first = self.backends[0].address.port();
-        let (count, base) = (self.backends.len(), first - 1);
+        self.write_line_of(self.backends.len(), balancer, "", "");
+    }
+
+    /// The same for the first so many hosts, with more about the service and its rollout.
+    pub(crate) fn write_line_of(&self, count: usize, balancer: &str, service: &str, rollout: &str) {
+        let base = self.backends[0].address.port() - 1;
         self.project.write(
             "line.star",
             &format!(
@@ -63,11 +67,18 @@ service("www", hosts = {{"production": web}}, release = directory("dist"),
     run = process(exec = "sh {{release}}/www --port {{port}}", ports = [{base}], stop_timeout = "5s"),
     health = health(http("/healthz"), interval = "100ms", in_a_row = 2),
     tests = [http("/", contains = "The shop", name = "the shop greets")],
-    balancer = {balancer},
-    rollout = rollout({ROLLOUT}))
+    balancer = {balancer}, {service}
+    rollout = rollout({rollout} {ROLLOUT}))
 "#
             ),
         );
+    }
+
+    /// Changes some words of the line.
+    pub(crate) fn edit_line(&self, from: &str, to: &str) {
+        let line = fs::read_to_string(self.project.path().join("line.star")).unwrap();
+        assert!(line.contains(from), "{line}");
+        self.project.write("line.star", &line.replace(from, to));
     }
 
     /// Makes a release. Its application ends at once when it is asked to: what is under way then is lost.
