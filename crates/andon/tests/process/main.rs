@@ -14,6 +14,7 @@ mod interruptions;
 mod ledger;
 mod lines;
 mod names;
+mod proxy;
 mod steps;
 mod two_people;
 mod words;
