@@ -1,31 +1,29 @@
 //! One request and its response, between a front and a server.
 //!
-//! Chooses a server, sends the request, and hands the response out piece by piece while the rest of the request's body
-//! is still on its way. A request is tried again only where no server can have acted on it: the connection could not
-//! be opened, or a kept connection ended without a byte of an answer and the request may be repeated.
+//! Sends the request, and hands the response out piece by piece while the rest of the request's body is still on its
+//! way. A request is tried again only where no server can have acted on it: the connection could not be opened, or a
+//! kept connection ended without a byte of an answer and the request may be repeated.
 
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use andon_core::balance::Traffic;
-use tokio::net::TcpStream;
 
 use crate::body::{Decoder, Piece};
-use crate::config::Timeouts;
 use crate::head::{Bounds, Framing, ResponseHead, Scan};
 use crate::outgoing::Outgoing;
-use crate::pool::{InFlight, Link, Pool, Server, Socket, Wanted};
+use crate::pool::{InFlight, Link, Server, Socket};
 use crate::refusal::Refusal;
 use crate::wire::Wire;
 
+pub(crate) use carrier::{Carrier, Tries};
+
+mod carrier;
+
 /// What a server's response head may be at most.
 const BOUNDS: Bounds = Bounds { bytes: 256 * 1024, fields: 1000, target: 16 * 1024 };
-
-/// A request that may not be repeated uses a kept connection only when that was used so recently: an older one may be
-/// closed by the server at this very moment.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// Where the body of a request comes from.
 pub(crate) trait Source {
@@ -49,17 +47,6 @@ pub(crate) enum Failure {
     Cut,
 }
 
-/// Who carries requests to a pool.
-#[derive(Debug, Clone)]
-pub(crate) struct Carrier {
-    /// The servers.
-    pub(crate) pool: Arc<Pool>,
-    /// How long anybody is waited for.
-    pub(crate) timeouts: Timeouts,
-    /// The number of the worker.
-    pub(crate) worker: usize,
-}
-
 /// A response under way.
 #[derive(Debug)]
 pub(crate) struct Exchange {
@@ -80,17 +67,6 @@ pub(crate) struct Exchange {
     is_counted: bool,
 }
 
-/// What became of the servers that were tried.
-#[derive(Debug, Default)]
-pub(crate) struct Tries {
-    /// Those that could not be reached.
-    pub(crate) failed: Vec<Arc<Server>>,
-    /// The last one.
-    pub(crate) last: Option<Arc<Server>>,
-    /// How many.
-    pub(crate) count: u32,
-}
-
 /// Why one try came to nothing.
 enum Missed {
     /// The server could not be reached.
@@ -101,77 +77,23 @@ enum Missed {
     Final(Failure),
 }
 
-const UNREACHED: Failure = Failure::Refused(Refusal::new(502, "no server could be reached"));
-const UNAVAILABLE: Failure = Failure::Refused(Refusal::new(503, "no server is available"));
 const SENSELESS: Failure = Failure::Refused(Refusal::new(502, "the server's response made no sense"));
 const CLOSED: Failure =
     Failure::Refused(Refusal::new(502, "the server ended the connection without a response"));
 const SILENT: Failure = Failure::Refused(Refusal::new(504, "the server did not answer in time"));
 
-impl Carrier {
-    /// Brings a request to a server, and comes back with the head of the response.
-    pub(crate) async fn begin(
-        &self,
-        outgoing: &Outgoing,
-        wanted: Wanted<'_>,
-        source: &mut impl Source,
-        tries: &mut Tries,
-    ) -> Result<(Exchange, ResponseHead), Failure> {
-        let waits_until = Instant::now() + self.pool.config().queue.wait;
-        let retries = self.pool.config().retries;
-        let mut kept = true;
-        loop {
-            let Some(in_flight) = self.pool.choose(wanted, &tries.failed) else {
-                if !tries.failed.is_empty() {
-                    return Err(UNREACHED);
-                }
-                self.wait(waits_until).await?;
-                continue;
-            };
-            let server = Arc::clone(in_flight.server());
-            if tries.count > 0 {
-                server.retried(self.worker);
-            }
-            tries.last = Some(Arc::clone(&server));
-            tries.count += 1;
-            match self.attempt(in_flight, kept, outgoing, source).await {
-                Ok(begun) => return Ok(begun),
-                Err(Missed::Final(failure)) => return Err(failure),
-                Err(Missed::Unreached) if tries.count > retries => return Err(UNREACHED),
-                Err(Missed::Unreached) => tries.failed.push(server),
-                Err(Missed::Stale) => {
-                    kept = false;
-                    tries.count -= 1;
-                }
-            }
-        }
-    }
-
-    /// Waits for a server to become available.
-    async fn wait(&self, until: Instant) -> Result<(), Failure> {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() || !self.pool.wait(left).await { Err(UNAVAILABLE) } else { Ok(()) }
-    }
-
-    async fn attempt(
-        &self,
+impl Exchange {
+    /// A request that is about to be sent.
+    fn new(
+        carrier: &Carrier,
         in_flight: InFlight,
-        kept: bool,
+        link: Link,
         outgoing: &Outgoing,
-        source: &mut impl Source,
-    ) -> Result<(Exchange, ResponseHead), Missed> {
-        let started = Instant::now();
-        let server = Arc::clone(in_flight.server());
-        let fresh = if outgoing.repeatable { self.pool.config().keep_idle } else { FRESH };
-        let kept = if kept { server.connections().take(self.worker, fresh) } else { None };
-        let mut link = match kept {
-            Some(link) => link,
-            None => self.connect(&server).await?,
-        };
-        link.wire.out().extend_from_slice(&outgoing.head);
-        let mut exchange = Exchange {
+        started: Instant,
+    ) -> Self {
+        Self {
             in_flight,
-            carrier: self.clone(),
+            carrier: carrier.clone(),
             link: Some(link),
             is_sent: outgoing.framing == Framing::None,
             chunked: outgoing.framing == Framing::Chunked,
@@ -183,31 +105,16 @@ impl Carrier {
             outcome: None,
             is_tunnel: false,
             is_counted: true,
-        };
-        let head = exchange.head(outgoing, source).await?;
-        exchange.status = head.status;
-        exchange.keep_alive = head.keep_alive;
-        exchange.decoder = Decoder::new(head.framing);
-        if head.status >= 500 {
-            self.pool.failed(&server);
         }
-        Ok((exchange, head))
     }
 
-    async fn connect(&self, server: &Arc<Server>) -> Result<Link, Missed> {
-        let connecting = tokio::time::timeout(self.timeouts.connect, TcpStream::connect(server.address()));
-        let Ok(Ok(stream)) = connecting.await else {
-            self.pool.connect_failed(server, self.worker);
-            return Err(Missed::Unreached);
-        };
-        // Without it a response may wait for an acknowledgement; with it nothing but a little bandwidth is lost.
-        let _ = stream.set_nodelay(true);
-        server.connected();
-        Ok(server.connections().opened(stream, self.timeouts.response))
+    /// The head of the response has come.
+    fn answered(&mut self, head: &ResponseHead) {
+        self.status = head.status;
+        self.keep_alive = head.keep_alive;
+        self.decoder = Decoder::new(head.framing);
     }
-}
 
-impl Exchange {
     /// Sends the request and waits for the head of the response.
     async fn head(&mut self, outgoing: &Outgoing, source: &mut impl Source) -> Result<ResponseHead, Missed> {
         let mut scan = Scan::default();
@@ -366,6 +273,7 @@ impl Exchange {
     /// The tunnel has ended; `by_client`: the client broke off.
     pub(crate) fn tunnel_ended(&mut self, by_client: bool) -> Option<Failure> {
         if self.in_flight.server().traffic() == Traffic::Cut {
+            self.in_flight.server().was_cut();
             self.outcome = Some(Failure::Cut);
         } else if by_client {
             self.outcome = Some(Failure::ClientLeft);
@@ -406,7 +314,9 @@ impl Exchange {
         let server = self.in_flight.server();
         let by_server = failure == Failure::ServerBroke || [SENSELESS, CLOSED, SILENT].contains(&failure);
         let failure = if by_server && server.traffic() == Traffic::Cut { Failure::Cut } else { failure };
-        if by_server && failure != Failure::Cut {
+        if failure == Failure::Cut {
+            server.was_cut();
+        } else if by_server {
             server.broke(self.carrier.worker);
             self.carrier.pool.failed(server);
         }

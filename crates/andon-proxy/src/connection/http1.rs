@@ -10,11 +10,13 @@ use andon_core::balance::Traffic;
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 
+use self::response::{put, put_start};
+use self::upload::TOO_LARGE;
 use super::record::{Record, Texts, end_of};
 use super::{Place, Stream, View, farewell, tunnel};
 use crate::alarm::Alarm;
 use crate::body::{Decoder, Piece};
-use crate::exchange::{Exchange, Failure, Source};
+use crate::exchange::{Exchange, Failure};
 use crate::head::{Bounds, Framing, Known, RequestHead, ResponseHead, Scan, elements};
 use crate::mark;
 use crate::outgoing::{Incoming, Outgoing};
@@ -22,11 +24,11 @@ use crate::refusal::Refusal;
 use crate::site::Door;
 use crate::wire::Wire;
 
+mod response;
+mod upload;
+
 /// The server learns that a client spoke HTTP/1 with this proxy.
 const VIA: &[u8] = b"Via: 1.1 andon\r\n";
-
-/// Bytes that a client may send ahead of its next request's turn.
-const AHEAD: usize = 64 * 1024;
 
 /// After the last response, for a client that is still sending: so that it reads the response before it learns that
 /// nobody listens.
@@ -170,10 +172,7 @@ impl Http1 {
         self.received = 0;
         let outcome = self.carry(&head, &mut record).await;
         record.received = self.received;
-        let failure = match outcome {
-            Ok(()) => None,
-            Err(failure) => Some(failure),
-        };
+        let failure = outcome.err();
         // An answer of the proxy's own, if no other has begun.
         let done = match (failure, record.status) {
             (None, _) => Ok(()),
@@ -404,81 +403,4 @@ impl Http1 {
             pool: self.view.carrier.pool.name(),
         }
     }
-}
-
-const TOO_LARGE: Failure = Failure::Refused(Refusal::new(413, "the body of the request is too large"));
-
-impl Source for Http1 {
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, Failure>> {
-        if self.is_waiting {
-            self.is_waiting = false;
-            self.wire.out().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-        }
-        // Only the invitation above can be unwritten while the body is still wanted and no response has begun.
-        if self.wire.poll_flush(cx)?.is_pending() && self.received == 0 {
-            return Poll::Pending;
-        }
-        let most = self.view.door.limits.body_bytes;
-        loop {
-            match self.body.next(&mut self.wire.read, self.wire.over) {
-                Ok(Some(piece)) => {
-                    if let Piece::Data(data) = &piece {
-                        self.received += data.len() as u64;
-                    }
-                    self.alarm.clear();
-                    let is_too_large = most > 0 && self.received > most;
-                    return Poll::Ready(if is_too_large { Err(TOO_LARGE) } else { Ok(piece) });
-                }
-                Ok(None) => {}
-                Err(_) if self.wire.over => return Poll::Ready(Err(Failure::ClientLeft)),
-                Err(malformed) => return Poll::Ready(Err(Failure::Refused(Refusal::bad(malformed.0)))),
-            }
-            match self.wire.poll_fill(cx) {
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(_)) => return Poll::Ready(Err(Failure::ClientLeft)),
-                Poll::Pending => {
-                    self.alarm.ensure(self.view.door.timeouts.body);
-                    let late = Refusal::new(408, "the body of the request did not come in time");
-                    return self.alarm.poll(cx).map(|()| Err(Failure::Refused(late)));
-                }
-            }
-        }
-    }
-
-    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.wire.read.len() < AHEAD {
-            match self.wire.poll_fill(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(_)) => {}
-            }
-        }
-        Poll::Pending
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(_: std::io::Error) -> Self {
-        Failure::ClientLeft
-    }
-}
-
-/// Puts the status line and the fields of a response that go on to the client.
-fn put_start(out: &mut BytesMut, head: &ResponseHead) {
-    let digit = |number: u16| b'0' + u8::try_from(number % 10).unwrap_or(0);
-    let status = [digit(head.status / 100), digit(head.status / 10), digit(head.status)];
-    put(out, &[b"HTTP/1.1 ", &status, b" ", head.part(head.reason), b"\r\n"]);
-    let options = head.fields.iter().filter(|field| field.known == Known::Connection);
-    let dropped: Vec<&[u8]> = options.flat_map(|field| elements(head.part(field.value))).collect();
-    for field in &head.fields {
-        let name = head.part(field.name);
-        let never = field.known.ends_here() || (head.status == 204 && field.known == Known::ContentLength);
-        if !never && !dropped.iter().any(|dropped| dropped.eq_ignore_ascii_case(name)) {
-            put(out, &[name, b": ", head.part(field.value), b"\r\n"]);
-        }
-    }
-}
-
-fn put(out: &mut BytesMut, parts: &[&[u8]]) {
-    parts.iter().for_each(|part| out.extend_from_slice(part));
 }

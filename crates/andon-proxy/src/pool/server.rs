@@ -124,10 +124,7 @@ impl Server {
             Traffic::In(_) => {}
             Traffic::Out => self.connections.close_idle(),
             // Said again, it cuts again: a request may have slipped in before the first time.
-            Traffic::Cut => {
-                self.cuts.fetch_add(self.in_flight(), Relaxed);
-                self.connections.close_all();
-            }
+            Traffic::Cut => self.connections.close_all(),
         }
         before != number
     }
@@ -212,6 +209,11 @@ impl Server {
     /// A request was sent to it that another server could not be reached for.
     pub(crate) fn retried(&self, worker: usize) {
         self.tally.retry(worker);
+    }
+
+    /// A request was cut.
+    pub(crate) fn was_cut(&self) {
+        self.cuts.fetch_add(1, Relaxed);
     }
 
     /// A response was cut short or made no sense.

@@ -67,6 +67,8 @@ fn a_drained_server_gets_nothing_new_and_ends_what_it_has() {
     let (a, b) = (held("a", release.clone()), held("b", release.clone()));
     let scene = Scene::before(&[&a, &b]);
     shares(&scene, 50);
+    let all = || scene.sight("a").sessions.unwrap() + scene.sight("b").sessions.unwrap();
+    until("nothing under way", || (all() == 0).then_some(()));
     let mut held = Client::to(scene.address);
     held.say("GET /held HTTP/1.1\r\nHost: x\r\n\r\n");
     let busy = until("a request under way", || {

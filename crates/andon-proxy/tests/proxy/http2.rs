@@ -90,6 +90,19 @@ fn many_requests_share_a_connection_and_reach_servers_over_http_1() {
 }
 
 #[test]
+fn cookies_that_come_one_by_one_go_on_as_one() {
+    let backend = Backend::named("a");
+    let scene = Scene::before(&[&backend]);
+    run(async {
+        let request = get("/").header("cookie", "a=1").header("x", "y").header("cookie", "b=2");
+        let response = connect(scene.address).await.send_request(request.body(Upload::of("")).unwrap()).await;
+        assert_eq!(response.unwrap().status(), 200);
+    });
+    let head = backend.heard()[0].head.clone();
+    assert!(head.contains("cookie: a=1; b=2\r\n") && head.matches("cookie").count() == 1, "{head}");
+}
+
+#[test]
 fn trailers_pass_in_both_directions() {
     let backend = Backend::answering(|_| {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n".into()

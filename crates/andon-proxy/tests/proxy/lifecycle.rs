@@ -149,3 +149,21 @@ fn a_client_that_leaves_in_the_middle_of_its_request_is_recorded_as_such() {
     let line = scene.log.first();
     assert_eq!((line.end, line.status, line.received), (End::ClientLeft, 0, 3));
 }
+
+#[test]
+fn a_connection_that_is_kept_open_is_good_for_one_more_request() {
+    let backend = Backend::named("a");
+    let mut scene = Scene::before(&[&backend]);
+    let (mut kept, mut fresh) = (Client::to(scene.address), Client::to(scene.address));
+    assert_eq!(kept.get("/").header("connection"), None);
+    until("both connections", || (scene.proxy.connections() == 2).then_some(()));
+    scene.stop();
+    until("a closed port", || std::net::TcpStream::connect(scene.address).is_err().then_some(()));
+    for client in [&mut kept, &mut fresh] {
+        let reply = client.get("/");
+        assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
+        assert!(client.is_ended());
+    }
+    drop((kept, fresh));
+    assert_eq!(scene.departure().cut, 0);
+}

@@ -1,5 +1,12 @@
 //! The proxy as clients and servers see it: real sockets on loopback, bytes in and bytes out.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests: also the parts that several tests share"
+)]
+
 mod backend;
 mod client;
 mod scene;
