@@ -129,10 +129,7 @@ impl Watched<'_> {
                 let wide = if paint.live { width().max(usize::from(columns).min(160)) } else { usize::MAX };
                 let lines = table::lines(&self.name, &moment, paint, wide, height);
                 match &live {
-                    Some(bar) => {
-                        bar.set_message(lines.join("\n"));
-                        bar.tick();
-                    }
+                    Some(bar) => bar.set_message(lines.join("\n")),
                     None => lines.iter().for_each(|line| say(line)),
                 }
             }

@@ -218,14 +218,17 @@ fn number(number: f64) -> String {
         n if n <= 0.0 => "0".to_owned(),
         n if n < 0.05 => "<0.1".to_owned(),
         n if n < 9.95 => format!("{n:.1}"),
-        n => thousands(n.round() as u64),
+        n => grouped(&format!("{n:.0}")),
     }
 }
 
 fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    grouped(&number.to_string())
+}
+
+fn grouped(digits: &str) -> String {
+    let groups = digits.as_bytes().rchunks(3).rev();
+    let groups: Vec<&str> = groups.filter_map(|group| std::str::from_utf8(group).ok()).collect();
     groups.join(",")
 }
 
