@@ -21,7 +21,7 @@ pub(crate) const BALANCER_HOST: &str = "host(\"lb1\", local = True)";
 
 /// Quick, but with every safeguard: one host, two, the rest; two at a time.
 const ROLLOUT: &str = r#"waves = [1, 2, "100%"], max_parallel = 2, min_healthy_time = "300ms",
-    healthy_deadline = "60s", bake = "500ms", drain_timeout = "12s""#;
+    healthy_deadline = "60s", bake = "500ms", drain_timeout = "30s""#;
 
 /// `web1`, `web2`, …, and all that is deployed to them.
 pub(crate) struct Shop {
