@@ -2,6 +2,8 @@
 //!
 //! The process is this test program itself, started again for the one ignored test that serves.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests: also the parts that several tests share")]
+
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

@@ -3,6 +3,8 @@
 //! The real proxy, real sockets; behind it a server that keeps every byte, which a strict reader reads again. For each
 //! case: either the proxy refuses with the right status and nothing reached the server, or what did is unambiguous.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests: also the parts that several tests share")]
+
 mod connections;
 mod exchange;
 mod framing;
