@@ -12,7 +12,7 @@ use crate::balance::Pool;
 use crate::digest::Digest;
 use crate::host::Placement;
 use crate::kind::Kind;
-use crate::line::{Host, Service, Set, Site, Transport};
+use crate::line::{BalancerKind, Host, Service, Set, Site, Transport};
 use crate::name::HostName;
 use crate::name::ScopeName;
 use crate::release::{Release, ReleaseId};
@@ -180,6 +180,11 @@ impl Plan {
     pub fn can_go_back(&self) -> bool {
         let live = self.switch.as_ref().is_some_and(|switch| !switch.from_hosts.is_empty());
         self.back_to.is_some() || live
+    }
+
+    /// Whether hosts leave and come back together, because each change of a balancer costs a reload.
+    pub fn moves_together(&self) -> bool {
+        self.pools.iter().any(|planned| matches!(planned.pool.balancer, BalancerKind::Nginx { .. }))
     }
 
     /// How many hosts change.

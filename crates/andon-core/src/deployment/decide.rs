@@ -171,6 +171,12 @@ impl Deployment {
         if let Some(planned) = plan.sites.get(wave) {
             return self.run_site(now, plan, wave, planned);
         }
+        if plan.moves_together() && !self.in_state(is_leaving) {
+            let back = self.enable_ready(plan);
+            if !back.is_empty() {
+                return back;
+            }
+        }
         // A host of an earlier wave that was out of reach then, and is prepared now, is not forgotten.
         let waiting =
             |host: &&HostName| self.hosts.get(*host).is_some_and(|run| run.state == HostState::Prepared);
@@ -214,13 +220,21 @@ impl Deployment {
             Phase::Bake { .. } if plan.switch.is_some() => 0,
             Phase::Bake { .. } => plan.waves.len(),
         };
-        self.stop_on_verdict(now, plan, wave)
-            .unwrap_or_else(|| self.put_back_one_bad_host(plan).into_iter().collect())
+        if let Some(stop) = self.stop_on_verdict(now, plan, wave) {
+            return stop;
+        }
+        if let Some(back) = self.put_back_one_bad_host(plan) {
+            return vec![back];
+        }
+        // Verified hosts do not wait for a person with those that have not begun.
+        if self.in_state(is_leaving) { Vec::new() } else { self.enable_ready(plan) }
     }
 
     fn start_host(&self, now: Time, plan: &Plan, wave: usize, host: &HostName) -> Vec<Fact> {
         let cycling = self.hosts.values().filter(|run| in_cycle(run)).count();
-        if cycling >= plan.max_parallel as usize {
+        let begins = |run: &HostRun| run.since == now && is_doing(run, Stage::Drain);
+        let alone = || self.hosts.values().filter(|run| in_cycle(run)).all(begins);
+        if cycling >= plan.max_parallel as usize || (plan.moves_together() && !alone()) {
             return Vec::new();
         }
         if self.may_leave_service(plan, host) {
@@ -373,6 +387,18 @@ impl Deployment {
         let token = Token::new(self.id.0, self.fence, host, stage, way == Way::Back, attempt);
         Fact::Host { host: host.clone(), state: HostState::Doing(Doing { stage, way, token }) }
     }
+}
+
+/// Between leaving service and being verified.
+fn is_leaving(state: &HostState) -> bool {
+    matches!(
+        state,
+        HostState::Doing(Doing {
+            stage: Stage::Drain | Stage::Activate | Stage::Verify,
+            way: Way::Forward,
+            ..
+        })
+    )
 }
 
 pub(super) fn is_doing(run: &HostRun, stage: Stage) -> bool {

@@ -43,7 +43,9 @@ impl Deployment {
     /// Whether a verified host waits until the others of its set or site are.
     pub(super) fn waits_for_others(&self, host: &HostName) -> bool {
         self.plan.as_ref().is_some_and(|plan| {
-            plan.switch.is_some() || plan.sites.iter().any(|site| site.hosts.contains(host))
+            plan.switch.is_some()
+                || plan.moves_together() && plan.is_balanced(host)
+                || plan.sites.iter().any(|site| site.hosts.contains(host))
         })
     }
 
@@ -98,9 +100,9 @@ impl Deployment {
         Some(vec![Fact::Entered { state: State::Paused { reason, at: Phase::Wave(wave) } }])
     }
 
-    /// Verified hosts of sites go back into their balancers.
+    /// Verified hosts that waited for one another go back into their balancers. Those of a set wait for the switch.
     pub(super) fn enable_ready(&self, plan: &Plan) -> Vec<Fact> {
-        if plan.sites.is_empty() {
+        if plan.switch.is_some() {
             return Vec::new();
         }
         let ready = self.hosts.iter().filter(|(_, run)| run.state == HostState::Ready);

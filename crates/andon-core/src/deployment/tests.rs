@@ -435,12 +435,15 @@ proptest! {
         floor in proptest::option::of(0u8..100),
         balancer in proptest::option::of(proptest::collection::vec(any_failure(), 0..40)),
         two_sets in any::<bool>(),
-        (sites, failing_commands) in (any::<bool>(), 0usize..3),
+        (sites, failing_commands, reloads) in (any::<bool>(), 0usize..3, any::<bool>()),
     ) {
         let two_sets = two_sets && balancer.is_some();
         let mut fleet = Fleet::running(hosts);
         if balancer.is_some() {
             fleet = if two_sets { fleet.with_green_set() } else { fleet.balanced() };
+            if reloads && !two_sets {
+                fleet = fleet.reloading();
+            }
             if sites && !two_sets {
                 fleet = fleet.in_sites(&["fra", "ams"]);
             }

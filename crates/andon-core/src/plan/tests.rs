@@ -167,6 +167,18 @@ impl Fleet {
         self
     }
 
+    /// The same behind an nginx, whose every change is a reload.
+    pub(crate) fn reloading(mut self) -> Self {
+        self = self.balanced();
+        let (upstream, include) = ("www".to_owned(), PathBuf::from("/etc/nginx/andon/www.conf"));
+        let program = vec!["nginx".to_owned()];
+        let sight = self.sights.pop_first().unwrap().1;
+        self.pools[0].pool.balancer =
+            BalancerKind::Nginx { upstream, include, program, access_log: None, log_format: None };
+        self.sights.insert(self.pools[0].pool.name(), sight);
+        self
+    }
+
     /// The same with a green set beside it on the same hosts, that has nothing and no traffic yet.
     pub(crate) fn with_green_set(self) -> Self {
         let Self { mut service, hosts, known, mut observed, scope, .. } = self.balanced();

@@ -6,7 +6,7 @@ use super::super::*;
 use super::name;
 use super::world::{Answer, World, ana};
 use crate::balance::{FailureKind, Traffic};
-use crate::host::Stage;
+use crate::host::{Stage, TokenStatus};
 use crate::plan::tests::Fleet;
 use crate::quantity::Share;
 
@@ -234,6 +234,44 @@ fn a_host_that_has_fallen_ill_is_changed_when_nobody_else_may_go() {
     world.balancer.down.clear();
     assert_eq!(*world.run(), State::Succeeded);
     assert_eq!(world.activated(Way::Forward), ["web1", "web3", "web4", "web2"]);
+}
+
+#[test]
+fn hosts_behind_a_balancer_that_must_be_reloaded_leave_and_come_back_together() {
+    let mut fleet = Fleet::running(8).reloading();
+    fleet.service.rollout.waves = vec![Share::Hosts(1), Share::Percent(100)];
+    fleet.service.rollout.max_parallel = Share::Hosts(4);
+    fleet.service.rollout.min_available = Some(Share::Percent(50));
+    let mut world = World::new(&fleet).host("web3", Stage::Observe, &[Answer::Cut(TokenStatus::Running)]);
+    assert_eq!(*world.run(), State::Succeeded);
+    let moments = |name: &str| -> Vec<(Time, usize)> {
+        let mut moments: std::collections::BTreeMap<Time, usize> = std::collections::BTreeMap::new();
+        for (at, fact) in &world.facts {
+            if matches!(fact, Fact::Host { state, .. } if state.name() == name) {
+                *moments.entry(*at).or_default() += 1;
+            }
+        }
+        moments.into_iter().collect()
+    };
+    let sizes = |name| moments(name).into_iter().map(|(_, hosts)| hosts).collect::<Vec<_>>();
+    assert_eq!((sizes("draining"), sizes("enabling")), (vec![1, 4, 3], vec![1, 4, 3]));
+}
+
+#[test]
+fn verified_hosts_come_back_although_the_deployment_is_paused() {
+    let mut fleet = Fleet::running(8).reloading();
+    fleet.service.rollout.waves = vec![Share::Hosts(1), Share::Percent(100)];
+    fleet.service.rollout.max_parallel = Share::Hosts(4);
+    fleet.service.rollout.min_available = Some(Share::Percent(50));
+    let mut world = World::new(&fleet);
+    world.run_until(
+        |fact| matches!(fact, Fact::Host { host, state: HostState::Ready } if host.as_str() == "web2"),
+    );
+    world.ask(Ask::Pause);
+    assert!(matches!(world.run(), State::Paused { .. }));
+    assert!(world.deployment.hosts.values().all(|run| run.serving), "{:?}", world.states());
+    world.ask(Ask::Resume);
+    assert_eq!(*world.run(), State::Succeeded);
 }
 
 #[test]
