@@ -73,15 +73,18 @@ impl Until {
     }
 }
 
-/// Whether a deployment is paused and no host is in its cycle. One that is only watched, at the end, serves.
+/// Whether a deployment is paused and no host is in its cycle, nor a site on its way. A host that is only watched, at
+/// the end, serves.
 pub(crate) fn is_at_rest(deployment: &Deployment) -> bool {
     let State::Paused { at, .. } = &deployment.state else { return false };
     let watched = matches!(at, Phase::Bake { .. });
-    deployment.hosts.values().all(|run| match &run.state {
-        HostState::Doing(doing) => watched && doing.stage == Stage::Observe,
-        HostState::Unknown { .. } => false,
-        _ => true,
-    })
+    let moving = !deployment.site_orders().is_empty();
+    !moving
+        && deployment.hosts.values().all(|run| match &run.state {
+            HostState::Doing(doing) => watched && doing.stage == Stage::Observe,
+            HostState::Unknown { .. } => false,
+            _ => true,
+        })
 }
 
 /// What a driver needs.
