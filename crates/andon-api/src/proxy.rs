@@ -1,8 +1,8 @@
 //! What is said on the control socket of the built-in proxy.
 //!
 //! The same frames as between controllers and agents. A connection begins with [`ToProxy::Hello`]; then the client
-//! asks and the proxy answers, one by one and in order. A connection may stay open as long as the client likes; the
-//! proxy ends one that leaves a frame half sent. No input or output happens here.
+//! asks and the proxy answers, one by one and in order. A connection may stay open for more questions; the proxy ends
+//! one that is silent for a minute or leaves a frame half sent. No input or output happens here.
 
 use andon_core::balance::{BalancerFailure, PoolSight, Wishes};
 use serde::{Deserialize, Serialize};
