@@ -71,7 +71,7 @@ pub(crate) struct Exchange {
 enum Missed {
     /// The server could not be reached.
     Unreached,
-    /// A kept connection had ended; nobody has acted on the request.
+    /// The connection had ended, or was to be ended; nobody has acted on the request.
     Stale,
     /// There is nothing more to try.
     Final(Failure),

@@ -105,7 +105,7 @@ impl Carrier {
         if server.traffic() == Traffic::Cut {
             // It was cut while the connection was being opened; nothing was sent yet.
             server.connections().close(&link);
-            return Err(Missed::Unreached);
+            return Err(Missed::Stale);
         }
         link.wire.out().extend_from_slice(&outgoing.head);
         let mut exchange = Exchange::new(self, in_flight, link, outgoing, started);

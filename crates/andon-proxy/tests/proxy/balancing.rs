@@ -92,13 +92,15 @@ fn a_drained_server_gets_nothing_new_and_ends_what_it_has() {
 #[test]
 fn a_cut_ends_what_is_under_way_and_counts_it() {
     let a = Backend::talking(|talk| {
-        talk.request();
+        if let Some(heard) = talk.request() {
+            talk.keep(&heard);
+        }
         talk.wait_for_end();
     });
     let scene = Scene::before(&[&a]);
     let mut client = Client::to(scene.address);
     client.say("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-    until("the request at the server", || (scene.sight("a").sessions == Some(1)).then_some(()));
+    until("the request at the server", || (a.heard().len() == 1).then_some(()));
     scene.pool().set(&server("a"), Traffic::Cut).unwrap();
     assert_eq!(client.reply().status, 503);
     until("nothing under way", || (scene.sight("a").sessions == Some(0)).then_some(()));
