@@ -89,10 +89,14 @@ impl Load {
         total
     }
 
-    /// Begins no further request, waits for those under way, and tells all that was counted since the start. Takes at
-    /// most as long as the patience of the mix.
-    pub fn stop(mut self) -> Tally {
+    /// Begins no further request, and waits for those under way: at most as long as the patience of the mix.
+    pub fn finish(&mut self) {
         self.end(Wish::Finish);
+    }
+
+    /// [Finishes](Self::finish), and tells all that was counted since the start.
+    pub fn stop(mut self) -> Tally {
+        self.finish();
         self.so_far()
     }
 
