@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use andon_core::deployment::{Ask, Deployment, PauseReason, State};
+use andon_core::time::Time;
 use andon_server::{Controller, Going, Problem, Progress, clock};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,7 +15,7 @@ use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::screen::paragraph;
 use crate::screen::waiting::Reminders;
-use crate::{exit, json, screen};
+use crate::{exit, json, screen, when};
 
 /// How often the live picture is drawn anew although nothing happened: its clocks move.
 const TICK: Duration = Duration::from_millis(500);
@@ -22,7 +23,7 @@ const TICK: Duration = Duration::from_millis(500);
 /// Watches to the end. Ctrl-C asks for an orderly abort; a second one leaves at once.
 pub(crate) async fn follow(controller: &Controller, mut going: Going, as_json: bool) -> Done {
     let paint = Paint::stdout();
-    let ended = match watch_to_end(controller, &mut going, as_json).await? {
+    let ended = match watch_to_end(controller, &mut going, as_json, None).await? {
         Watched::Left(id) => {
             let next = format!("it goes on with: andon resume {id}");
             say(&format!("left at once; hosts finish their step and wait. {next}"));
@@ -46,20 +47,24 @@ pub(crate) enum Watched {
     Left(u64),
 }
 
-/// Shows a deployment until it ends or is left. What it came to is for the caller to say.
+/// Tells in a few words what goes on beside a deployment, whenever it is asked.
+pub(crate) type Beside<'a> = &'a dyn Fn() -> String;
+
+/// Shows a deployment until it ends or is left, and what goes on `beside` it. What it came to is for the caller to say.
 pub(crate) async fn watch_to_end(
     controller: &Controller,
     going: &mut Going,
     silent: bool,
+    beside: Option<Beside<'_>>,
 ) -> Result<Watched, Failure> {
-    let mut view = View::new(Paint::stdout(), silent);
+    let mut view = View::new(Paint::stdout(), silent, beside);
     view.begin(&going.progress.borrow());
     let watched = watch(controller, going, &mut view).await;
     view.end();
     watched
 }
 
-async fn watch(controller: &Controller, going: &mut Going, view: &mut View) -> Result<Watched, Failure> {
+async fn watch(controller: &Controller, going: &mut Going, view: &mut View<'_>) -> Result<Watched, Failure> {
     let Going { id, progress, end } = going;
     // One listener for all of the time: Ctrl-C while something is drawn counts, too.
     let mut ctrl_c = signal(SignalKind::interrupt())
@@ -123,17 +128,18 @@ pub(crate) fn ending(deployment: &Deployment, paint: Paint) -> String {
 }
 
 /// Where pictures go.
-struct View {
+struct View<'a> {
     paint: Paint,
     silent: bool,
+    beside: Option<Beside<'a>>,
     live: Option<ProgressBar>,
     last: Option<Arc<Deployment>>,
     told_of_pause: bool,
     reminders: Reminders,
 }
 
-impl View {
-    fn new(paint: Paint, silent: bool) -> Self {
+impl<'a> View<'a> {
+    fn new(paint: Paint, silent: bool, beside: Option<Beside<'a>>) -> Self {
         let live = (paint.live && !silent).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
             // Without a template that can fail there is nothing to draw; plain text always parses.
@@ -142,7 +148,15 @@ impl View {
             }
             bar
         });
-        Self { paint, silent, live, last: None, told_of_pause: false, reminders: Reminders::default() }
+        Self {
+            paint,
+            silent,
+            beside,
+            live,
+            last: None,
+            told_of_pause: false,
+            reminders: Reminders::default(),
+        }
     }
 
     fn begin(&self, progress: &Progress) {
@@ -165,11 +179,13 @@ impl View {
             return;
         }
         if let Some(live) = &self.live {
-            live.set_message(screen::picture(progress, now, self.paint, width()).join("\n"));
+            let beside = self.beside.map(|tell| tell());
+            live.set_message(screen::picture(progress, now, self.paint, width(), beside).join("\n"));
             live.tick();
         } else {
             let changes = screen::changes(self.last.as_deref(), &progress.deployment, now);
             changes.iter().chain(&self.reminders.lines(progress, now)).for_each(|line| say(line));
+            self.tell_beside(&progress.deployment, now);
         }
         let deployment = &progress.deployment;
         let paused = match &deployment.state {
@@ -188,6 +204,14 @@ impl View {
         }
         self.told_of_pause = paused.is_some();
         self.last = Some(Arc::clone(deployment));
+    }
+
+    /// What goes on beside the deployment, where a log hears of it: with each new phase.
+    fn tell_beside(&self, deployment: &Deployment, now: Time) {
+        let began = self.last.as_ref().is_some_and(|last| last.state != deployment.state);
+        if let Some(tell) = self.beside.filter(|_| began && !deployment.state.is_terminal()) {
+            say(&format!("{}  {}", when::clock(now), tell()));
+        }
     }
 
     /// A line that stays above the picture.

@@ -48,8 +48,14 @@ pub(crate) fn paragraph(lead: &str, text: &str, width: usize) -> String {
     format!("{lead}{}", lines.join(&format!("\n{indent}")))
 }
 
-/// The lines of the live picture, each within `width` columns.
-pub(crate) fn picture(progress: &Progress, now: Time, paint: Paint, width: usize) -> Vec<String> {
+/// The lines of the live picture, each within `width` columns. What goes on `beside` the deployment comes last.
+pub(crate) fn picture(
+    progress: &Progress,
+    now: Time,
+    paint: Paint,
+    width: usize,
+    beside: Option<String>,
+) -> Vec<String> {
     let deployment = &progress.deployment;
     let mut lines = Vec::new();
     match (&deployment.plan, progress.behind) {
@@ -65,6 +71,7 @@ pub(crate) fn picture(progress: &Progress, now: Time, paint: Paint, width: usize
         }
         (None, None) => lines.push("  about to start".to_owned()),
     }
+    lines.extend(beside.map(|text| format!("  {text}")));
     let cut = if paint.unicode { "…" } else { "..." };
     lines.iter().map(|line| console::truncate_str(line, width, cut).into_owned()).collect()
 }

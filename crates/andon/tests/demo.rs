@@ -27,7 +27,10 @@ struct Demo {
 
 impl Demo {
     fn start(words: &[&str]) -> Self {
-        let place = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), words)
+    }
+
+    fn start_in(place: TempDir, words: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_andon"));
         command.arg("demo").args(words).current_dir(place.path());
         command.env("HOME", place.path()).env("TMPDIR", place.path()).env("LC_ALL", "C.UTF-8");
@@ -65,7 +68,19 @@ impl Demo {
         serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?} in\n{}", self.said))
     }
 
-    /// Neither a process nor a file of it is left.
+    /// The directory of its fleet.
+    fn directory(&self) -> PathBuf {
+        fs::read_dir(self.place.path()).unwrap().next().unwrap().unwrap().path()
+    }
+
+    /// The control socket of its balancer, as the configuration names it.
+    fn control(&self) -> PathBuf {
+        let config = fs::read_to_string(self.directory().join("proxy.toml")).unwrap();
+        let control = config.lines().find_map(|line| line.strip_prefix("control = ")).unwrap();
+        serde_json::from_str(control).unwrap()
+    }
+
+    /// Neither a process nor a file of it is left, its balancer and the control socket included.
     #[track_caller]
     fn assert_gone(&self) {
         assert_eq!(processes_of(self.place.path()), Vec::<String>::new(), "after\n{}", self.said);
@@ -100,10 +115,17 @@ fn processes_of(directory: &Path) -> Vec<String> {
     .collect()
 }
 
-/// The parts of the acts that are the same every time.
+/// Requests that come in a second of an act at least, on a machine that does much else.
+const FEW: f64 = 20.0;
+
+/// The parts of the acts that are the same every time. Customers were there, and lost nothing.
 fn outcomes(report: &Value) -> Value {
     let acts = report["acts"].as_array().unwrap();
     for act in acts {
+        let (requests, seconds) = (act["requests"].as_u64().unwrap(), act["seconds"].as_f64().unwrap());
+        assert!(requests as f64 > FEW * seconds, "{act}");
+        assert_eq!(act["failed_requests"], 0, "{act}");
+        assert!(act["p99_ms"].as_f64().unwrap() > 0.0, "{act}");
         assert!(act["seconds"].as_f64().unwrap() > 0.0, "{act}");
         assert!(!act["name"].as_str().unwrap().is_empty(), "{act}");
     }
@@ -112,6 +134,27 @@ fn outcomes(report: &Value) -> Value {
 
 fn as_announced() -> Value {
     json!([["succeeded", 6, 0], ["rolled_back", 1, 1]])
+}
+
+/// Kills the web service of a host of the fleet in a directory, and says whether there was one.
+fn kill_service(directory: &Path, host: &str) -> bool {
+    let directory = directory.join(".andon/hosts").join(host);
+    let needle = directory.as_os_str().as_bytes();
+    let mut services = andon_testbed::process::all().into_iter().filter(|process| {
+        let line = fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
+        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+        words.get(1) == Some(&&b"demo-service"[..]) && words.iter().any(|word| word.starts_with(needle))
+    });
+    services.any(|process| {
+        let pid = Pid::from_raw(i32::try_from(process.pid).unwrap()).unwrap();
+        kill_process(pid, Signal::KILL).is_ok()
+    })
+}
+
+/// What another command of Andon says.
+fn said(words: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_andon")).args(words).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }
 
 fn get(port: u16, path: &str) -> std::io::Result<String> {
@@ -131,6 +174,18 @@ fn a_demo_plays_both_acts_as_announced_and_leaves_nothing_behind() {
     let story = &demo.said;
     assert!(story.contains("web1, in the first wave, failed to verify"), "{story}");
     assert!(story.contains("1 host restored, 5 hosts never touched"), "{story}");
+    let counted: Vec<&str> =
+        story.lines().filter(|line| line.contains(" requests meanwhile, none failed")).collect();
+    assert_eq!(counted.len(), 2, "{story}");
+    let words = story.split_whitespace().collect::<Vec<_>>().join(" ");
+    let answers: Vec<&str> =
+        words.match_indices(" of them.").map(|(at, _)| words[..at].rsplit(' ').next().unwrap()).collect();
+    assert!(answers[0].parse::<u64>().unwrap() > 0, "the good release had no customers: {story}");
+    assert_eq!(answers[1], "none", "customers met the broken release: {story}");
+    for phase in ["wave 2 of 3", "putting back"] {
+        let rest = &story[story.find(phase).unwrap()..];
+        assert!(rest.contains("  customers  "), "nothing is told of customers after {phase}: {story}");
+    }
     demo.assert_gone();
 }
 
@@ -147,7 +202,7 @@ fn two_demos_at_the_same_time_do_not_disturb_each_other() {
 
 #[test]
 fn ctrl_c_in_the_middle_of_an_act_leaves_nothing_behind() {
-    for moment in ["Act 1", "web1 activating", "wave 2"] {
+    for moment in ["The shop opens", "Act 1", "web1 draining", "web1 activating", "wave 2"] {
         let mut demo = Demo::start(&["--once"]);
         demo.until_said(moment);
         demo.signal(Signal::INT);
@@ -174,20 +229,57 @@ fn the_fleet_serves_the_old_release_until_ctrl_c() {
     let scene = demo.until_said("http://127.0.0.1:");
     let digits = scene.split("127.0.0.1:").nth(1).unwrap().split('/').next().unwrap();
     let first: u16 = digits.parse().unwrap();
-    demo.until_said("curl ");
-    for port in first..first + 6 {
+    let balancer = demo.until_said("curl ");
+    let digits = balancer.split("127.0.0.1:").nth(1).unwrap().split('/').next().unwrap();
+    let balancer: u16 = digits.parse().unwrap();
+    assert!(!(first..first + 6).contains(&balancer));
+    for port in (first..first + 6).chain([balancer]) {
         let page = get(port, "/checkout").unwrap();
         assert!(page.contains("background: #0a6e31"), "{page}");
     }
-    let line = fs::read_dir(demo.place.path()).unwrap().next().unwrap().unwrap().path().join("line.star");
-    let shown = Command::new(env!("CARGO_BIN_EXE_andon"))
-        .args(["--line", line.to_str().unwrap(), "show", "2"])
-        .output()
-        .unwrap();
-    let shown = String::from_utf8(shown.stdout).unwrap();
+    let line = demo.directory().join("line.star");
+    let shown = said(&["--line", line.to_str().unwrap(), "show", "3"]);
     assert!(shown.contains("the checkout button can be seen"), "{shown}");
+    let config = demo.directory().join("proxy.toml");
+    let shown = said(&["proxy", "show", "--config", config.to_str().unwrap()]);
+    assert!(shown.contains("6 of 6 servers in traffic"), "{shown}");
     demo.signal(Signal::INT);
     assert_eq!(demo.end().code(), Some(0), "{}", demo.said);
-    assert!(wait_until(PATIENCE, || (first..first + 6).all(|port| get(port, "/").is_err())));
+    let all = || (first..first + 6).chain([balancer]);
+    assert!(wait_until(PATIENCE, || all().all(|port| get(port, "/").is_err())));
+    demo.assert_gone();
+}
+
+#[test]
+fn a_long_name_of_the_directory_for_temporary_files_is_no_obstacle() {
+    let name = "a-directory-that-has-a-long-name".repeat(4);
+    let place = tempfile::Builder::new().prefix(&name).tempdir().unwrap();
+    let mut demo = Demo::start_in(place, &["--once"]);
+    demo.until_said("wave 2");
+    let control = demo.control();
+    assert!(control.exists(), "{}", control.display());
+    assert_eq!(demo.end().code(), Some(0), "{}", demo.said);
+    assert_eq!(outcomes(&demo.last_line()), as_announced());
+    demo.assert_gone();
+    assert!(!control.parent().unwrap().exists(), "{}", control.display());
+}
+
+#[test]
+fn a_host_that_dies_before_customers_is_counted_and_not_hidden() {
+    let mut demo = Demo::start(&["--once"]);
+    demo.until_said("wave 2");
+    let place = demo.directory();
+    assert!(wait_until(PATIENCE, || kill_service(&place, "web6")));
+    // Nothing may have been under way there; when it has come back, once or twice more.
+    for _ in 0..2 {
+        wait_until(Duration::from_secs(3), || kill_service(&place, "web6"));
+    }
+    assert_eq!(demo.end().code(), Some(1), "{}", demo.said);
+    let report = demo.last_line();
+    let failed: u64 =
+        report["acts"].as_array().unwrap().iter().map(|act| act["failed_requests"].as_u64().unwrap()).sum();
+    assert!(failed > 0, "{}", demo.said);
+    assert!(demo.said.contains(" failed; "), "{}", demo.said);
+    assert!(demo.said.contains("This act did not end as announced"), "{}", demo.said);
     demo.assert_gone();
 }

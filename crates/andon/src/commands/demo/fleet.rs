@@ -1,4 +1,5 @@
-//! The demo's fleet: a directory of its own, ports, a line, releases; and its end, after which nothing is left.
+//! The demo's fleet: a directory of its own, ports, a balancer, a line, releases; and its end, after which nothing is
+//! left.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -13,6 +14,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::task::AbortHandle;
 
+use super::balancer::Balancer;
 use super::ports::Ports;
 use super::processes;
 use crate::args::Common;
@@ -21,6 +23,10 @@ use crate::failure::Failure;
 
 /// Hosts of the fleet. The line says so, too.
 pub(super) const HOSTS: u16 = 6;
+/// What the shop sells from the second release on.
+const COFFEE: &str = "Tea, coffee, ";
+/// What it sells before.
+const TEA: &str = "Tea, ";
 /// What makes the checkout button visible, and what its production test looks for.
 const SEEN: &str = "background: #0a6e31";
 /// White, like its letters.
@@ -29,6 +35,13 @@ const UNSEEN: &str = "background: #fff";
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// What is careful in the line, and what stands there while nobody is in the shop.
+const HASTE: [(&str, &str); 3] = [
+    (r#"waves            = [1, 2, "100%"]"#, r#"waves            = ["100%"]"#),
+    ("max_parallel     = 3", "max_parallel     = 6"),
+    (r#"bake             = "1s""#, r#"bake             = "0s""#),
+];
+
 const LINE_TEXT: &str = include_str!("files/line.star");
 const INDEX: &str = include_str!("files/index.html");
 const CHECKOUT: &str = include_str!("files/checkout.html");
@@ -36,16 +49,22 @@ const CHECKOUT: &str = include_str!("files/checkout.html");
 /// The releases of the shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shop {
+    /// The first one.
+    Opening,
     /// As it should be.
     Good,
     /// Healthy in every way, but nobody can see the checkout button.
     WhiteOnWhite,
 }
 
-/// Six local hosts and what belongs to them.
+/// Six local hosts and what belongs to them. Dropped before its end, by a panic, it ends, too.
 pub(super) struct Fleet {
-    directory: TempDir,
+    /// Present until the end.
+    directory: Option<TempDir>,
+    path: PathBuf,
     ports: Ports,
+    /// What stands before the hosts.
+    pub(super) balancer: Balancer,
     /// The words that lead any command to this fleet.
     pub(super) common: Common,
     /// What drives the deployment under way.
@@ -63,20 +82,21 @@ impl Fleet {
                 Failure::broken(format!("the demo has no place for its files: {error}"))
                     .next("name a directory that can be written: TMPDIR=DIR andon demo")
             })?;
-        let ports = Ports::reserve(HOSTS).map_err(|error| {
-            Failure::broken(format!("no {HOSTS} ports in a row are free on 127.0.0.1: {error}"))
+        let path = directory.path().to_owned();
+        let ports = Ports::reserve(HOSTS + 1).map_err(|error| {
+            Failure::broken(format!("no {} ports in a row are free on 127.0.0.1: {error}", HOSTS + 1))
         })?;
-        let line = directory.path().join(LINE);
-        let text = LINE_TEXT.replace("BASE", &ports.base.to_string());
-        fs::write(&line, text).map_err(|error| unwritten(&line, &error))?;
-        let data = Some(directory.path().join(".andon"));
-        let common = Common { line: Some(line), data, ssh_config: None, json };
-        Ok(Self { directory, ports, common, driver: None, placements: Vec::new() })
+        let base = ports.base;
+        let balancer = Balancer::describe(&path, base + HOSTS + 1, base + 1..=base + HOSTS)?;
+        let data = Some(path.join(".andon"));
+        let common = Common { line: Some(path.join(LINE)), data, ssh_config: None, json };
+        let directory = Some(directory);
+        Ok(Self { directory, path, ports, balancer, common, driver: None, placements: Vec::new() })
     }
 
     /// Where everything of it lies.
     pub(super) fn path(&self) -> &Path {
-        self.directory.path()
+        &self.path
     }
 
     /// The ports of the first and the last host.
@@ -96,17 +116,25 @@ impl Fleet {
             "#!/bin/sh\n# Serves the pages of the release that this script is part of.\nexec {} demo-service --pages \"${{0%/bin/www}}/pages\" \"$@\"\n",
             shell_words::quote(exe)
         );
+        let index = match shop {
+            Shop::Opening => INDEX.replace(COFFEE, TEA),
+            Shop::Good | Shop::WhiteOnWhite => INDEX.to_owned(),
+        };
         let checkout = match shop {
-            Shop::Good => CHECKOUT.to_owned(),
+            Shop::Opening | Shop::Good => CHECKOUT.to_owned(),
             Shop::WhiteOnWhite => CHECKOUT.replace(SEEN, UNSEEN),
         };
         write(&release.join("bin/www"), &start, 0o755)?;
-        write(&release.join("pages/index.html"), INDEX, 0o644)?;
+        write(&release.join("pages/index.html"), &index, 0o644)?;
         write(&release.join("pages/checkout.html"), &checkout, 0o644)
     }
 
-    /// Reads the line and opens the ledger.
-    pub(super) async fn open(&mut self) -> Result<Context, Failure> {
+    /// Writes the line, in haste or with all care, reads it and opens the ledger.
+    pub(super) async fn open(&mut self, haste: bool) -> Result<Context, Failure> {
+        let text = if haste { hasty(LINE_TEXT) } else { LINE_TEXT.to_owned() };
+        let text =
+            text.replace("BASE", &self.ports.base.to_string()).replace("CONTROL", &self.balancer.control()?);
+        write(&self.path.join(LINE), &text, 0o644)?;
         let context = Context::open(&self.common).await?;
         let (line, data) = (&context.loaded.line, self.path().join(".andon"));
         let pairs = line.services.values().flat_map(|www| line.hosts.values().map(move |host| (www, host)));
@@ -119,17 +147,24 @@ impl Fleet {
     }
 
     /// Ends every process of the fleet and removes its directory. Blocks until then.
-    pub(super) fn end(self) -> Result<(), Failure> {
+    pub(super) fn end(mut self) -> Result<(), Failure> {
+        self.close()
+    }
+
+    fn close(&mut self) -> Result<(), Failure> {
+        let Some(directory) = self.directory.take() else { return Ok(()) };
+        // From here on files are removed by hand, and stay where a process may still need them.
+        let path = directory.keep();
+        self.balancer.end();
         let begun = Instant::now();
         while !self.is_quiet()? {
             if begun.elapsed() > PATIENCE {
-                let path = self.directory.keep();
                 return Err(Failure::broken("processes of the demo do not end")
                     .next(format!("look for them: pgrep -af {}", path.display())));
             }
             std::thread::sleep(PAUSE);
         }
-        self.remove()
+        remove(&path)
     }
 
     /// One round of asking everything to end. Answers whether nothing was left to ask.
@@ -151,23 +186,34 @@ impl Fleet {
         let driven = self.driver.as_ref().is_some_and(|driver| !driver.is_finished());
         Ok(!driven && starters.is_empty() && processes::supervisors(self.path()).is_empty())
     }
+}
 
-    /// The ledger's own threads may still be closing its files when this begins.
-    fn remove(self) -> Result<(), Failure> {
-        let path = self.directory.keep();
-        let begun = Instant::now();
-        loop {
-            match fs::remove_dir_all(&path) {
-                Ok(()) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                Err(error) if begun.elapsed() > PATIENCE => {
-                    return Err(Failure::broken(format!("{} cannot be removed: {error}", path.display()))
-                        .why("all of its processes have ended"));
-                }
-                Err(_) => std::thread::sleep(PAUSE),
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        // Whoever wants to hear of a failure ends it.
+        let _ = self.close();
+    }
+}
+
+/// The ledger's own threads may still be closing its files when this begins.
+fn remove(path: &Path) -> Result<(), Failure> {
+    let begun = Instant::now();
+    loop {
+        match fs::remove_dir_all(path) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if begun.elapsed() > PATIENCE => {
+                return Err(Failure::broken(format!("{} cannot be removed: {error}", path.display()))
+                    .why("all of its processes have ended"));
             }
+            Err(_) => std::thread::sleep(PAUSE),
         }
     }
+}
+
+/// The line for a fleet that nobody uses yet.
+fn hasty(line: &str) -> String {
+    HASTE.iter().fold(line.to_owned(), |line, (care, haste)| line.replace(care, haste))
 }
 
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
@@ -192,5 +238,14 @@ mod tests {
         assert_eq!(CHECKOUT.matches(SEEN).count(), 1);
         assert!(!CHECKOUT.replace(SEEN, UNSEEN).contains(SEEN));
         assert!(CHECKOUT.contains("color: #fff"));
+    }
+
+    #[test]
+    fn the_first_release_differs_from_the_second_and_goes_out_in_haste() {
+        assert_eq!(INDEX.matches(COFFEE).count(), 1);
+        for (care, haste) in HASTE {
+            assert_eq!(LINE_TEXT.matches(care).count(), 1, "{care}");
+            assert!(hasty(LINE_TEXT).contains(haste), "{haste}");
+        }
     }
 }
