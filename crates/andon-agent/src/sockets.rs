@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use andon_core::balance::Sockets;
 use andon_core::host::Placement;
 
+use connection::Work;
+
 mod connection;
 mod netlink;
 mod table;
@@ -29,7 +31,11 @@ pub(crate) fn count(placement: &Placement) -> Result<Sockets, String> {
     });
     for connection in asked? {
         sockets.established = sockets.established.saturating_add(1);
-        sockets.busy = sockets.busy.saturating_add(u32::from(connection.is_busy()));
+        match connection.work() {
+            Work::Busy => sockets.busy = sockets.busy.saturating_add(1),
+            Work::Unsure => sockets.unsure = sockets.unsure.saturating_add(1),
+            Work::Idle => {}
+        }
     }
     Ok(sockets)
 }

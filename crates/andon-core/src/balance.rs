@@ -171,4 +171,8 @@ pub struct Sockets {
     /// Those among them that are at work: a request came and was not answered yet, or bytes flowed within the last
     /// second. The others are kept open by a balancer for later.
     pub busy: u32,
+    /// Connections that may be at work: their last question and their last answer came within one tick of the kernel's
+    /// clock. A balancer that counts its sessions knows better.
+    #[serde(default)]
+    pub unsure: u32,
 }

@@ -231,12 +231,14 @@ impl HostRun {
             Before::Unreachable { why } => (HostState::Unreachable { why: why.clone(), doing: None }, false),
         };
         let held_out = matches!(before, Before::Reached { held_out: Some(_), .. });
+        let healthy = matches!(before, Before::Reached { healthy: true, .. });
         Self {
             state,
             since: at,
             touched: false,
             serving,
             served_before: serving,
+            able: serving || healthy,
             ill_since: None,
             drained: false,
             held_out,
@@ -286,18 +288,21 @@ impl HostRun {
         }
         self.state = state.clone();
         self.since = at;
-        self.ill_since = None;
+        if self.serving {
+            self.ill_since = None;
+        }
     }
 
     /// Verified, and put back where it was before.
     fn back_in_service(&mut self) {
         self.serving = !self.held_out;
         self.drained = false;
+        self.able = true;
     }
 
     /// A host that was out of reach for a while, and not changed, serves as it did before.
     fn untouched_serving(&self) -> bool {
-        if self.touched { self.serving } else { self.served_before }
+        if self.touched { self.serving } else { self.served_before && self.ill_since.is_none() }
     }
 }
 

@@ -33,29 +33,44 @@ pub(super) struct Flow {
     pub(super) segments_sent: u32,
 }
 
+/// Whether somebody waits on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    /// A request waits for its answer, or bytes are under way.
+    Busy,
+    /// Question and answer came too close together to tell which one was last.
+    Unsure,
+    /// Nobody does.
+    Idle,
+}
+
 impl Connection {
-    /// Whether a request waits for its answer, or bytes are under way. Without times it may be so, hence it is.
-    pub(super) fn is_busy(&self) -> bool {
-        let Some(flow) = self.flow else { return true };
+    /// Whether somebody waits on it. Without times it may be so, hence it is.
+    pub(super) fn work(&self) -> Work {
+        let Some(flow) = self.flow else { return Work::Busy };
         let quiet = flow.received.min(flow.sent);
-        self.unread > 0 || self.unconfirmed > 0 || quiet < QUIET || flow.waits()
+        if self.unread > 0 || self.unconfirmed > 0 || quiet < QUIET { Work::Busy } else { flow.work() }
     }
 }
 
 impl Flow {
     /// Whether bytes came after the last ones that were sent.
-    fn waits(&self) -> bool {
-        let never_answered = self.segments_sent == 0 && self.segments_received > 0;
-        never_answered
-            || match self.received.cmp(&self.sent) {
-                Ordering::Less => true,
-                Ordering::Greater => false,
-                // Within one tick, as quick services answer. A later confirmation, without bytes, is that of an
-                // answer: nobody confirms a question but by more bytes. Else whatever came more often came last.
-                Ordering::Equal => {
-                    self.confirmed >= self.received && self.segments_received > self.segments_sent
-                }
+    fn work(&self) -> Work {
+        if self.segments_sent == 0 && self.segments_received > 0 {
+            return Work::Busy;
+        }
+        match self.received.cmp(&self.sent) {
+            Ordering::Less => Work::Busy,
+            Ordering::Greater => Work::Idle,
+            // Within one tick, as quick services answer. A later confirmation, without bytes, is that of an answer:
+            // nobody confirms a question but by more bytes. Else whatever came more often may have come last; but an
+            // upload comes in many pieces, and is answered in one.
+            Ordering::Equal => {
+                let question_last =
+                    self.confirmed >= self.received && self.segments_received > self.segments_sent;
+                if question_last { Work::Unsure } else { Work::Idle }
             }
+        }
     }
 }
 
@@ -76,32 +91,36 @@ mod tests {
 
     #[test]
     fn a_request_without_an_answer_is_work_for_as_long_as_it_takes() {
-        assert!(connection(3_000, 3_004, 3_000, (5, 4)).is_busy());
-        assert!(connection(3_600_000, 7_200_000, 3_600_000, (5, 40)).is_busy());
+        assert_eq!(connection(3_000, 3_004, 3_000, (5, 4)).work(), Work::Busy);
+        assert_eq!(connection(3_600_000, 7_200_000, 3_600_000, (5, 40)).work(), Work::Busy);
     }
 
     #[test]
     fn an_answered_connection_is_at_rest_after_a_quiet_second() {
-        assert!(connection(990, 980, 980, (1, 1)).is_busy());
-        assert!(!connection(1_010, 1_000, 1_000, (1, 1)).is_busy());
+        assert_eq!(connection(990, 980, 980, (1, 1)).work(), Work::Busy);
+        assert_eq!(connection(1_010, 1_000, 1_000, (1, 1)).work(), Work::Idle);
     }
 
     #[test]
     fn what_came_and_went_within_one_tick_is_told_apart() {
-        let of = |confirmed, segments| connection(3_000, 3_000, confirmed, segments).is_busy();
-        assert!(of(3_000, (1, 0)), "the first request, right after the connection was opened");
-        assert!(!of(2_960, (1, 1)), "an answer that was confirmed 40 ms later");
-        assert!(!of(3_000, (1, 1)), "an answer that was confirmed at once");
-        assert!(of(3_000, (2, 1)), "the next request, right after an answer");
-        assert!(!of(3_000, (0, 0)), "no request so far");
+        let of = |confirmed, segments| connection(3_000, 3_000, confirmed, segments).work();
+        assert_eq!(of(3_000, (1, 0)), Work::Busy, "the first request, right after the connection was opened");
+        assert_eq!(of(2_960, (1, 1)), Work::Idle, "an answer that was confirmed 40 ms later");
+        assert_eq!(of(3_000, (1, 1)), Work::Idle, "an answer that was confirmed at once");
+        assert_eq!(
+            of(3_000, (2, 1)),
+            Work::Unsure,
+            "the next request right after an answer, or an upload's end"
+        );
+        assert_eq!(of(3_000, (0, 0)), Work::Idle, "no request so far");
     }
 
     #[test]
     fn bytes_in_a_queue_and_missing_times_are_never_rest() {
         let rested = connection(60_000, 50_000, 50_000, (1, 1));
-        assert!(!rested.is_busy());
-        assert!(Connection { unread: 1, ..rested }.is_busy());
-        assert!(Connection { unconfirmed: 1, ..rested }.is_busy());
-        assert!(Connection { flow: None, ..rested }.is_busy());
+        assert_eq!(rested.work(), Work::Idle);
+        assert_eq!(Connection { unread: 1, ..rested }.work(), Work::Busy);
+        assert_eq!(Connection { unconfirmed: 1, ..rested }.work(), Work::Busy);
+        assert_eq!(Connection { flow: None, ..rested }.work(), Work::Busy);
     }
 }

@@ -160,6 +160,7 @@ fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::connection::Work;
     use super::*;
 
     fn message(kind: u16, body: &[u8]) -> Vec<u8> {
@@ -198,7 +199,7 @@ mod tests {
             let short = message(SOCK_DIAG_BY_FAMILY, &body[..cut]);
             found.clear();
             let _ = read(&short, 80, &mut found);
-            assert!(found.iter().all(Connection::is_busy), "{cut}");
+            assert!(found.iter().all(|one| one.work() == Work::Busy), "{cut}");
         }
         // A length of nought must not be read for ever.
         assert_eq!(read(&[0; HEADER], 80, &mut found), Err(Errno::BADMSG));

@@ -37,7 +37,7 @@ impl Pair {
 
     fn count(&self) -> (u32, u32) {
         let sockets = count(&self.placement).unwrap();
-        (sockets.established, sockets.busy)
+        (sockets.established, sockets.busy + sockets.unsure)
     }
 
     fn ask(&mut self) {

@@ -191,13 +191,13 @@ mod tests {
             ("haproxy www on lb1", Ok(vec![seen(ServerState::Out, 2, 1), seen(ServerState::Out, 1, 0)])),
             ("haproxy www on lb2", Ok(vec![seen(ServerState::Out, 0, 0)])),
         ]);
-        let at_work = Ok(Sockets { established: 9, busy: 2 });
+        let at_work = Ok(Sockets { established: 9, busy: 2, unsure: 0 });
         assert_eq!(
             drains.busy_with(Some(&at_work)).unwrap(),
             "3 sessions on haproxy www on lb1, 1 request waiting in haproxy www on lb1, 2 connections at work"
         );
         let idle = sight(vec![("nginx www on lb1", Ok(vec![seen(ServerState::Out, 0, 0)]))]);
-        assert_eq!(idle.busy_with(Some(&Ok(Sockets { established: 4, busy: 0 }))), None);
+        assert_eq!(idle.busy_with(Some(&Ok(Sockets { established: 4, busy: 0, unsure: 3 }))), None);
         let deaf = sight(vec![
             ("nginx www on lb1", Err(silent())),
             ("nginx www on lb2", Ok(vec![seen(ServerState::Up, 0, 0)])),

@@ -138,6 +138,8 @@ pub struct HostRun {
     pub touched: bool,
     /// Whether it serves users, as far as is known.
     pub serving: bool,
+    /// Whether its instances were seen to be healthy, by themselves: a balancer that checks nothing cannot tell.
+    pub able: bool,
     /// Since when it does not serve although nobody worked on it.
     pub ill_since: Option<Time>,
     /// Whether it served when the plan was made.

@@ -17,9 +17,6 @@ use crate::plan::Plan;
 use crate::quantity::format_duration;
 use crate::time::Time;
 
-/// The shares through which a host comes back during a slow start, in hundredths.
-const RAMP: [u8; 4] = [10, 25, 50, 75];
-
 /// A balancer that has a host out although it was told to put it in for so long does so by somebody else's wish.
 pub(super) const HELD: Duration = Duration::from_secs(15);
 
@@ -92,7 +89,8 @@ impl Deployment {
             HostState::Doing(doing) if doing.stage == Stage::Enable => {
                 self.enabling(now, host, run, doing, sight)
             }
-            HostState::Pending
+            HostState::Doing(Doing { stage: Stage::Prepare, way: Way::Forward, .. })
+            | HostState::Pending
             | HostState::Prepared
             | HostState::Skipped
             | HostState::Succeeded
@@ -132,7 +130,8 @@ impl Deployment {
         let servers = || sight.pools.values().flatten().flatten();
         let out = servers().all(|server| server.state == ServerState::Out);
         let under_way: u64 = servers().map(|server| server.sessions.unwrap_or(0) + server.queued).sum();
-        let busy = sockets.map(|seen| u64::from(seen.busy));
+        let exact = servers().all(|server| server.sessions.is_some());
+        let busy = sockets.map(|seen| u64::from(seen.busy) + if exact { 0 } else { u64::from(seen.unsure) });
         if out && under_way == 0 && busy == Some(0) {
             return drained(proof);
         }
@@ -245,7 +244,7 @@ fn wish(plan: &Plan, run: &HostRun, now: Time) -> Option<Traffic> {
     match &run.state {
         HostState::Doing(Doing { stage: Stage::Enable, .. }) if run.held_out => None,
         HostState::Doing(Doing { stage: Stage::Enable, .. }) => {
-            Some(Traffic::In(share(now.since(run.since), plan.service.rollout.slow_start)))
+            Some(Traffic::coming_back(now.since(run.since), plan.service.rollout.slow_start))
         }
         HostState::Doing(Doing { stage: Stage::Activate, .. })
             if run.drain.as_ref().is_some_and(|proof| proof.cut > 0) =>
@@ -270,15 +269,6 @@ fn wish(plan: &Plan, run: &HostRun, now: Time) -> Option<Traffic> {
         | HostState::Idle
         | HostState::Cancelled => None,
     }
-}
-
-/// The share of traffic of a host that began to come back `elapsed` ago.
-fn share(elapsed: Duration, slow_start: Duration) -> u8 {
-    if elapsed >= slow_start {
-        return 100;
-    }
-    let reached = 100.0 * elapsed.as_secs_f64() / slow_start.as_secs_f64();
-    RAMP.into_iter().rev().find(|step| f64::from(*step) <= reached).unwrap_or(RAMP[0])
 }
 
 /// The first balancer that did not answer as it should, the ones that will not come back by themselves before others.
@@ -310,6 +300,7 @@ fn resting(host: &HostName, run: &HostRun, sight: &TrafficSight) -> Option<Fact>
     });
     let (serving, why) = match not_up {
         _ if seen().next().is_none() => return None,
+        None if !run.able => return None,
         None => (true, "its balancers find it up".to_owned()),
         Some((pool, ServerState::Down { why })) => (false, format!("{pool} finds it down: {why}")),
         Some((pool, _)) => (false, format!("{pool} has it out")),

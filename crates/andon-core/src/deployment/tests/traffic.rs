@@ -91,6 +91,14 @@ fn a_sight_from_before_the_drain_proves_nothing() {
 }
 
 #[test]
+fn a_connection_that_may_be_at_work_counts_where_a_balancer_cannot_say() {
+    let mut world = balanced(4);
+    world.balancer.uncounted = true;
+    assert_eq!(*world.run(), State::Succeeded);
+    assert_eq!((proof(&world, "web2").took, proof(&world, "web2").cut), (Duration::from_secs(30), 1));
+}
+
+#[test]
 fn a_host_that_cannot_count_its_connections_gets_all_its_time() {
     let mut world = balanced(4);
     world.balancer.blind.push("web2".into());

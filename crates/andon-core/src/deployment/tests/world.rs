@@ -51,6 +51,8 @@ pub(super) struct Balancer {
     pub(super) down: Vec<String>,
     /// What it answers to the next looks instead.
     pub(super) failures: VecDeque<FailureKind>,
+    /// It does not count sessions.
+    pub(super) uncounted: bool,
     /// Hosts that cannot count their connections.
     pub(super) blind: Vec<String>,
     /// Every wish in the order in which it was first heard.
@@ -289,12 +291,13 @@ impl World {
                     Some(Traffic::In(share)) => share,
                     _ => 100,
                 };
-                Ok(vec![ServerSight { weight, ..crate::plan::tests::seen(state, under_way) }])
+                let sessions = (!self.balancer.uncounted).then_some(under_way);
+                Ok(vec![ServerSight { weight, sessions, ..crate::plan::tests::seen(state, under_way) }])
             }
         };
         let sockets = match self.balancer.blind.contains(&host.to_string()) {
             true => Err("no /proc".to_owned()),
-            false => Ok(Sockets { established: 3, busy: u32::try_from(under_way).unwrap() }),
+            false => Ok(Sockets { established: 3, busy: u32::try_from(under_way).unwrap(), unsure: 1 }),
         };
         let pools = BTreeMap::from([(name, seen)]);
         Input::Seen {
