@@ -138,14 +138,19 @@ fn as_announced() -> Value {
 
 /// Kills the web service of a host of the fleet in a directory, and says whether there was one.
 fn kill_service(directory: &Path, host: &str) -> bool {
-    let directory = directory.join(".andon/hosts").join(host);
-    let needle = directory.as_os_str().as_bytes();
-    let mut services = andon_testbed::process::all().into_iter().filter(|process| {
-        let line = fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
+    let place = directory.join(".andon/hosts").join(host);
+    kill(&[b"demo-service", place.as_os_str().as_bytes()])
+}
+
+/// Kills the first process of Andon with words that begin like each of these, and says whether there was one.
+fn kill(beginnings: &[&[u8]]) -> bool {
+    let is_meant = |pid: u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-        words.get(1) == Some(&&b"demo-service"[..]) && words.iter().any(|word| word.starts_with(needle))
-    });
-    services.any(|process| {
+        beginnings.iter().all(|beginning| words.iter().any(|word| word.starts_with(beginning)))
+    };
+    let meant = andon_testbed::process::all().into_iter().find(|process| is_meant(process.pid));
+    meant.is_some_and(|process| {
         let pid = Pid::from_raw(i32::try_from(process.pid).unwrap()).unwrap();
         kill_process(pid, Signal::KILL).is_ok()
     })
@@ -262,6 +267,17 @@ fn a_long_name_of_the_directory_for_temporary_files_is_no_obstacle() {
     assert_eq!(outcomes(&demo.last_line()), as_announced());
     demo.assert_gone();
     assert!(!control.parent().unwrap().exists(), "{}", control.display());
+}
+
+#[test]
+fn a_demo_that_loses_its_balancer_says_so_and_leaves_nothing_behind() {
+    let mut demo = Demo::start(&["--once"]);
+    demo.until_said("wave 2");
+    let config = demo.directory().join("proxy.toml");
+    assert!(kill(&[b"proxy", b"--config", config.as_os_str().as_bytes()]));
+    assert_eq!(demo.end().code(), Some(4), "{}", demo.said);
+    assert_eq!(demo.last_line()["acts"], json!([]));
+    demo.assert_gone();
 }
 
 #[test]

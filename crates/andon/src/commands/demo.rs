@@ -215,7 +215,12 @@ impl Play<'_> {
         let silent = self.narrator.silent || users.is_none();
         let tell = || users.map(|users| users.now(self.narrator.paint)).unwrap_or_default();
         let beside: Option<follow::Beside<'_>> = if users.is_some() { Some(&tell) } else { None };
-        match follow::watch_to_end(&context.controller, &mut going, silent, beside).await? {
+        let watched = tokio::select! {
+            watched = follow::watch_to_end(&context.controller, &mut going, silent, beside) => watched?,
+            // Without it the deployment would pause and wait for somebody who starts it again.
+            failure = self.fleet.balancer.ended() => return Err(failure),
+        };
+        match watched {
             Watched::Left(_) => Ok(None),
             Watched::Ended(deployment) => {
                 if !silent {

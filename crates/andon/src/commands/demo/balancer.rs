@@ -79,18 +79,39 @@ impl Balancer {
         self.child = Some(spawned);
         let begun = Instant::now();
         while Client::connect(&self.control).await.is_err() {
-            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok()).flatten();
-            if ended.is_some() || begun.elapsed() > PATIENCE {
-                let said = fs::read_to_string(&self.log).unwrap_or_default();
-                let what = match ended {
-                    Some(status) => format!("the balancer of the demo has ended: {status}"),
-                    None => "the balancer of the demo does not answer".to_owned(),
-                };
-                return Err(Failure::broken(what).why(said.trim_end().to_owned()));
+            if let Some(failure) = self.has_ended() {
+                return Err(failure);
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(self.failure("the balancer of the demo does not answer"));
             }
             tokio::time::sleep(PAUSE).await;
         }
         Ok(())
+    }
+
+    /// Waits until it ends by itself, which it should not, and tells of it.
+    pub(super) async fn ended(&mut self) -> Failure {
+        loop {
+            if let Some(failure) = self.has_ended() {
+                return failure;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    fn has_ended(&mut self) -> Option<Failure> {
+        let status = self.child.as_mut()?.try_wait().ok()??;
+        Some(self.failure(&format!("the balancer of the demo has ended: {status}")))
+    }
+
+    /// With the last thing that it has said.
+    fn failure(&self, what: &str) -> Failure {
+        let said = fs::read_to_string(&self.log).unwrap_or_default();
+        match said.lines().last() {
+            Some(last) => Failure::broken(what).why(format!("it said last: {last}")),
+            None => Failure::broken(what),
+        }
     }
 
     fn spawn(&self) -> io::Result<Child> {
