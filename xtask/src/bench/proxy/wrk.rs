@@ -33,6 +33,8 @@ pub(super) fn run(
             .args(["-c", &others(), "wrk", "-t1"])
             .arg(format!("-c{connections}"))
             .arg(format!("-d{}s", span.as_secs()))
+            // What waits for a busy machine is slow, and not lost.
+            .arg("--timeout=30s")
             .arg("-s")
             .arg(&script)
             .arg(format!("http://{address}/")),
