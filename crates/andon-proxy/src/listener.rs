@@ -1,7 +1,6 @@
-//! Listening sockets.
+//! Listening sockets: one for each address, whatever the number of workers.
 //!
-//! One socket for each address, whatever the number of workers: so that it can be handed to the next proxy, with all
-//! connections that still wait in it.
+//! So it can be handed to the next proxy, with all connections that still wait in it.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

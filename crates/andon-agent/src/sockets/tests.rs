@@ -1,3 +1,5 @@
+//! Real connections of this process: at rest, waited on, streaming.
+
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
 use std::thread;

@@ -1,3 +1,5 @@
+//! Bodies in pieces of every size, and those that make no sense.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Configurations that are whole, and each mistake at its place.
+
 use super::*;
 
 const SMALLEST: &str = r#"

@@ -1,3 +1,5 @@
+//! Heads of requests and responses that two readers could take differently.
+
 use proptest::prelude::*;
 
 use super::*;

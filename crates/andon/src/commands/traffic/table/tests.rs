@@ -1,3 +1,5 @@
+//! The table of a few hosts, of a thousand, and in forty columns.
+
 use std::time::Duration;
 
 use andon_core::balance::numbers::{Numbers, Spot};
