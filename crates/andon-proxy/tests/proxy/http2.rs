@@ -188,6 +188,27 @@ fn a_stream_that_the_client_resets_ends_its_request_at_the_server() {
 }
 
 #[test]
+fn a_client_that_answers_pings_and_takes_nothing_is_left() {
+    let page = "x".repeat(4 << 20);
+    let backend = Backend::answering(move |_| ok(&page));
+    let scene = Scene::with("timeouts = { write = \"200ms\" }", &servers(&[&backend]));
+    run(async {
+        let stream = TcpStream::connect(scene.address).await.unwrap();
+        let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        let window = 64 * 1024;
+        client.initial_stream_window_size(window).initial_connection_window_size(window);
+        let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let response = sender.send_request(get("/").body(Upload::of("")).unwrap()).await.unwrap();
+        // Its body is never read, and its connection is kept in order.
+        let _ = connection.await.unwrap();
+        drop(response);
+    });
+    assert_eq!(scene.log.first().end, End::ClientLeft);
+    assert_eq!(scene.sight("a").sessions, Some(0));
+}
+
+#[test]
 fn the_end_lets_streams_end_and_then_the_connection() {
     let (go, gone) = std::sync::mpsc::channel::<()>();
     let gone = std::sync::Mutex::new(gone);

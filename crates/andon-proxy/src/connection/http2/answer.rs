@@ -47,12 +47,14 @@ impl Body for Answer {
             Answer::Own(bytes) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Answer::Carried(carried) => &mut **carried,
         };
+        call.offers(false);
         if exchange.has_ended() {
             return Poll::Ready(None);
         }
         match ready!(exchange.poll_piece(cx, upload)) {
             Ok(Piece::Data(data)) => {
                 call.record.sent += data.len() as u64;
+                call.offers(true);
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
             Ok(Piece::End(trailers)) => {
