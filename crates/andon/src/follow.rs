@@ -199,7 +199,7 @@ impl<'a> View<'a> {
             }
             // Too long for the picture, and too useful to be looked for.
             for line in reason.details().into_iter().flat_map(str::lines) {
-                self.note(&format!("  {}", screen::legible(line)));
+                self.verbatim(&format!("  {}", screen::legible(line)));
             }
         }
         self.told_of_pause = paused.is_some();
@@ -220,6 +220,15 @@ impl<'a> View<'a> {
             _ if self.silent => {}
             Some(live) => live.suspend(|| say(&paragraph("", text, width()))),
             None => say(text),
+        }
+    }
+
+    /// A line above the picture in which every blank counts.
+    fn verbatim(&self, line: &str) {
+        match &self.live {
+            _ if self.silent => {}
+            Some(live) => live.suspend(|| say(line)),
+            None => say(line),
         }
     }
 
