@@ -22,8 +22,8 @@ pub(super) fn measure(runs: u32) -> Result<Vec<Row>, Failure> {
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let figures: Vec<Value> = printed
         .lines()
-        .filter(|line| line.starts_with('{'))
-        .filter_map(|l| serde_json::from_str(l).ok())
+        // The first one stands behind the name of its test.
+        .filter_map(|line| serde_json::from_str(line.get(line.find('{')?..)?).ok())
         .collect();
     for figure in &figures {
         println!("{figure}");
