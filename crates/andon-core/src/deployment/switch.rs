@@ -4,13 +4,12 @@
 //! step is over when every balancer was seen to give every host its share. The way back is a single step, and needs
 //! no host to be changed: the other set still runs what it ran.
 
-use super::traffic::{HELD, TrafficSight, broken, holds};
-use super::{AfterAbort, Cause, Deployment, Fact, Failure, HostRun, HostState, PauseReason, Phase, State};
+use super::traffic::{HELD, TrafficSight, broken, holds, never_up};
+use super::{AfterAbort, Cause, Deployment, Fact, HostRun, HostState, PauseReason, Phase, State};
 use crate::balance::{FailureKind, ServerState};
 use crate::host::Stage;
 use crate::name::HostName;
 use crate::plan::{Plan, Switch};
-use crate::quantity::format_duration;
 use crate::time::Time;
 
 /// The shares of the two sets, in hundredths.
@@ -120,13 +119,7 @@ impl Deployment {
         if !forward || waited < rollout.healthy_deadline || !takes_part(run) {
             return Vec::new();
         }
-        let why = match state {
-            ServerState::Down { why } => format!(": {why}"),
-            ServerState::Up | ServerState::Out => String::new(),
-        };
-        let after = format_duration(rollout.healthy_deadline);
-        let reason = format!("{pool} did not find it up within {after}{why}");
-        let failure = Failure { stage: Stage::Enable, reason, tail: String::new() };
+        let failure = never_up(pool, state, rollout.healthy_deadline);
         vec![Fact::Host { host: host.clone(), state: HostState::Failed(failure) }]
     }
 

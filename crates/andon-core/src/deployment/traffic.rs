@@ -210,13 +210,7 @@ impl Deployment {
             // It was not changed, so it is as sick as it was before.
             Some(_) if !run.touched => vec![self.after(host, doing, None)],
             Some((pool, state)) => {
-                let why = match state {
-                    ServerState::Down { why } => format!(": {why}"),
-                    ServerState::Up | ServerState::Out => String::new(),
-                };
-                let after = format_duration(rollout.healthy_deadline);
-                let reason = format!("{pool} did not find it up within {after}{why}");
-                let failure = Failure { stage: Stage::Enable, reason, tail: String::new() };
+                let failure = never_up(pool, state, rollout.healthy_deadline);
                 vec![self.after(host, doing, Some(failure))]
             }
         }
@@ -276,6 +270,16 @@ pub(super) fn broken(sight: &TrafficSight) -> Option<(&str, &BalancerFailure)> {
     let failures =
         || sight.pools.iter().filter_map(|(pool, seen)| Some((pool.as_str(), seen.as_ref().err()?)));
     failures().find(|(_, failure)| failure.kind != FailureKind::Unreachable).or_else(|| failures().next())
+}
+
+/// The failure of a host that a balancer did not find up within `deadline`.
+pub(super) fn never_up(pool: &str, state: &ServerState, deadline: Duration) -> Failure {
+    let why = match state {
+        ServerState::Down { why } => format!(": {why}"),
+        ServerState::Up | ServerState::Out => String::new(),
+    };
+    let reason = format!("{pool} did not find it up within {}{why}", format_duration(deadline));
+    Failure { stage: Stage::Enable, reason, tail: String::new() }
 }
 
 pub(super) fn holds(host: &HostName) -> BalancerFailure {
