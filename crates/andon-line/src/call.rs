@@ -33,6 +33,23 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
+    /// Takes the name of what is described here, `key` being its kind and its name; records the mistake and gives
+    /// `None` when something of that kind has it already.
+    pub(crate) fn claim(&self, key: String) -> Option<()> {
+        let mut draft = self.notebook.draft.borrow_mut();
+        let place = self.place_of("name");
+        let Some(first) = draft.origins.get(&key).copied() else {
+            draft.origins.insert(key, place);
+            return Some(());
+        };
+        drop(draft);
+        let error = self.error_at(place, format!("the {key} is described twice"));
+        let first = self.notebook.location(first);
+        self.notebook
+            .record(error.related(first, "described here first").help("give one of them another name"));
+        None
+    }
+
     /// Matches and checks the arguments of a running call.
     pub(crate) fn read<'v>(
         notebook: &'a Notebook,

@@ -66,17 +66,8 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         }
     }
     let (name, members) = (name?, members?);
-    let key = format!("group {name}");
+    call.claim(format!("group {name}"))?;
     let mut draft = call.notebook.draft.borrow_mut();
-    if let Some(first) = draft.origins.get(&key) {
-        let first = call.notebook.location(*first);
-        let error = call.error_at(call.place_of("name"), format!("the {key} is described twice"));
-        drop(draft);
-        call.notebook
-            .record(error.related(first, "described here first").help("give one of them another name"));
-        return None;
-    }
-    draft.origins.insert(key, call.place_of("name"));
     draft.groups.insert(name, members.hosts.clone());
     Some(Thing::Group(members.hosts))
 }

@@ -297,17 +297,10 @@ fn need_a_port(call: &Call<'_>, run: &Run) {
 
 /// Adds a service to the line, and where each part of it was written.
 fn add(call: &Call<'_>, service: Service, balancers: &[traffic::Named]) -> bool {
-    let key = format!("service {}", service.name);
-    let mut draft = call.notebook.draft.borrow_mut();
-    if let Some(first) = draft.origins.get(&key) {
-        let first = call.notebook.location(*first);
-        let error = call.error_at(call.place_of("name"), format!("the {key} is described twice"));
-        drop(draft);
-        call.notebook
-            .record(error.related(first, "described here first").help("give one of them another name"));
+    if call.claim(format!("service {}", service.name)).is_none() {
         return false;
     }
-    draft.origins.insert(key, call.place_of("name"));
+    let mut draft = call.notebook.draft.borrow_mut();
     for parameter in call.constructor.parameters {
         let attribute = format!("{}.{}", service.name, parameter.name);
         match call.made(parameter.name) {

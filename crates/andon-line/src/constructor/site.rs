@@ -55,17 +55,8 @@ fn build(call: &Call<'_>) -> Option<Thing> {
     }
     let (out, back) = (bare_words(call, "out"), bare_words(call, "back"));
     let name = name?;
-    let key = format!("site {name}");
+    call.claim(format!("site {name}"))?;
     let mut draft = call.notebook.draft.borrow_mut();
-    if let Some(first) = draft.origins.get(&key) {
-        let first = call.notebook.location(*first);
-        let error = call.error_at(call.place_of("name"), format!("the {key} is described twice"));
-        drop(draft);
-        call.notebook
-            .record(error.related(first, "described here first").help("give one of them another name"));
-        return None;
-    }
-    draft.origins.insert(key, call.place_of("name"));
     draft.sites.insert(name.clone(), Site { name: name.clone(), out, back });
     Some(Thing::Site(name))
 }
