@@ -7,10 +7,12 @@
 //! - [`line`]: what a user describes in `line.star`, validated.
 //! - [`plan`]: everything that a deployment will do, pinned before the first effect.
 //! - [`deployment`]: the state machine of a deployment and of each host in it.
+//! - [`analysis`]: the comparison of instances on the new release with instances on the old one.
 //! - [`scope`]: the lock, the queue and the known releases of one service in one environment.
 //! - [`balance`]: what a balancer is told, and what it sees.
 //! - [`host`]: what a host says about itself.
 
+pub mod analysis;
 pub mod balance;
 pub mod deployment;
 pub mod digest;

@@ -15,12 +15,14 @@ pub use blue_green::{BlueGreen, Green, Set};
 pub use probe::{Health, Probe, ProductionTest};
 pub use rollout::{OnConflict, Rollout};
 pub use run::{Instance, Run, Supervision, SystemdUnit, Template};
+pub use watch::{PrometheusQuery, Source, Watch, WatchRules, Watched};
 
 pub mod balancer;
 pub mod blue_green;
 pub mod probe;
 pub mod rollout;
 pub mod run;
+pub mod watch;
 
 /// A whole `line.star`, validated.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -120,6 +122,9 @@ pub struct Service {
     pub blue_green: Option<BlueGreen>,
     /// How a release spreads.
     pub rollout: Rollout,
+    /// What a release is judged by while it spreads; `None` leaves it to health checks and production tests.
+    #[serde(default)]
+    pub watch: Option<Watch>,
 }
 
 /// Where releases come from, relative to the directory of `line.star` unless absolute.

@@ -129,6 +129,20 @@ name! {
     /// Where hosts stand: a datacenter, a room, a zone.
     SiteName
 }
+name! {
+    /// A named number over time that a release is judged by: `errors`, `slow-p90`, `orders`.
+    MetricName
+}
+name! {
+    /// What an arm of an analysis consists of: a host, or the whole of a label set of another system.
+    MemberName
+}
+
+impl From<&HostName> for MemberName {
+    fn from(host: &HostName) -> Self {
+        Self(host.0.clone())
+    }
+}
 
 /// A deployment's number, counted from 1 in each ledger. Shown as `#128`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -46,3 +46,20 @@ pub mod millis {
         u64::deserialize(input).map(Duration::from_millis)
     }
 }
+
+/// Serde form of an optional [`Duration`]: whole milliseconds.
+pub mod optional_millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// Writes whole milliseconds, or nothing.
+    pub fn serialize<S: Serializer>(span: &Option<Duration>, out: S) -> Result<S::Ok, S::Error> {
+        span.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)).serialize(out)
+    }
+
+    /// Reads whole milliseconds, or nothing.
+    pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(input)?.map(Duration::from_millis))
+    }
+}

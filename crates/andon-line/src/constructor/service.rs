@@ -143,6 +143,7 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         balancers: balancers.iter().map(|named| named.balancer.clone()).collect(),
         blue_green,
         rollout,
+        watch: None,
     };
     call.notebook.charge(weight(&service));
     if call.notebook.is_overweight() {

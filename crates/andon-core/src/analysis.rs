@@ -1,0 +1,19 @@
+//! Analysis: instances on the new release compared with instances on the old one, at the same moment.
+//!
+//! Readings go in, a standing comes out. Everything that an analysis hears is an [`Entry`]; its state is a fold of its
+//! entries ([`Judge::apply`]), so a recording that is judged again gives the same verdicts, bit for bit, and an analysis
+//! that was killed goes on where its recording ends. No clock, no randomness, no map whose order is not its keys'.
+
+pub use baseline::{Baseline, MetricBaseline};
+pub use judge::Judge;
+pub use metric::{Measure, Metric, Role, Worse};
+pub use spec::{Policy, Spec};
+pub use standing::{HoldReason, MetricStanding, Standing, Status, Suspect, Verdict};
+pub use tick::{Alarm, Arm, Entry, Reading, Seen, Tick};
+
+mod baseline;
+mod judge;
+mod metric;
+mod spec;
+mod standing;
+mod tick;

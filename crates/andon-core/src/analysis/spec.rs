@@ -1,0 +1,66 @@
+//! The rules of one analysis, pinned before its first tick.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Metric;
+
+/// What happens when an analysis ends without knowing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// Go on, if no hard guard speaks against it.
+    Proceed,
+    /// Wait for a person.
+    Hold,
+    /// Put the release back.
+    RollBack,
+}
+
+/// The rules of one analysis.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    /// What is compared. Readings come in this order.
+    pub metrics: Vec<Metric>,
+    /// The nominal probability that a harmless release is accused, over the whole deployment; in (0, 1).
+    pub alpha: f64,
+    /// The probability that a harmful release passes; in (0, 1).
+    pub beta: f64,
+    /// The time between two ticks.
+    #[serde(with = "crate::time::millis")]
+    pub tick: Duration,
+    /// How long an instance that was just changed is not compared yet. The hard guards are on.
+    #[serde(with = "crate::time::millis")]
+    pub warmup: Duration,
+    /// The shortest time of comparing before a pass, in every stage.
+    #[serde(with = "crate::time::millis")]
+    pub observe: Duration,
+    /// The longest time of a stage without a verdict.
+    #[serde(with = "crate::time::millis")]
+    pub window: Duration,
+    /// How often the window is extended before `inconclusive` counts.
+    pub extensions: u32,
+    /// What follows an inconclusive analysis. Of critical metrics that could not be seen, [`Policy::Hold`] at least.
+    pub inconclusive: Policy,
+    /// What follows an analysis without data.
+    pub no_data: Policy,
+}
+
+impl Spec {
+    /// The defaults around `metrics`: at most about one false rollback in 1,000 deployments.
+    pub fn new(metrics: Vec<Metric>) -> Self {
+        Self {
+            metrics,
+            alpha: 0.005,
+            beta: 0.05,
+            tick: Duration::from_secs(2),
+            warmup: Duration::from_secs(60),
+            observe: Duration::from_secs(120),
+            window: Duration::from_secs(15 * 60),
+            extensions: 0,
+            inconclusive: Policy::Proceed,
+            no_data: Policy::Hold,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What a release is watched by while it spreads, and the rules by which it is judged.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::{Metric, Policy};
+
+/// What a service's releases are judged by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Every number, with where it comes from.
+    pub metrics: Vec<Watched>,
+    /// Look at the processes and their hosts: restarts, memory, open files, exceptions.
+    pub vitals: bool,
+    /// The rules.
+    pub rules: WatchRules,
+}
+
+/// One number and where it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Watched {
+    /// What it is.
+    pub metric: Metric,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// Where a number comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Failed requests out of all requests, as balancers count them.
+    Errors,
+    /// Responses slower than the historical quantile (in hundredths, 1 to 99) out of all responses, as balancers count
+    /// them. Where a balancer has only mean times, the mean.
+    Latency {
+        /// Which quantile.
+        quantile: u8,
+    },
+    /// A Prometheus server, or what speaks like one.
+    Prometheus(PrometheusQuery),
+    /// What others push: by name.
+    Pushed {
+        /// Events.
+        name: String,
+        /// Opportunities, by name; `None`: the requests that balancers count, or time where there are none.
+        of: Option<String>,
+    },
+    /// A command on the controller's machine that prints numbers.
+    Script {
+        /// The command, word by word, started in the directory of the line.
+        command: Vec<String>,
+        /// How long it may take.
+        #[serde(with = "crate::time::millis")]
+        timeout: Duration,
+    },
+}
+
+/// Questions to a Prometheus server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrometheusQuery {
+    /// Where it answers: `http://prometheus:9090`.
+    pub url: String,
+    /// PromQL for the events (a counter) or the level. `{members}` stands for a matcher of the hosts of an arm.
+    pub query: String,
+    /// PromQL for the opportunities; `None` as for [`Source::Pushed`].
+    pub of: Option<String>,
+    /// The label whose value tells hosts apart.
+    pub label: String,
+    /// The value of `label` for a host; `{host}` stands for its name.
+    pub value: String,
+    /// A file with a bearer token, for servers that ask for one.
+    pub token_file: Option<PathBuf>,
+}
+
+/// The rules by which releases are judged. See [`WatchRules::default`] for the defaults.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WatchRules {
+    /// At most about one harmless release in so many is put back.
+    pub false_alarm_in: u32,
+    /// The time between two looks; `None`: 2 s up to 100 hosts, 5 s beyond.
+    #[serde(default, with = "crate::time::optional_millis", skip_serializing_if = "Option::is_none")]
+    pub tick: Option<Duration>,
+    /// How long a host that was just changed is not compared yet.
+    #[serde(with = "crate::time::millis")]
+    pub warmup: Duration,
+    /// The shortest time of comparing before a stage passes.
+    #[serde(with = "crate::time::millis")]
+    pub observe: Duration,
+    /// The longest time of a stage without a verdict.
+    #[serde(with = "crate::time::millis")]
+    pub window: Duration,
+    /// How often the window is extended.
+    pub extensions: u32,
+    /// What follows when the window is over and nothing is known.
+    pub inconclusive: Policy,
+    /// What follows when nothing could be seen.
+    pub no_data: Policy,
+    /// How long a few hosts stay on the old release after all others have changed; none for zero.
+    #[serde(with = "crate::time::millis")]
+    pub holdback: Duration,
+}
+
+impl Default for WatchRules {
+    fn default() -> Self {
+        Self {
+            false_alarm_in: 1_000,
+            tick: None,
+            warmup: Duration::from_secs(60),
+            observe: Duration::from_secs(120),
+            window: Duration::from_secs(15 * 60),
+            extensions: 0,
+            inconclusive: Policy::Proceed,
+            no_data: Policy::Hold,
+            holdback: Duration::from_secs(600),
+        }
+    }
+}
