@@ -26,6 +26,8 @@ impl std::fmt::Display for Cause {
             }
             Cause::NoProgress { after } => write!(f, "no host succeeded for {}", format_duration(*after)),
             Cause::Incomplete { hosts } => write!(f, "{} could not be changed", list_hosts(hosts)),
+            Cause::Analysis { sentence, .. } => f.write_str(sentence),
+            Cause::Undecided { sentence } => write!(f, "nothing was proven: {sentence}"),
             Cause::Asked { by: Some(by) } => write!(f, "{by} asked for it"),
             Cause::Asked { by: None } => f.write_str("it was asked for"),
         }
@@ -47,6 +49,7 @@ impl std::fmt::Display for PauseReason {
             PauseReason::NothingLearned => {
                 f.write_str("no host of the first wave could be reached: nothing is known about the release")
             }
+            PauseReason::Undecided { sentence } => f.write_str(sentence),
         }
     }
 }
@@ -158,6 +161,7 @@ impl Deployment {
         let phase = |phase: &Phase| match phase {
             Phase::Prepare => "preparing all hosts".to_owned(),
             Phase::Wave(n) => format!("wave {} of {waves}", (n + 1).min(waves)),
+            Phase::Judge { wave, .. } => format!("judging wave {} of {waves}", (wave + 1).min(waves)),
             Phase::Switch { step, .. } => {
                 let switch = self.plan.as_ref().and_then(|plan| plan.switch.as_ref());
                 let steps = switch.filter(|switch| !switch.from_hosts.is_empty()).map(|switch| &switch.steps);

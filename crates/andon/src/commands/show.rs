@@ -1,5 +1,6 @@
 //! `andon show`: one deployment, told from its facts.
 
+use andon_core::analysis::{Standing, Verdict};
 use andon_core::deployment::sentence::{doing, list_hosts};
 use andon_core::deployment::{
     Ask, Deployment, DeploymentId, DrainProof, Fact, HostState, Phase, SiteState, State,
@@ -190,6 +191,8 @@ fn tell(fact: &Fact) -> String {
                 format!("users could not be brought back to {site}: {}", legible(why))
             }
         },
+        Fact::Judged { standing } => format!("{}: {}", verdict(standing), legible(&standing.sentence)),
+        Fact::Suspected { host, why } => format!("{host} is unlike the others: {}", legible(why)),
         Fact::Serving { host, serving, why } => {
             let what = if *serving { "serves again" } else { "does not serve any more" };
             format!("{host} {what}: {}", legible(why))
@@ -205,6 +208,17 @@ fn tell(fact: &Fact) -> String {
             let why = why.as_ref().map(|why| format!(": {}", legible(why))).unwrap_or_default();
             format!("{by} asked {what}{why}")
         }
+    }
+}
+
+/// A verdict in a word or two.
+fn verdict(standing: &Standing) -> &'static str {
+    match standing.verdict {
+        Some(Verdict::Pass) => "passed",
+        Some(Verdict::Fail) => "failed",
+        Some(Verdict::Inconclusive) => "inconclusive",
+        Some(Verdict::None) => "nothing could be seen",
+        None => "no verdict yet",
     }
 }
 
@@ -225,6 +239,9 @@ fn tell_state(state: &State) -> String {
     match state {
         State::Running { phase: Phase::Prepare } => "the release goes to all hosts".to_owned(),
         State::Running { phase: Phase::Wave(n) } => format!("wave {}", n + 1),
+        State::Running { phase: Phase::Judge { wave, .. } } => {
+            format!("new hosts are compared with old ones after wave {}", wave + 1)
+        }
         State::Running { phase: Phase::Switch { .. } } => "traffic begins to move to the new set".to_owned(),
         State::Baking { .. } => "all waves are done; all hosts are watched".to_owned(),
         State::Paused { reason, .. } => {
