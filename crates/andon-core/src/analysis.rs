@@ -12,6 +12,7 @@ pub use standing::{HoldReason, MetricStanding, Standing, Status, Suspect, Verdic
 pub use tick::{Alarm, Arm, Entry, Reading, Seen, Tick};
 
 mod baseline;
+pub mod gathering;
 mod judge;
 mod metric;
 mod spec;

@@ -24,12 +24,22 @@ pub struct MetricBaseline {
     pub spread: f64,
     /// Events for each opportunity; `None` where nothing is known.
     pub rate: Option<f64>,
+    /// The bucket of response times above which a response counts as slow, frozen; `None` for other metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_above: Option<u8>,
     /// Too little history for factors: claims need a larger ratio.
     pub thin: bool,
 }
 
 impl Default for MetricBaseline {
     fn default() -> Self {
-        Self { factors: BTreeMap::new(), dispersion: 1.0, spread: 0.03, rate: None, thin: true }
+        Self {
+            factors: BTreeMap::new(),
+            dispersion: 1.0,
+            spread: 0.03,
+            rate: None,
+            slow_above: None,
+            thin: true,
+        }
     }
 }

@@ -94,6 +94,17 @@ impl Histogram {
         None
     }
 
+    /// The bucket of the time that a share (0 to 1) of the responses did not exceed; `None` without responses.
+    pub fn quantile_bucket(&self, share: f64) -> Option<u8> {
+        self.quantile_us(share).map(|us| Self::bucket_of(us as u64))
+    }
+
+    /// Responses that took longer than all of `bucket`.
+    pub fn above(&self, bucket: u8) -> u64 {
+        let slower = self.buckets.range(bucket.saturating_add(1)..).map(|(_, count)| *count);
+        slower.fold(0, u64::saturating_add)
+    }
+
     /// What was added since `earlier`; `None` when a number has shrunk.
     fn since(&self, earlier: &Self) -> Option<Self> {
         let mut grown = Self { buckets: BTreeMap::new(), sum_us: self.sum_us.checked_sub(earlier.sum_us)? };
@@ -125,6 +136,15 @@ impl Counters {
             self.latency.get_or_insert_default().merge(latency);
         }
         self.mean_latency_us = other.mean_latency_us.or(self.mean_latency_us);
+    }
+
+    /// Requests that did not get what they asked for, and all requests. A request whose connection failed may have
+    /// been answered with an error by the balancer itself: such a pair counts once. What a client gave up is not the
+    /// server's failure.
+    pub fn failed(&self) -> (u64, u64) {
+        let broken = self.connect_failures.saturating_add(self.response_failures);
+        let failed = self.responses[5].max(broken);
+        (failed, self.requests.max(failed))
     }
 
     /// What was counted since `earlier`; `None` when any number has shrunk: the source has begun anew.
