@@ -15,6 +15,7 @@ mod baseline;
 pub mod gathering;
 mod judge;
 mod metric;
+pub mod phrase;
 mod spec;
 mod standing;
 mod tick;

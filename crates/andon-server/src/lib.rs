@@ -24,6 +24,7 @@ pub mod revision;
 mod site_commands;
 pub mod ssh;
 mod traffic;
+mod watching;
 
 pub use controller::{Controller, Found, Going, Sweep, Trial, Wish};
 pub use driver::Progress;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use andon_core::analysis::Standing;
 use andon_core::deployment::{Ask, Deployment, PauseReason, State};
 use andon_core::time::Time;
 use andon_server::{Controller, Going, Problem, Progress, clock};
@@ -134,6 +135,7 @@ struct View<'a> {
     beside: Option<Beside<'a>>,
     live: Option<ProgressBar>,
     last: Option<Arc<Deployment>>,
+    standing: Option<Arc<Standing>>,
     told_of_pause: bool,
     reminders: Reminders,
 }
@@ -154,6 +156,7 @@ impl<'a> View<'a> {
             beside,
             live,
             last: None,
+            standing: None,
             told_of_pause: false,
             reminders: Reminders::default(),
         }
@@ -185,6 +188,7 @@ impl<'a> View<'a> {
         } else {
             let changes = screen::changes(self.last.as_deref(), &progress.deployment, now);
             changes.iter().chain(&self.reminders.lines(progress, now)).for_each(|line| say(line));
+            self.tell_standing(progress, now);
             self.tell_beside(&progress.deployment, now);
         }
         let deployment = &progress.deployment;
@@ -204,6 +208,15 @@ impl<'a> View<'a> {
         }
         self.told_of_pause = paused.is_some();
         self.last = Some(Arc::clone(deployment));
+    }
+
+    /// How the comparison of new with old hosts stands, when that has changed.
+    fn tell_standing(&mut self, progress: &Progress, now: Time) {
+        if let Some(standing) = &progress.standing {
+            let change = screen::analysis::change(self.standing.as_deref(), standing);
+            change.into_iter().for_each(|text| say(&format!("{}  {text}", when::clock(now))));
+            self.standing = Some(Arc::clone(standing));
+        }
     }
 
     /// What goes on beside the deployment, where a log hears of it: with each new phase.

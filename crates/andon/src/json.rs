@@ -1,5 +1,6 @@
 //! What programs read: small, stable objects with times in ISO 8601 and spans in seconds.
 
+use andon_core::analysis::{Standing, Verdict};
 use andon_core::deployment::{Deployment, HostState, Summary};
 use andon_core::time::Time;
 use serde_json::{Value, json};
@@ -25,6 +26,18 @@ pub(crate) fn summary(summary: &Summary) -> Value {
         "ended": summary.ended.map(when::iso),
         "seconds": seconds(summary),
         "hosts": summary.hosts,
+    })
+}
+
+/// What the analysis said last.
+fn analysis(standing: &Standing) -> Value {
+    json!({
+        "verdict": standing.verdict.map(Verdict::name),
+        "status": standing.status.name(),
+        "sentence": standing.sentence,
+        "at": when::iso(standing.at),
+        "suspects": standing.suspects,
+        "metrics": standing.metrics,
     })
 }
 
@@ -56,6 +69,7 @@ pub(crate) fn deployment(deployment: &Deployment, now: Time) -> Value {
     let mut value = summary(&deployment.summary());
     if let Value::Object(fields) = &mut value {
         fields.insert("host_runs".to_owned(), Value::Array(hosts));
+        fields.insert("analysis".to_owned(), json!(deployment.judged.as_ref().map(analysis)));
         fields.insert("waiting_for".to_owned(), json!(deployment.waiting(now)));
         fields.insert("ending".to_owned(), json!(deployment.ending().map(|ending| ending.headline)));
     }

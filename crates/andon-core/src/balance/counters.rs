@@ -78,25 +78,19 @@ impl Histogram {
     /// The time in microseconds that a share of the responses (0 to 1) did not exceed: the upper bound of its bucket,
     /// or twice the last finite bound. `None` without responses.
     pub fn quantile_us(&self, share: f64) -> Option<f64> {
-        let total = self.count();
-        if total == 0 {
-            return None;
-        }
-        let wanted = (share.clamp(0.0, 1.0) * total as f64).ceil().max(1.0);
-        let mut seen = 0.0;
-        for (bucket, count) in &self.buckets {
-            seen += *count as f64;
-            if seen >= wanted {
-                let bound = Self::bound_us(*bucket);
-                return Some(if bound.is_finite() { bound } else { 2.0 * Self::bound_us(BUCKETS - 2) });
-            }
-        }
-        None
+        let bound = Self::bound_us(self.quantile_bucket(share)?);
+        Some(if bound.is_finite() { bound } else { 2.0 * Self::bound_us(BUCKETS - 2) })
     }
 
     /// The bucket of the time that a share (0 to 1) of the responses did not exceed; `None` without responses.
     pub fn quantile_bucket(&self, share: f64) -> Option<u8> {
-        self.quantile_us(share).map(|us| Self::bucket_of(us as u64))
+        let wanted = (share.clamp(0.0, 1.0) * self.count() as f64).ceil().max(1.0);
+        let mut seen = 0.0;
+        let reached = self.buckets.iter().find(|(_, count)| {
+            seen += **count as f64;
+            seen >= wanted
+        });
+        reached.map(|(bucket, _)| *bucket)
     }
 
     /// Responses that took longer than all of `bucket`.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     CancelReason, Cause, Deployment, Doing, HostState, PauseReason, PendingReason, Phase, State, Way,
 };
+use crate::analysis::Arm;
 use crate::host::Stage;
 use crate::name::HostName;
 use crate::quantity::format_duration;
@@ -134,11 +135,31 @@ impl Deployment {
                 ));
                 Some(format!("watching all hosts for {left} more, then it is good"))
             }
+            State::Running { phase: at @ Phase::Judge { since, .. } } if !self.busy() => {
+                Some(self.waiting_for_verdict(now, at, *since))
+            }
             State::Running { .. } | State::Aborting { .. } | State::RollingBack { .. } => {
                 on_hosts().or_else(|| Some("deciding".to_owned()))
             }
             _ => None,
         }
+    }
+
+    fn waiting_for_verdict(&self, now: Time, at: &Phase, since: Time) -> String {
+        let compared = self.compared(now);
+        let of =
+            |arm| u32::try_from(compared.values().filter(|at| at.arm == arm).count()).unwrap_or(u32::MAX);
+        let (new, old) = (hosts(of(Arm::Canary)), hosts(of(Arm::Control)));
+        let span = format_duration(Duration::from_secs(now.since(since).as_secs()));
+        let held = self.plan.as_ref().map(|plan| self.held_back_until(plan, at)).filter(|until| *until > now);
+        let held = held.map(|until| {
+            let left = format_duration(Duration::from_secs(until.since(now).as_secs() + 1));
+            format!("; the last hosts stay as they are for {left} more")
+        });
+        format!(
+            "comparing {new} on the new release with {old} on the old one for {span}{}",
+            held.unwrap_or_default()
+        )
     }
 
     fn waiting_for_host(&self, now: Time, host: &HostName, state: &HostState, since: Time) -> String {

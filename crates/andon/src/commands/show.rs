@@ -1,6 +1,5 @@
 //! `andon show`: one deployment, told from its facts.
 
-use andon_core::analysis::{Standing, Verdict};
 use andon_core::deployment::sentence::{doing, list_hosts};
 use andon_core::deployment::{
     Ask, Deployment, DeploymentId, DrainProof, Fact, HostState, Phase, SiteState, State,
@@ -191,7 +190,7 @@ fn tell(fact: &Fact) -> String {
                 format!("users could not be brought back to {site}: {}", legible(why))
             }
         },
-        Fact::Judged { standing } => format!("{}: {}", verdict(standing), legible(&standing.sentence)),
+        Fact::Judged { standing } => format!("{}: {}", standing.title(), legible(&standing.sentence)),
         Fact::Suspected { host, why } => format!("{host} is unlike the others: {}", legible(why)),
         Fact::Serving { host, serving, why } => {
             let what = if *serving { "serves again" } else { "does not serve any more" };
@@ -208,17 +207,6 @@ fn tell(fact: &Fact) -> String {
             let why = why.as_ref().map(|why| format!(": {}", legible(why))).unwrap_or_default();
             format!("{by} asked {what}{why}")
         }
-    }
-}
-
-/// A verdict in a word or two.
-fn verdict(standing: &Standing) -> &'static str {
-    match standing.verdict {
-        Some(Verdict::Pass) => "passed",
-        Some(Verdict::Fail) => "failed",
-        Some(Verdict::Inconclusive) => "inconclusive",
-        Some(Verdict::None) => "nothing could be seen",
-        None => "no verdict yet",
     }
 }
 
