@@ -195,7 +195,7 @@ impl Plan {
     pub fn watch(&self) -> Option<&Watch> {
         let serves_old = |planned: &PlannedHost| matches!(&planned.before, Before::Reached { serves: true, release: Some(runs), .. } if *runs != self.release.id);
         let compares = self.kind == Kind::Deploy && self.hosts.values().any(serves_old);
-        self.service.watch.as_ref().filter(|_| compares)
+        self.service.watch.as_ref().filter(|watch| compares && !watch.is_empty())
     }
 
     /// How many hosts change.

@@ -124,7 +124,7 @@ impl Deployment {
     pub(super) fn after_wave(&self, now: Time, plan: &Plan, wave: usize) -> Vec<Fact> {
         let last = wave + 1 >= plan.waves.len();
         let phase = match plan.watch() {
-            Some(_) if !last => Phase::Judge { wave, since: now },
+            Some(watch) if watch.can_pass() && !last => Phase::Judge { wave, since: now },
             _ => Phase::Wave(wave + 1),
         };
         vec![Fact::Entered { state: phase.running() }]
@@ -155,7 +155,7 @@ impl Deployment {
 
     /// Whether the deployment may go on from a stage, by what the analysis said of it.
     pub(super) fn gate(&self, now: Time, plan: &Plan, at: &Phase) -> Gate {
-        let Some(watch) = plan.watch() else { return Gate::Open };
+        let Some(watch) = plan.watch().filter(|watch| watch.can_pass()) else { return Gate::Open };
         let Some(judged) = &self.judged else { return Gate::Shut };
         let policy = match judged.verdict {
             Some(Verdict::Pass) => Policy::Proceed,

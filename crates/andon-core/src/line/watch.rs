@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{Metric, Policy, Spec};
+use crate::analysis::{Measure, Metric, Policy, Spec};
 
 /// What a service's releases are judged by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,17 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Whether it watches nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.metrics.is_empty() && !self.vitals
+    }
+
+    /// Whether its numbers can let a release pass: at least one counts something. Where none does, restarts and the like
+    /// can still fail a release, and waves follow each other as without an analysis.
+    pub fn can_pass(&self) -> bool {
+        self.metrics.iter().any(|watched| watched.metric.measure == Measure::Rate)
+    }
+
     /// What follows when the window is over and nothing is known: what the line says, else a person decides where a
     /// number is watched that the line itself calls critical.
     pub fn inconclusive(&self) -> Policy {

@@ -182,7 +182,7 @@ pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, R
 /// and were compared with them.
 fn hold_back(mut plan: Plan) -> Plan {
     const SHARE: Share = Share::Percent(2);
-    let wanted = plan.watch().is_some_and(|watch| watch.rules.holdback > Duration::ZERO);
+    let wanted = plan.watch().is_some_and(|watch| watch.can_pass() && watch.rules.holdback > Duration::ZERO);
     let host_by_host = plan.sites.is_empty() && plan.switch.is_none();
     let all = u32::try_from(plan.changing()).unwrap_or(u32::MAX);
     if let Some(last) = plan.waves.last_mut()

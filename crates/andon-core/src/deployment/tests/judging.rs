@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::super::*;
 use super::world::World;
-use crate::analysis::{Arm, MetricStanding, Policy, Standing, Status, Suspect, Verdict};
+use crate::analysis::{
+    Arm, Measure, Metric, MetricStanding, Policy, Role, Standing, Status, Suspect, Verdict, Worse,
+};
 use crate::host::Stage;
 use crate::line::{Source, Watch, WatchRules, Watched};
 use crate::name::{MemberName, MetricName};
@@ -13,8 +15,22 @@ use crate::quantity::Share;
 
 fn watched(hosts: usize, rules: WatchRules) -> World {
     let mut fleet = Fleet::running(hosts).balanced();
-    fleet.service.watch = Some(Watch { metrics: Vec::new(), vitals: true, rules });
+    fleet.service.watch = Some(watch(rules));
     World::new(&fleet)
+}
+
+fn watch(rules: WatchRules) -> Watch {
+    let metric = Metric {
+        name: MetricName::new("errors").unwrap(),
+        measure: Measure::Rate,
+        worse: Worse::Higher,
+        role: Role::Errors,
+        weight: 1.0,
+        critical: true,
+        margin: 1.1,
+        harm: 2.0,
+    };
+    Watch { metrics: vec![Watched { metric, source: Source::Errors }], vitals: true, rules }
 }
 
 fn no_holdback() -> WatchRules {
@@ -158,23 +174,11 @@ fn what_is_not_known_is_decided_by_the_line_and_never_in_silence() {
     // By default nothing seen is for a person, and so is a number that the line calls critical.
     assert!(matches!(undecided(Verdict::None, no_holdback()).deployment.state, State::Paused { .. }));
     assert!(waits_after(&undecided(Verdict::Inconclusive, no_holdback()), 1));
-    let metric = |critical| crate::analysis::Metric {
-        name: MetricName::new("orders").unwrap(),
-        measure: crate::analysis::Measure::Rate,
-        worse: crate::analysis::Worse::Lower,
-        role: crate::analysis::Role::Other,
-        weight: 1.0,
-        critical,
-        margin: 1.1,
-        harm: 2.0,
-    };
-    let orders = |critical| Watch {
-        metrics: vec![Watched {
-            metric: metric(critical),
-            source: Source::Pushed { name: "orders".into(), of: None },
-        }],
-        vitals: false,
-        rules: no_holdback(),
+    let orders = |critical| {
+        let mut watch = watch(no_holdback());
+        watch.metrics[0].source = Source::Pushed { name: "orders".into(), of: None };
+        watch.metrics[0].metric.critical = critical;
+        watch
     };
     assert_eq!(orders(true).inconclusive(), Policy::Hold);
     assert_eq!(orders(false).inconclusive(), Policy::Proceed);
@@ -196,7 +200,7 @@ fn a_verdict_counts_for_its_own_stage_only() {
 #[test]
 fn one_host_that_is_unlike_the_others_is_put_back_and_the_others_go_on() {
     let mut fleet = Fleet::running(8).balanced();
-    fleet.service.watch = Some(Watch { metrics: Vec::new(), vitals: true, rules: no_holdback() });
+    fleet.service.watch = Some(watch(no_holdback()));
     fleet.service.rollout.waves = vec![Share::Hosts(2), Share::Percent(100)];
     let mut world = World::new(&fleet);
     world.run();
@@ -234,7 +238,7 @@ fn new_hosts_are_compared_with_those_that_still_serve_on_the_old_release() {
 #[test]
 fn nothing_is_judged_where_nothing_old_serves_nor_on_the_way_back() {
     let mut fleet = Fleet::fresh(4).balanced();
-    let watch = Some(Watch { metrics: Vec::new(), vitals: true, rules: WatchRules::default() });
+    let watch = Some(watch(WatchRules::default()));
     fleet.service.watch = watch.clone();
     assert!(fleet.plan().unwrap().watch().is_none());
     assert_eq!(*World::new(&fleet).run(), State::Succeeded);
@@ -256,4 +260,16 @@ fn the_question_to_a_person_says_how_to_answer() {
         waiting.contains("andon resume 128") && waiting.contains("andon abort 128 --rollback"),
         "{waiting}"
     );
+}
+
+#[test]
+fn without_anything_that_counts_waves_follow_each_other_and_a_failure_is_heard_all_the_same() {
+    let mut fleet = Fleet::running(8).balanced();
+    fleet.service.watch = Some(Watch { metrics: Vec::new(), ..watch(no_holdback()) });
+    let mut world = World::new(&fleet);
+    world.run_until(|fact| matches!(fact, Fact::Entered { state: State::Running { phase: Phase::Wave(2) } }));
+    hear(&mut world, standing(Some(Verdict::Fail)));
+    assert!(matches!(world.run(), State::RolledBack { .. }));
+    fleet.service.watch = Some(Watch { metrics: Vec::new(), vitals: false, ..watch(no_holdback()) });
+    assert!(fleet.plan().unwrap().watch().is_none());
 }
