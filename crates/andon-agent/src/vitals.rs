@@ -4,7 +4,7 @@
 //! What must be remembered from look to look, as how far a log was read, lives in [`Looks`] and ends with the
 //! conversation. A later one counts from nought, in another [`Life`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,6 +57,8 @@ struct Memory {
     life: Life,
     logs: own::Logs,
     journal: journal::Journal,
+    /// Units whose cgroups have shown that systemd hears of kills for want of memory.
+    oom_told: BTreeSet<String>,
     /// Processor time that was reached: it must not shrink when a process ends that nobody waits for.
     cpu: BTreeMap<String, Counter>,
 }
@@ -100,7 +102,13 @@ impl Default for Memory {
             Some(own) => Life::of(&[&process::boot_id(), &mark(own), &number]),
             None => Life::of(&[&process::boot_id(), &number]),
         };
-        Self { life, logs: own::Logs::default(), journal: journal::Journal::default(), cpu: BTreeMap::new() }
+        Self {
+            life,
+            logs: own::Logs::default(),
+            journal: journal::Journal::default(),
+            oom_told: BTreeSet::new(),
+            cpu: BTreeMap::new(),
+        }
     }
 }
 

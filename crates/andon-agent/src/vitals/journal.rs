@@ -126,7 +126,7 @@ impl Journal {
         let Some(unit) = entry.subject.as_str().and_then(|unit| self.units.get_mut(unit)) else { return };
         match entry.message_id.as_str() {
             Some(OUT_OF_MEMORY) => unit.oom_kills += 1,
-            Some(PROCESS_EXIT) if text(&entry.message).starts_with("Main process") => {
+            Some(PROCESS_EXIT) if text(&entry.message).contains(": Main process exited") => {
                 unit.ends += 1;
                 unit.last_exit = exit(entry);
             }

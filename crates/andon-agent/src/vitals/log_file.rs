@@ -14,6 +14,9 @@ const BUDGET: u64 = 256 * 1024;
 /// Of a longer line the rest is passed over.
 const MAX_LINE: usize = 16 * 1024;
 
+/// So many bytes before the place tell whether a file is still the same: numbers of files are given out again.
+const TAIL: usize = 256;
+
 /// The names that a file may have got since the last look: `log.1`, `log.2`.
 const FORMER: u32 = 2;
 
@@ -21,6 +24,8 @@ const FORMER: u32 = 2;
 #[derive(Debug, Default)]
 pub(super) struct LogFile {
     state: State,
+    /// The last bytes before that place.
+    tail: Vec<u8>,
     /// The beginning of a line whose end is not there yet.
     begun: Vec<u8>,
     /// The line that is being read is longer than is kept.
@@ -62,12 +67,13 @@ impl LogFile {
                 self.state = State::At { device, inode, offset: metadata.len() };
                 // Its end may be the middle of a line.
                 self.too_long = metadata.len() > 0 && byte_at(&file, metadata.len() - 1)? != Some(b'\n');
+                self.tail = tail(&file, metadata.len())?;
                 return Ok(());
             }
             State::Absent => 0,
             State::At { device: known, inode: same, offset } if (known, same) == (device, inode) => {
-                if metadata.len() < offset {
-                    // Cut short by somebody else.
+                if metadata.len() < offset || !self.still_stands(&file, offset)? {
+                    // Cut short by somebody else, or another file.
                     self.forget_line();
                     scan.skip(0);
                     0
@@ -81,9 +87,14 @@ impl LogFile {
             }
         };
         let grown = metadata.len() > begin;
+        if begin == 0 {
+            self.tail.clear();
+        }
         let offset = self.read(&file, begin, metadata.len(), scan)?;
         self.state = State::At { device, inode, offset };
-        if !grown {
+        if grown {
+            self.tail = tail(&file, offset)?;
+        } else {
             scan.pause();
         }
         Ok(())
@@ -157,10 +168,23 @@ impl LogFile {
         }
     }
 
+    fn still_stands(&self, file: &File, offset: u64) -> io::Result<bool> {
+        Ok(tail(file, offset)? == self.tail)
+    }
+
     fn forget_line(&mut self) {
         self.begun.clear();
         self.too_long = false;
     }
+}
+
+/// The last bytes before a place.
+fn tail(file: &File, offset: u64) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(offset).unwrap_or(TAIL).min(TAIL);
+    let mut bytes = vec![0; length];
+    let read = file.read_at(&mut bytes, offset - length as u64)?;
+    bytes.truncate(read);
+    Ok(bytes)
 }
 
 fn byte_at(file: &File, offset: u64) -> io::Result<Option<u8>> {

@@ -1,5 +1,6 @@
 //! The instances that systemd looks after: what it says of their units, what their cgroups and `/proc` show, and the
-//! journal. Two programs are run for each look, `systemctl` and `journalctl`, however many instances there are.
+//! journal. systemd hears of kills for want of memory only where the kernel counts them in a unit's cgroup: of version 2,
+//! with its memory controller. Elsewhere they are not known. Two programs are run for each look, `systemctl` and `journalctl`, however many instances there are.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,21 +38,26 @@ pub(super) fn look(
     let mut units: Vec<String> = names.values().cloned().collect();
     units.dedup();
     let states = show(&units).unwrap_or_default();
-    let life = memory.life;
+    for (name, state) in &states {
+        let cgroup = state.cgroup.as_deref().and_then(find_cgroup);
+        if cgroup.is_some_and(|cgroup| cgroup.join("memory.events").exists()) {
+            memory.oom_told.insert(name.clone());
+        }
+    }
+    let (life, oom_told) = (memory.life, &memory.oom_told);
     let journal = if units.is_empty() { None } else { memory.journal.read_on(&units, life) };
     let vitals = |instance: &Instance| {
         let unit = names.get(&instance.name);
         let state = unit.and_then(|unit| states.get(unit));
         let told = unit.and_then(|unit| journal?.get(unit));
-        (
-            instance.name.clone(),
-            state.map_or_else(InstanceVitals::default, |state| of_unit(state, told, life)),
-        )
+        let oom_is_told = unit.is_some_and(|unit| oom_told.contains(unit));
+        let vitals = state.map(|state| of_unit(state, told, oom_is_told, life));
+        (instance.name.clone(), vitals.unwrap_or_default())
     };
     placement.instances.iter().map(vitals).collect()
 }
 
-fn of_unit(state: &UnitState, told: Option<&UnitCount>, life: Life) -> InstanceVitals {
+fn of_unit(state: &UnitState, told: Option<&UnitCount>, oom_is_told: bool, life: Life) -> InstanceVitals {
     let boot = process::boot_id();
     let main = state.main_pid.and_then(ProcessId::of);
     let cgroup = state.cgroup.as_deref().and_then(find_cgroup);
@@ -78,21 +84,11 @@ fn of_unit(state: &UnitState, told: Option<&UnitCount>, life: Life) -> InstanceV
         ..InstanceVitals::default()
     };
     family.describe(&mut vitals);
-    match told {
-        Some(told) => {
-            vitals.ends = Some(Counter { value: told.ends, life });
-            vitals.last_exit = told.last_exit;
-            vitals.oom_kills = Some(Counter { value: told.oom_kills, life });
-            vitals.log = Some(told.scan.count().clone());
-        }
-        // The number of the cgroup is lost with it, at each restart: better than nothing.
-        None => {
-            let events = cgroup.and_then(|cgroup| fs::read_to_string(cgroup.join("memory.events")).ok());
-            let life = Life::of(&[&boot, "oom_kill", &state.invocation]);
-            vitals.oom_kills =
-                events.and_then(|events| number(&events, "oom_kill ")).map(|value| Counter { value, life });
-        }
-    }
+    let Some(told) = told else { return vitals };
+    vitals.ends = Some(Counter { value: told.ends, life });
+    vitals.last_exit = told.last_exit;
+    vitals.oom_kills = Some(Counter { value: told.oom_kills, life }).filter(|_| oom_is_told);
+    vitals.log = Some(told.scan.count().clone());
     vitals
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::line_shape::shape;
+use super::line_shape::{plain, shape};
 use super::{severity, short_hash};
 
 /// The hash of an error's shape: the first eight bytes of the BLAKE3 digest of its text without what varies.
@@ -18,7 +18,8 @@ impl Fingerprint {
     /// The fingerprint of one line, when it tells of an error. Stack traces are put together by
     /// [`LogScan`](super::LogScan).
     pub fn of(line: &str) -> Option<Self> {
-        severity::is_error(line).then(|| Self::of_parts(&[line]))
+        let line = plain(line);
+        severity::is_error(&line).then(|| Self::of_parts(&[&line]))
     }
 
     /// The fingerprint of an error whose parts are these lines.

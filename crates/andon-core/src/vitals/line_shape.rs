@@ -18,7 +18,7 @@ const FIELDS: [&str; 9] =
 /// Stands for whatever varies.
 const VARIES: char = '#';
 
-/// The shape of a line.
+/// The shape of a line, at most 512 bytes.
 pub(super) fn shape(line: &str) -> String {
     let text = within(line, MAX_READ);
     let mut shape = Shape::default();
@@ -29,13 +29,13 @@ pub(super) fn shape(line: &str) -> String {
         if shape.text.len() >= MAX_SHAPE {
             break;
         }
-        let taken = if let Some(length) = escape(rest) {
-            length
-        } else if let Some(length) = uuid(rest).filter(|_| !before.is_alphanumeric()) {
+        let taken = if let Some(length) = uuid(rest).filter(|_| !before.is_alphanumeric()) {
             shape.varies();
             length
         } else if let Some(length) = quoted(rest).filter(|_| !before.is_alphanumeric()) {
-            shape.text.push_str("\"\"");
+            // Ruby quotes the names of methods; where something happened does not vary.
+            let place = if shape.text.ends_with(":in ") { &rest[..length] } else { "\"\"" };
+            shape.text.push_str(place);
             length
         } else if first.is_alphanumeric() {
             let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
@@ -48,8 +48,24 @@ pub(super) fn shape(line: &str) -> String {
         before = rest[..taken].chars().next_back().unwrap_or(' ');
         rest = &rest[taken..];
     }
-    shape.text.truncate(shape.text.trim_end().len());
-    shape.text
+    within(&shape.text, MAX_SHAPE).trim_end().to_owned()
+}
+
+/// The beginning of a line without the colours that it has on a terminal.
+pub(super) fn plain(line: &str) -> Cow<'_, str> {
+    let line = within(line, MAX_READ);
+    if !line.contains('\u{1b}') {
+        return Cow::Borrowed(line);
+    }
+    let mut plain = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find('\u{1b}') {
+        plain.push_str(&rest[..at]);
+        let length = escape(&rest[at..]).unwrap_or(1);
+        rest = &rest[at + length..];
+    }
+    plain.push_str(rest);
+    Cow::Owned(plain)
 }
 
 /// The beginning of `text`, at most `most` bytes.

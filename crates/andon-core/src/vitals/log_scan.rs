@@ -2,13 +2,10 @@
 //! innermost frame that is the program's own. Reads no file.
 
 use super::fingerprint::Fingerprint;
-use super::line_shape::within;
+use super::line_shape::plain;
 use super::severity::{exception, is_error, is_last_words, is_of_a_trace, is_rust_panic};
 use super::{Life, LogCount, MAX_SAMPLE};
 use crate::legible;
-
-/// The longest line that is looked at, in bytes; of a longer one the beginning.
-const MAX_LINE: usize = 4096;
 
 /// The most frames that are looked through for one of the program's own.
 const MAX_FRAMES: u32 = 32;
@@ -86,7 +83,8 @@ impl LogScan {
     /// Counts one line. `priority` is that of the journal: up to 3 is an error whatever the line says.
     pub fn line(&mut self, line: &str, priority: Option<u8>) {
         self.count.lines = self.count.lines.saturating_add(1);
-        let line = within(line, MAX_LINE).trim_end();
+        let line = plain(line);
+        let line = line.trim_end();
         self.waited = 0;
         if line.is_empty() || self.goes_on(line) {
             return;

@@ -1,5 +1,6 @@
 //! Whether a line of a log tells of an error. Many programs write many formats: what is taken for an error is a level
-//! where a level stands, the head of an exception, and the last words of a program that breaks.
+//! where a level stands, the head of an exception, and the last words of a program that breaks. Lines come without
+//! colours.
 
 use super::line_shape::within;
 
@@ -174,8 +175,8 @@ fn stands_as_level(before: &str, word: &str, after: &str, first: bool) -> bool {
     let previous = before.chars().next_back().unwrap_or(' ');
     let next = after.chars().next().unwrap_or(' ');
     let capitals = word.bytes().all(|byte| byte.is_ascii_uppercase());
-    let alone = matches!(previous, ' ' | '\t' | '[' | '(' | '|' | ':' | '"' | '=' | '<' | '*' | 'm')
-        && matches!(next, ' ' | '\t' | ']' | ')' | '|' | ':' | ',' | '"' | '>' | '!' | '\u{1b}');
+    let alone = matches!(previous, ' ' | '\t' | '[' | '(' | '|' | ':' | '"' | '=' | '<' | '*')
+        && matches!(next, ' ' | '\t' | ']' | ')' | '|' | ':' | ',' | '"' | '>' | '!');
     if capitals && alone {
         return true;
     }
