@@ -11,6 +11,7 @@
 //! - [`scope`]: the lock, the queue and the known releases of one service in one environment.
 //! - [`balance`]: what a balancer is told, and what it sees.
 //! - [`host`]: what a host says about itself.
+//! - [`vitals`]: what a host sees of the processes and the logs of a service.
 
 pub mod analysis;
 pub mod balance;
@@ -29,3 +30,4 @@ pub mod release;
 pub mod scope;
 pub mod suggest;
 pub mod time;
+pub mod vitals;
