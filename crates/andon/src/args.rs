@@ -204,6 +204,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  andon proxy --config proxy.toml\n  andon proxy show\n  andon proxy drain www web1"
     )]
     Proxy(commands::proxy::ProxyArgs),
+    /// Answer over HTTP: the line's state, pushed metrics, and verdicts for other deployers
+    ///
+    /// Listens on this machine only, unless told otherwise; elsewhere it asks for a bearer token. SIGTERM ends it in
+    /// peace: requests that were begun are answered, evaluations go on when it is started again.
+    #[command(
+        after_help = "Examples:\n  andon server\n  andon server --listen 10.0.0.5:8420 --token-file /etc/andon/token\n  curl -s http://127.0.0.1:8420/v1/line"
+    )]
+    Server(commands::server::ServerArgs),
     /// A fleet of six local hosts that shows what Andon does; needs no root and no network
     #[command(after_help = "Example:\n  andon demo --once")]
     Demo {

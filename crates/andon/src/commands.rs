@@ -17,6 +17,7 @@ pub(crate) mod ledger;
 pub(crate) mod plan;
 pub(crate) mod proxy;
 pub(crate) mod run;
+pub(crate) mod server;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod sweep;
@@ -51,6 +52,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
         Command::Sweep { service, environment } => sweep::sweep(common, service, environment).await,
         Command::Test { scope, host } => test::test(common, &scope, &host).await,
         Command::Proxy(args) => proxy::proxy(common, args).await,
+        Command::Server(args) => server::server(common, args).await,
         Command::Demo { once } => demo::demo(common, once).await,
         Command::Ledger { what: LedgerCommand::Verify } => ledger::verify(common).await,
         Command::Explain { key } => explain::explain(common, &key),
