@@ -17,9 +17,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
+use crate::evaluations::Evaluations;
 use crate::records::Records;
 
+mod argo;
 mod body;
+mod evaluations;
+mod flagger;
 mod health;
 mod line;
 mod moment;
@@ -47,6 +51,8 @@ const BREATH: Duration = Duration::from_millis(50);
 pub struct Desk {
     /// The ledger.
     pub records: Records,
+    /// The judge as a service.
+    pub evaluations: Evaluations,
 }
 
 /// Answers on `listener` until `stop`, then answers what was begun. With a `token`, whoever asks has to show it.

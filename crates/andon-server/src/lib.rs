@@ -5,6 +5,7 @@
 //! - [`hosts`]: the ways to a host, behind one trait.
 //! - `records`: typed facts in the ledger.
 //! - `traffic`: rounds over all balancers of a service; what they count is in [`SharedNumbers`].
+//! - [`evaluations`]: the judge as a service; what each has heard is in its [`recording`].
 //! - [`http`]: what `andon server` answers over HTTP.
 //! - [`push`]: one command on many hosts over plain ssh.
 //! - [`artifacts`]: the releases that this controller can send.
@@ -13,6 +14,7 @@ pub mod artifacts;
 pub mod clock;
 mod controller;
 mod driver;
+pub mod evaluations;
 pub mod hosts;
 pub mod http;
 mod lease;
@@ -21,6 +23,7 @@ mod output;
 mod preflight;
 mod problem;
 pub mod push;
+pub mod recording;
 mod records;
 pub mod revision;
 mod site_commands;

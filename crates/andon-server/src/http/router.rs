@@ -8,11 +8,11 @@ use axum::extract::Request;
 use axum::http::{Method, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use super::reply::{ErrorCode, Refused};
 use super::token::Token;
-use super::{Desk, health, line};
+use super::{Desk, argo, evaluations, flagger, health, line};
 
 /// Every path. With a `token`, whoever asks has to show it; only `/health` is for everybody.
 pub(super) fn router(desk: Arc<Desk>, token: Option<Token>) -> Router {
@@ -28,6 +28,12 @@ pub(super) fn router(desk: Arc<Desk>, token: Option<Token>) -> Router {
     };
     Router::new()
         .route("/v1/line", get(line::show))
+        .route("/v1/evaluations", post(evaluations::begin))
+        .route("/v1/evaluations/{id}", get(evaluations::look).delete(evaluations::stop))
+        .route("/v1/evaluations/{id}/ticks", post(evaluations::tell))
+        .route("/v1/evaluations/{id}/argo", get(argo::measure))
+        .route("/v1/evaluations/{id}/argo/verdict", get(argo::verdict))
+        .route("/v1/flagger/{hook}", post(flagger::answer))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .layer(from_fn(guarded))

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 
+use andon_server::evaluations::Evaluations;
 use andon_server::http::{self, Desk, Token};
 use clap::Args;
 use tokio::net::TcpListener;
@@ -54,7 +55,12 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
         }
         notify("STOPPING=1");
     };
-    let desk = Desk { records: controller.records().clone() };
+    let dir = context::data(common)?.join("evaluations");
+    let (evaluations, complaints) = Evaluations::open(dir).await.map_err(|error| {
+        Failure::broken(error.to_string()).why("nothing is answered without what was judged before")
+    })?;
+    complaints.iter().for_each(|complaint| say(complaint));
+    let desk = Desk { records: controller.records().clone(), evaluations };
     say(&format!("andon server answers on http://{address}"));
     notify("READY=1");
     http::serve(listener, desk, token, stop).await.map_err(cannot)?;
