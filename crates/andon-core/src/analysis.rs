@@ -12,8 +12,21 @@ pub use standing::{HoldReason, MetricStanding, Standing, Status, Suspect, Verdic
 pub use tick::{Alarm, Arm, Entry, Reading, Seen, Tick};
 
 mod baseline;
+mod bounds;
+mod clock;
+mod contrast;
+mod environment;
+mod evidence;
+mod exceptions;
+mod gauge;
+mod guards;
 mod judge;
 mod metric;
+mod power;
+mod roster;
+mod sides;
 mod spec;
 mod standing;
 mod tick;
+mod traffic;
+mod wording;

@@ -1,0 +1,6 @@
+//! The judge in small worlds of made-up traffic: every pitfall of judging releases, one by one.
+
+mod analysis {
+    pub(crate) mod harm;
+    pub(crate) mod world;
+}
