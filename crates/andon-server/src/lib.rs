@@ -5,6 +5,7 @@
 //! - [`hosts`]: the ways to a host, behind one trait.
 //! - `records`: typed facts in the ledger.
 //! - `traffic`: rounds over all balancers of a service; what they count is in [`SharedNumbers`].
+//! - [`senses`]: numbers that no balancer knows: Prometheus, what programs push, what commands print.
 //! - [`push`]: one command on many hosts over plain ssh.
 //! - [`artifacts`]: the releases that this controller can send.
 
@@ -21,6 +22,7 @@ mod problem;
 pub mod push;
 mod records;
 pub mod revision;
+pub mod senses;
 mod site_commands;
 pub mod ssh;
 mod traffic;
