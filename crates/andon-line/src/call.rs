@@ -212,6 +212,13 @@ impl<'a> Call<'a> {
         }
     }
 
+    pub(crate) fn decimal(&self, name: &str) -> Option<f64> {
+        match self.given(name)?.argument {
+            Argument::Decimal(number) => Some(number),
+            _ => None,
+        }
+    }
+
     pub(crate) fn port(&self, name: &str) -> Option<u16> {
         self.number(name).and_then(|number| u16::try_from(number).ok())
     }

@@ -7,6 +7,7 @@ use andon_core::name::HostName;
 use andon_core::quantity::{Share, format_duration, parse_duration};
 use andon_core::suggest;
 use starlark::values::dict::DictRef;
+use starlark::values::float::UnpackFloat;
 use starlark::values::list::ListRef;
 use starlark::values::tuple::TupleRef;
 use starlark::values::{UnpackValue, Value};
@@ -32,6 +33,11 @@ pub(crate) enum Kind {
     Number {
         min: i64,
         max: i64,
+    },
+    /// A number that may have a fraction.
+    Decimal {
+        min: f64,
+        max: f64,
     },
     /// A span of time; `zero` says whether none at all is one.
     Span {
@@ -67,6 +73,7 @@ pub(crate) enum Argument {
     Text(String),
     Flag(bool),
     Number(i64),
+    Decimal(f64),
     Span(Duration),
     Share(Share),
     List(Vec<Given>),
@@ -93,6 +100,7 @@ impl Kind {
             Kind::Word => "a word without blanks".to_owned(),
             Kind::Flag => "True or False".to_owned(),
             Kind::Number { min, max } => format!("a number from {min} to {max}"),
+            Kind::Decimal { min, max } => format!("a number from {min} to {max}"),
             Kind::Span { .. } => "a duration like \"30s\" or \"5m\"".to_owned(),
             Kind::SpanUpTo { most } => {
                 format!("a duration like \"30s\", at most {}", format_duration(*most))
@@ -149,6 +157,10 @@ impl Kind {
             Kind::Flag => value.unpack_bool().map(Argument::Flag).ok_or_else(mismatch),
             Kind::Number { min, max } => match integer(value).ok_or_else(mismatch)? {
                 number if (*min..=*max).contains(&number) => Ok(Argument::Number(number)),
+                _ => Err(mismatch()),
+            },
+            Kind::Decimal { min, max } => match decimal(value).ok_or_else(mismatch)? {
+                number if (*min..=*max).contains(&number) => Ok(Argument::Decimal(number)),
                 _ => Err(mismatch()),
             },
             Kind::Span { zero } => {
@@ -263,6 +275,7 @@ impl Kind {
             Kind::Nothing => value.is_none(),
             Kind::Flag => value.unpack_bool().is_some(),
             Kind::Number { .. } => integer(value).is_some(),
+            Kind::Decimal { .. } => decimal(value).is_some(),
             Kind::Share { .. } => value.unpack_str().is_some() || integer(value).is_some(),
             Kind::List(_) => elements(value).is_some(),
             Kind::Map(_) => DictRef::from_value(value).is_some(),
@@ -279,6 +292,7 @@ impl Kind {
         Some(match self {
             Kind::Flag => Argument::Flag(text == "True"),
             Kind::Number { .. } => Argument::Number(text.parse().ok()?),
+            Kind::Decimal { .. } => Argument::Decimal(text.parse().ok()?),
             Kind::Span { .. } | Kind::SpanUpTo { .. } => Argument::Span(parse_duration(bare).ok()?),
             Kind::Share { .. } | Kind::Percentage => Argument::Share(bare.parse().ok()?),
             Kind::Nothing => Argument::Nothing,
@@ -302,6 +316,13 @@ fn integer(value: Value<'_>) -> Option<i64> {
         return None;
     }
     i64::unpack_value(value).ok().flatten()
+}
+
+fn decimal(value: Value<'_>) -> Option<f64> {
+    if value.unpack_bool().is_some() {
+        return None;
+    }
+    UnpackFloat::unpack_value(value).ok().flatten().map(|UnpackFloat(number)| number)
 }
 
 fn elements<'v>(value: Value<'v>) -> Option<&'v [Value<'v>]> {
@@ -346,7 +367,7 @@ pub(crate) fn describe(value: Value<'_>) -> String {
         "list" => "a list".to_owned(),
         "tuple" => "a tuple".to_owned(),
         "dict" => "a dictionary".to_owned(),
-        "float" => "a number with a fraction".to_owned(),
+        "float" => decimal(value).map_or_else(|| "a number".to_owned(), |number| number.to_string()),
         "function" => "a function that is not called".to_owned(),
         "constructor" => "a constructor that is not called".to_owned(),
         other => format!("a value of type {other}"),

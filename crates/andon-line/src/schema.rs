@@ -4,7 +4,7 @@
 
 use crate::call::Call;
 use crate::constructor::{
-    balancer, blue_green, group, health, host, probe, release, rollout, run, service, site,
+    balancer, blue_green, group, health, host, probe, release, rollout, run, service, site, watch,
 };
 use crate::kind::Kind;
 use crate::value::Thing;
@@ -51,7 +51,7 @@ impl Constructor {
 }
 
 /// All constructors, in the order in which a reader meets them.
-pub(crate) const CONSTRUCTORS: [&Constructor; 19] = [
+pub(crate) const CONSTRUCTORS: [&Constructor; 26] = [
     &host::HOST,
     &group::GROUP,
     &site::SITE,
@@ -71,4 +71,11 @@ pub(crate) const CONSTRUCTORS: [&Constructor; 19] = [
     &balancer::PROXY,
     &blue_green::BLUE_GREEN,
     &rollout::ROLLOUT,
+    &watch::ERRORS,
+    &watch::LATENCY,
+    &watch::VITALS,
+    &watch::PROMETHEUS,
+    &watch::PUSHED,
+    &watch::COUNTED,
+    &watch::JUDGE,
 ];

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use allocative::Allocative;
-use andon_core::line::{BlueGreen, Health, Probe, ReleaseSource, Rollout, Run};
+use andon_core::line::{BlueGreen, Health, Probe, ReleaseSource, Rollout, Run, WatchRules};
 use andon_core::name::{HostName, SiteName};
 use starlark::collections::StarlarkHasher;
 use starlark::eval::{Arguments, Evaluator};
@@ -16,6 +16,7 @@ use starlark::values::{
 use crate::budget::BudgetError;
 use crate::call::Call;
 use crate::constructor::balancer::Unassigned;
+use crate::constructor::watch::Look;
 use crate::notebook::Notebook;
 use crate::schema::Constructor;
 use crate::source::Place;
@@ -33,6 +34,8 @@ pub(crate) enum Thing {
     Balancer(Unassigned),
     BlueGreen(BlueGreen),
     Rollout(Rollout),
+    Look(Look),
+    Judge(WatchRules),
     Service,
 }
 
@@ -57,6 +60,8 @@ pub(crate) enum Sort {
     Balancer,
     BlueGreen,
     Rollout,
+    Look,
+    Judge,
     Service,
 }
 
@@ -74,6 +79,10 @@ impl Sort {
             Sort::Balancer => "a balancer, `haproxy(...)`, `agent_check(...)`, `nginx(...)` or `proxy(...)`",
             Sort::BlueGreen => "a second set of instances, `blue_green(...)`",
             Sort::Rollout => "a rollout policy, `rollout(...)`",
+            Sort::Look => {
+                "something to watch, `errors()`, `latency()`, `vitals()`, `prometheus(...)`, `pushed(...)` or `counted(...)`"
+            }
+            Sort::Judge => "rules of judging, `judge(...)`",
             Sort::Service => "a service",
         }
     }
@@ -104,6 +113,8 @@ impl Description {
             Thing::Balancer(_) => Sort::Balancer,
             Thing::BlueGreen(_) => Sort::BlueGreen,
             Thing::Rollout(_) => Sort::Rollout,
+            Thing::Look(_) => Sort::Look,
+            Thing::Judge(_) => Sort::Judge,
             Thing::Service => Sort::Service,
         }
     }

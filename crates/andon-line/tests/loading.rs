@@ -14,6 +14,8 @@ use tempfile::TempDir;
 
 #[path = "loading/balancers.rs"]
 mod balancers;
+#[path = "loading/watch.rs"]
+mod watch;
 
 /// A directory with these files.
 fn directory(files: &[(&str, &str)]) -> TempDir {

@@ -44,7 +44,14 @@ fn the_reference_covers_the_constructors_and_their_parameters() {
             "nginx",
             "proxy",
             "blue_green",
-            "rollout"
+            "rollout",
+            "errors",
+            "latency",
+            "vitals",
+            "prometheus",
+            "pushed",
+            "counted",
+            "judge"
         ]
     );
     for constructor in reference() {

@@ -120,8 +120,8 @@ impl Evaluations {
             all: Arc::new(Mutex::new(all)),
             beginning: Arc::new(tokio::sync::Mutex::new(())),
         };
-        for (evaluation, entries) in resumed {
-            own.clone().run(evaluation, &entries);
+        for evaluation in resumed {
+            own.clone().run(evaluation);
         }
         own.prune().await?;
         let rounds = own.clone();
@@ -161,7 +161,7 @@ impl Evaluations {
         let evaluation = Arc::new(evaluation);
         self.lock().insert(evaluation.id().clone(), Kept::Running(Arc::clone(&evaluation)));
         let view = evaluation.view();
-        self.clone().run(evaluation, &[]);
+        self.clone().run(evaluation);
         Ok((view, true))
     }
 
@@ -205,7 +205,11 @@ impl Evaluations {
             Some(Kept::Running(evaluation)) if evaluation.request.is_asked() => {
                 Err(EvaluationError::Asks(id.clone()))
             }
-            Some(Kept::Running(evaluation)) => self.hear(evaluation, entry).await,
+            Some(Kept::Running(evaluation)) => {
+                let told = blocking(move || evaluation.tell(entry)).await;
+                self.settle(id);
+                told
+            }
             Some(Kept::Over { .. }) => {
                 let result = self.look(id).await?.result();
                 Err(EvaluationError::Over { id: id.clone(), result })
@@ -249,10 +253,10 @@ impl Evaluations {
         }
     }
 
-    /// Looks for itself, where it is asked to. `entries` is what it has heard before.
-    fn run(self, evaluation: Arc<Evaluation>, entries: &[Entry]) {
-        if let Some(asking) = asking::Asking::new(&evaluation, entries) {
-            tokio::spawn(asking.run(self, evaluation));
+    /// Looks for itself, where it is asked to.
+    fn run(self, evaluation: Arc<Evaluation>) {
+        if evaluation.request.is_asked() {
+            tokio::spawn(asking::run(self, evaluation));
         }
     }
 
@@ -309,7 +313,7 @@ impl Evaluations {
     }
 }
 
-type Loaded = (BTreeMap<EvaluationId, Kept>, Vec<(Arc<Evaluation>, Vec<Entry>)>, Vec<String>);
+type Loaded = (BTreeMap<EvaluationId, Kept>, Vec<Arc<Evaluation>>, Vec<String>);
 
 /// Everything that is kept below `dir`; one that is damaged costs itself only.
 fn load(dir: &Path) -> Result<Loaded, EvaluationError> {
@@ -317,9 +321,9 @@ fn load(dir: &Path) -> Result<Loaded, EvaluationError> {
     let (mut all, mut resumed, mut complaints) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (id, folder) in Folder::all(dir)? {
         match load_one(folder) {
-            Ok((kept, entries)) => {
+            Ok(kept) => {
                 if let Kept::Running(evaluation) = &kept {
-                    resumed.push((Arc::clone(evaluation), entries));
+                    resumed.push(Arc::clone(evaluation));
                 }
                 all.insert(id, kept);
             }
@@ -329,19 +333,17 @@ fn load(dir: &Path) -> Result<Loaded, EvaluationError> {
     Ok((all, resumed, complaints))
 }
 
-fn load_one(folder: Folder) -> Result<(Kept, Vec<Entry>), EvaluationError> {
+fn load_one(folder: Folder) -> Result<Kept, EvaluationError> {
     let accepted = folder.accepted()?;
     let spec = accepted.request.spec().map_err(EvaluationError::Unfit)?;
     let digest = accepted.request.digest(&spec);
     let over = Kept::Over { digest, accepted: accepted.at };
     if folder.end()?.is_some() {
-        return Ok((over, Vec::new()));
+        return Ok(over);
     }
-    let (evaluation, recording) = Evaluation::resume(folder, accepted, digest)?;
-    if evaluation.view().life != Life::Running {
-        return Ok((over, Vec::new()));
-    }
-    Ok((Kept::Running(Arc::new(evaluation)), recording.entries))
+    let evaluation = Evaluation::resume(folder, accepted, digest)?;
+    let running = evaluation.view().life == Life::Running;
+    Ok(if running { Kept::Running(Arc::new(evaluation)) } else { over })
 }
 
 /// Work that waits for the disk, away from the threads that answer.

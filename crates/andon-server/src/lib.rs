@@ -7,6 +7,7 @@
 //! - `traffic`: rounds over all balancers of a service; what they count is in [`SharedNumbers`].
 //! - [`evaluations`]: the judge as a service; what each has heard is in its [`recording`].
 //! - [`http`]: what `andon server` answers over HTTP.
+//! - [`senses`]: numbers that no balancer knows: Prometheus, what programs push, what commands print.
 //! - [`push`]: one command on many hosts over plain ssh.
 //! - [`artifacts`]: the releases that this controller can send.
 
@@ -26,6 +27,7 @@ pub mod push;
 pub mod recording;
 mod records;
 pub mod revision;
+pub mod senses;
 mod site_commands;
 pub mod ssh;
 mod traffic;

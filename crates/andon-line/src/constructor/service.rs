@@ -17,6 +17,7 @@ use crate::source::Place;
 use crate::value::{Description, Sort, Thing};
 
 mod traffic;
+mod watch;
 
 /// The environment that a bare list of hosts means.
 const ONLY_ENVIRONMENT: &str = "production";
@@ -38,6 +39,7 @@ pub(crate) const SERVICE: Constructor = Constructor {
     tests   = [http("/", contains = "Welcome")],
     balancer = {"production": haproxy(group("lb", ["lb1", "lb2"]))},
     rollout = rollout(bake = "2m"),
+    watch   = [errors(), latency(), pushed("orders", worse = "lower", critical = True)],
 )"#,
     positional: 1,
     parameters: &[
@@ -109,6 +111,8 @@ pub(crate) const SERVICE: Constructor = Constructor {
             default: Default::Absent,
             doc: "How a release spreads. Otherwise `rollout()`.",
         },
+        watch::WATCH,
+        watch::JUDGE,
     ],
     build,
 };
@@ -129,6 +133,7 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         _ => Rollout::default(),
     };
     let blue_green = traffic::blue_green(call, run, environments.as_ref(), &rollout);
+    let watch = watch::watch(call);
     let Thing::Release(release) = &call.made("release")?.thing else { return None };
     let (name, environments, run) = (name?, environments?, run?);
     let balancers = traffic::balancers(call, &name, run.ports.len() > 1, &environments);
@@ -143,7 +148,7 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         balancers: balancers.iter().map(|named| named.balancer.clone()).collect(),
         blue_green,
         rollout,
-        watch: None,
+        watch,
     };
     call.notebook.charge(weight(&service));
     if call.notebook.is_overweight() {
@@ -308,6 +313,9 @@ fn add(call: &Call<'_>, service: Service, balancers: &[traffic::Named]) -> bool 
             Some(made) => draft.explain(&attribute, made),
             None => drop(draft.origins.insert(attribute, call.place_of(parameter.name))),
         }
+    }
+    for (index, made) in call.list("watch").iter().filter_map(Given::made).enumerate() {
+        draft.explain(&format!("{}.watch[{index}]", service.name), made);
     }
     for named in balancers {
         draft.explain(&named.key, &named.made);

@@ -60,7 +60,7 @@ impl Evaluation {
         folder: Folder,
         accepted: Accepted,
         digest: Digest,
-    ) -> Result<(Self, Recording), EvaluationError> {
+    ) -> Result<Self, EvaluationError> {
         let (writer, recording) = folder.resume()?;
         let evaluation = Self::new(folder, accepted, digest, writer, &recording);
         // The process may have ended between the entry that decided and the note of the end.
@@ -69,7 +69,7 @@ impl Evaluation {
             evaluation.end(&mut live, Life::Judged)?;
         }
         drop(live);
-        Ok((evaluation, recording))
+        Ok(evaluation)
     }
 
     fn new(
@@ -115,19 +115,28 @@ impl Evaluation {
         self.lock().heard
     }
 
+    /// Hears an entry of its caller. It is on the disk when this returns; what is told twice counts once. Blocks.
+    ///
+    /// # Errors
+    /// As [`Evaluation::hear`]; or the entry cannot follow the one before.
+    pub(super) fn tell(&self, entry: Entry) -> Result<Arc<View>, EvaluationError> {
+        let last = self.lock().last.clone();
+        if last.as_ref() == Some(&entry) {
+            return Ok(self.view());
+        }
+        self.check(&entry, last.as_ref())?;
+        self.hear(entry)
+    }
+
     /// Hears one entry. It is on the disk when this returns. Blocks.
     ///
     /// # Errors
-    /// It is over; the entry cannot follow the one before; the disk says no.
+    /// It is over; the disk says no.
     pub(super) fn hear(&self, entry: Entry) -> Result<Arc<View>, EvaluationError> {
         let mut live = self.lock();
-        if live.last.as_ref() == Some(&entry) {
-            return Ok(self.view());
-        }
         if live.life != Life::Running {
             return Err(EvaluationError::Over { id: self.id().clone(), result: self.view().result() });
         }
-        self.check(&entry, live.last.as_ref())?;
         if let Err(error) = live.writer.append(&entry) {
             // What cannot be remembered must not be judged.
             if matches!(error, crate::recording::RecordingError::Full { .. }) {

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use andon_core::analysis::{Measure, Metric, Policy, Role, Spec, Worse};
 use andon_core::digest::Digest;
+use andon_core::line::{PrometheusQuery, Source, Watched};
 use andon_core::name::{HostName, MetricName};
 use andon_core::quantity::parse_duration;
 use serde::{Deserialize, Serialize};
 
 use super::EvaluationId;
+use crate::senses::{Arms, Matchers};
 
 /// Metrics of one evaluation.
 const MOST_METRICS: usize = 50;
@@ -19,6 +21,8 @@ const MOST_HOSTS: usize = 2_000;
 const LONGEST_QUERY: usize = 8 * 1024;
 /// The longest address, label or value, in bytes.
 const LONGEST_WORD: usize = 1024;
+/// How often growth is taken where the request doesn't say: the usual time between two scrapes.
+const EVERY: Duration = Duration::from_secs(15);
 /// A nominal error probability is so many times the false alarms that come of it: see `docs/design`.
 const NOMINAL: f64 = 5.0;
 
@@ -32,10 +36,9 @@ pub struct Request {
     pub canary: Option<Group>,
     /// Those on the old release, at the same moment.
     pub control: Option<Group>,
-    /// The label that tells the members of a group apart. Groups of matchers have a single member without it; groups
-    /// of hosts are told apart by `instance`.
+    /// The label that tells hosts apart; `instance` without it.
     pub label: Option<String>,
-    /// The value of the label for a host, where `{host}` stands for its name.
+    /// The value of the label for a host, without a port, where `{host}` stands for its name; the name without it.
     pub value: Option<String>,
     /// What they are compared by.
     pub metrics: Vec<AskedMetric>,
@@ -44,7 +47,7 @@ pub struct Request {
     pub rules: Rules,
 }
 
-/// A group of instances: one of the two.
+/// A group of instances: one of the two. Hosts are members each; what matchers select is one member as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
@@ -81,6 +84,8 @@ pub struct AskedMetric {
     pub of: Option<String>,
     /// Where the Prometheus server answers.
     pub url: Option<String>,
+    /// How often growth is taken, a whole multiple of the time between two scrapes; 15 s without it.
+    pub every: Option<String>,
     /// What it is.
     #[serde(default = "count")]
     pub kind: Kind,
@@ -150,7 +155,7 @@ impl Request {
     /// BLAKE3 of what it means: the same for all requests that are judged alike. `spec` is what [`Request::spec`] says.
     pub fn digest(&self, spec: &Spec) -> Digest {
         let sources: Vec<_> =
-            self.metrics.iter().map(|metric| (&metric.query, &metric.of, &metric.url)).collect();
+            self.metrics.iter().map(|metric| (&metric.query, &metric.of, &metric.url, &metric.every)).collect();
         let meaning = (&self.id, &self.canary, &self.control, &self.label, &self.value, sources, spec);
         // Everything in it has an order, so what is equal has equal text.
         Digest::of(&serde_json::to_vec(&meaning).unwrap_or_default())
@@ -186,18 +191,31 @@ impl Request {
         self.rules.fill(Spec::new(metrics))
     }
 
-    fn check_groups(&self) -> Result<(), String> {
-        for (name, group) in [("canary", &self.canary), ("control", &self.control)] {
-            match group {
-                Some(group) => group.check().map_err(|what| format!("{name}: {what}"))?,
-                None if self.is_asked() => {
-                    return Err(format!("{name}: metrics with a query need a group to ask about"));
-                }
-                None => {}
+    /// Who is compared with whom.
+    ///
+    /// # Errors
+    /// As [`Request::spec`].
+    pub fn arms(&self) -> Result<Arms, String> {
+        let group = |name: &str, group: &Option<Group>| match group {
+            Some(group) => group.side().map_err(|what| format!("{name}: {what}")),
+            None => Err(format!("{name}: metrics with a query need a group to ask about")),
+        };
+        match (group("canary", &self.canary)?, group("control", &self.control)?) {
+            (Side::Hosts(canary), Side::Hosts(control)) => match canary.intersection(&control).next() {
+                Some(both) => Err(format!("{both} is in canary and in control")),
+                None => Ok(Arms::Hosts { canary, control }),
+            },
+            (Side::Labels(canary), Side::Labels(control)) if canary == control => {
+                Err("canary and control have the same matcher".to_owned())
             }
+            (Side::Labels(canary), Side::Labels(control)) => Ok(Arms::Labels { canary, control }),
+            _ => Err("canary and control are both hosts, or both a matcher".to_owned()),
         }
-        if self.is_asked() && self.canary == self.control {
-            return Err("canary and control are the same group".to_owned());
+    }
+
+    fn check_groups(&self) -> Result<(), String> {
+        if self.is_asked() {
+            self.arms()?;
         }
         for (name, word) in [("label", &self.label), ("value", &self.value)] {
             short(name, word.as_deref())?;
@@ -212,6 +230,27 @@ impl Request {
             _ => Ok(()),
         }
     }
+
+    /// What is asked, and where; nothing where the caller tells the numbers. `spec` is what [`Request::spec`] says.
+    pub fn watched(&self, spec: &Spec) -> Vec<Watched> {
+        let both = self.metrics.iter().zip(&spec.metrics);
+        let watched = |(asked, metric): (&AskedMetric, &Metric)| {
+            let every = asked.every.as_deref().and_then(|text| parse_duration(text).ok());
+            Some(Watched {
+                metric: metric.clone(),
+                source: Source::Prometheus(PrometheusQuery {
+                    url: asked.url.clone()?,
+                    query: asked.query.clone()?,
+                    of: asked.of.clone(),
+                    label: self.label.clone().unwrap_or_else(|| "instance".to_owned()),
+                    value: self.value.clone().unwrap_or_else(|| "{host}".to_owned()),
+                    token_file: None,
+                    every: every.unwrap_or(EVERY),
+                }),
+            })
+        };
+        both.filter_map(watched).collect()
+    }
 }
 
 fn short(name: &str, text: Option<&str>) -> Result<(), String> {
@@ -221,15 +260,20 @@ fn short(name: &str, text: Option<&str>) -> Result<(), String> {
     }
 }
 
+/// One side of the comparison.
+enum Side {
+    Hosts(BTreeSet<HostName>),
+    Labels(Matchers),
+}
+
 impl Group {
-    fn check(&self) -> Result<(), String> {
+    fn side(&self) -> Result<Side, String> {
         match (&self.matcher, &self.hosts) {
-            (Some(matcher), None) if matcher.trim().is_empty() => Err("the matcher is empty".to_owned()),
-            (Some(matcher), None) if matcher.len() > LONGEST_QUERY => Err("the matcher is too long".to_owned()),
+            (Some(matcher), None) => Matchers::new(matcher).map(Side::Labels).map_err(|error| error.to_string()),
             (None, Some(hosts)) if !(1..=MOST_HOSTS).contains(&hosts.len()) => {
                 Err(format!("there are 1 to {MOST_HOSTS} hosts, here {}", hosts.len()))
             }
-            (Some(_), None) | (None, Some(_)) => Ok(()),
+            (None, Some(hosts)) => Ok(Side::Hosts(hosts.iter().cloned().collect())),
             (None, None) | (Some(_), Some(_)) => Err("say either matcher or hosts".to_owned()),
         }
     }
@@ -279,12 +323,20 @@ impl AskedMetric {
             }
         }
         short("url", self.url.as_deref())?;
+        if let Some(text) = &self.every {
+            let span = parse_duration(text).map_err(|error| format!("every: {error}"))?;
+            if !(Duration::from_secs(1)..=Duration::from_secs(300)).contains(&span) {
+                return Err(format!("every is between 1s and 5m, not {text}"));
+            }
+        }
         let http = |url: &String| url.starts_with("http://") || url.starts_with("https://");
         match (&self.query, &self.url) {
             (Some(_), None) => Err("url is missing: where does Prometheus answer?".to_owned()),
             (Some(_), Some(url)) if !http(url) => Err("url begins with http:// or https://".to_owned()),
             (None, _) if asked => Err("query is missing; either all metrics have one, or none".to_owned()),
-            (None, _) if self.of.is_some() || self.url.is_some() => Err("of and url need a query".to_owned()),
+            (None, _) if self.of.is_some() || self.url.is_some() || self.every.is_some() => {
+                Err("of, url and every need a query".to_owned())
+            }
             (Some(_), Some(_)) if self.kind == Kind::Level && self.of.is_some() => {
                 Err("a level is not of anything".to_owned())
             }
