@@ -27,7 +27,7 @@ mod view;
 
 pub use id::EvaluationId;
 pub use request::{AskedMetric, Group, Kind, Request, Rules};
-pub use view::{Advice, Counted, Life, MetricView, View};
+pub use view::{Advice, Counted, Life, MetricView, View, status_word, verdict_word};
 
 use evaluation::Evaluation;
 use folder::Folder;

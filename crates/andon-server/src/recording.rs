@@ -103,7 +103,8 @@ pub fn read(path: &Path) -> Result<Recording, RecordingError> {
         line.clear();
         number += 1;
         let damaged = |why: String| RecordingError::Damaged { path: path.to_owned(), line: number, why };
-        let read = io::Read::take(&mut input, MAX_LINE as u64 + 1).read_until(b'\n', &mut line).map_err(failed)?;
+        let read =
+            io::Read::take(&mut input, MAX_LINE as u64 + 1).read_until(b'\n', &mut line).map_err(failed)?;
         if read == 0 {
             break;
         }

@@ -204,6 +204,15 @@ pub(crate) enum Command {
         after_help = "Examples:\n  andon proxy --config proxy.toml\n  andon proxy show\n  andon proxy drain www web1"
     )]
     Proxy(commands::proxy::ProxyArgs),
+    /// Look again at what releases were judged by
+    #[command(
+        after_help = "Example:\n  andon canary replay .andon/evaluations/rollout-42/recording.jsonl",
+        arg_required_else_help = true
+    )]
+    Canary {
+        #[command(subcommand)]
+        what: commands::canary::CanaryCommand,
+    },
     /// Answer over HTTP: the line's state, pushed metrics, and verdicts for other deployers
     ///
     /// Listens on this machine only, unless told otherwise; elsewhere it asks for a bearer token. SIGTERM ends it in

@@ -6,6 +6,7 @@ use crate::args::{Cli, Command, LedgerCommand};
 use crate::failure::Failure;
 use crate::paint::Paint;
 
+pub(crate) mod canary;
 pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod deploy;
@@ -52,6 +53,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
         Command::Sweep { service, environment } => sweep::sweep(common, service, environment).await,
         Command::Test { scope, host } => test::test(common, &scope, &host).await,
         Command::Proxy(args) => proxy::proxy(common, args).await,
+        Command::Canary { what } => canary::canary(common, what).await,
         Command::Server(args) => server::server(common, args).await,
         Command::Demo { once } => demo::demo(common, once).await,
         Command::Ledger { what: LedgerCommand::Verify } => ledger::verify(common).await,

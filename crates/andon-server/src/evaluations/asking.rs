@@ -78,7 +78,8 @@ fn sides(arms: &Arms) -> BTreeMap<MemberName, Arm> {
         }
         // One member for each side, named after it.
         Arms::Labels { .. } => {
-            let side = |member: &MemberName| if member.as_str() == "canary" { Arm::Canary } else { Arm::Control };
+            let side =
+                |member: &MemberName| if member.as_str() == "canary" { Arm::Canary } else { Arm::Control };
             arms.members().into_iter().map(|member| (member.clone(), side(&member))).collect()
         }
     }

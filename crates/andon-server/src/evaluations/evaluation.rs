@@ -177,8 +177,10 @@ impl Evaluation {
                 time_of(entry).0,
                 before.0
             )),
-            Some(before) if matches!(entry, Entry::Tick(_)) && time_of(entry) == before
-                && matches!(last, Some(Entry::Tick(_))) =>
+            Some(before)
+                if matches!(entry, Entry::Tick(_))
+                    && time_of(entry) == before
+                    && matches!(last, Some(Entry::Tick(_))) =>
             {
                 wrong(format!("another tick with at {} was told already", before.0))
             }
@@ -199,8 +201,12 @@ impl Evaluation {
     fn end(&self, live: &mut Live, life: Life) -> Result<(), EvaluationError> {
         let mut view = View::of(self.id(), self.accepted, &self.spec, live.judge.standing(), life);
         match life {
-            Life::Terminated => view.sentence = format!("stopped by its caller; until then: {}", view.sentence),
-            Life::Abandoned => view.sentence = format!("nothing more could be heard; until then: {}", view.sentence),
+            Life::Terminated => {
+                view.sentence = format!("stopped by its caller; until then: {}", view.sentence)
+            }
+            Life::Abandoned => {
+                view.sentence = format!("nothing more could be heard; until then: {}", view.sentence)
+            }
             Life::Running | Life::Judged => {}
         }
         self.folder.write_end(&view)?;

@@ -90,7 +90,9 @@ impl Folder {
 
     pub(super) fn write_end(&self, view: &View) -> Result<(), EvaluationError> {
         let new = self.0.join(format!("{END}.new"));
-        let renamed = || write(&new, view).and_then(|()| fs::rename(&new, self.0.join(END))).and_then(|()| sync(&self.0));
+        let renamed = || {
+            write(&new, view).and_then(|()| fs::rename(&new, self.0.join(END))).and_then(|()| sync(&self.0))
+        };
         renamed().map_err(|error| EvaluationError::Disk { path: self.0.clone(), error })
     }
 

@@ -154,8 +154,11 @@ pub struct Rules {
 impl Request {
     /// BLAKE3 of what it means: the same for all requests that are judged alike. `spec` is what [`Request::spec`] says.
     pub fn digest(&self, spec: &Spec) -> Digest {
-        let sources: Vec<_> =
-            self.metrics.iter().map(|metric| (&metric.query, &metric.of, &metric.url, &metric.every)).collect();
+        let sources: Vec<_> = self
+            .metrics
+            .iter()
+            .map(|metric| (&metric.query, &metric.of, &metric.url, &metric.every))
+            .collect();
         let meaning = (&self.id, &self.canary, &self.control, &self.label, &self.value, sources, spec);
         // Everything in it has an order, so what is equal has equal text.
         Digest::of(&serde_json::to_vec(&meaning).unwrap_or_default())
@@ -255,7 +258,9 @@ impl Request {
 
 fn short(name: &str, text: Option<&str>) -> Result<(), String> {
     match text {
-        Some(text) if text.len() > LONGEST_WORD => Err(format!("{name}: it is longer than {LONGEST_WORD} bytes")),
+        Some(text) if text.len() > LONGEST_WORD => {
+            Err(format!("{name}: it is longer than {LONGEST_WORD} bytes"))
+        }
         _ => Ok(()),
     }
 }
@@ -269,7 +274,9 @@ enum Side {
 impl Group {
     fn side(&self) -> Result<Side, String> {
         match (&self.matcher, &self.hosts) {
-            (Some(matcher), None) => Matchers::new(matcher).map(Side::Labels).map_err(|error| error.to_string()),
+            (Some(matcher), None) => {
+                Matchers::new(matcher).map(Side::Labels).map_err(|error| error.to_string())
+            }
             (None, Some(hosts)) if !(1..=MOST_HOSTS).contains(&hosts.len()) => {
                 Err(format!("there are 1 to {MOST_HOSTS} hosts, here {}", hosts.len()))
             }
@@ -293,7 +300,10 @@ impl AskedMetric {
             return Err(format!("margin is between 1 and 1000, not {}", self.margin));
         }
         if !(harm > self.margin && harm <= 1000.0) {
-            return Err(format!("harm is greater than margin, {}, and at most 1000; here it is {harm}", self.margin));
+            return Err(format!(
+                "harm is greater than margin, {}, and at most 1000; here it is {harm}",
+                self.margin
+            ));
         }
         if !(self.weight > 0.0 && self.weight <= 1e6) {
             return Err(format!("weight is greater than 0 and at most 1000000, not {}", self.weight));
@@ -317,7 +327,9 @@ impl AskedMetric {
                     return Err(format!("{name} is longer than {LONGEST_QUERY} bytes"));
                 }
                 Some(text) if !text.contains("{members}") => {
-                    return Err(format!("{name} lacks {{members}}, which stands for the matchers of a group"));
+                    return Err(format!(
+                        "{name} lacks {{members}}, which stands for the matchers of a group"
+                    ));
                 }
                 _ => {}
             }
@@ -351,7 +363,11 @@ impl Rules {
         let set = |name: &str, text: &Option<String>, from: Duration, to: Duration, span: &mut Duration| {
             let Some(text) = text else { return Ok(()) };
             *span = parse_duration(text).map_err(|error| format!("rules: {name}: {error}"))?;
-            if (from..=to).contains(span) { Ok(()) } else { Err(format!("rules: {name} is out of bounds: {text}")) }
+            if (from..=to).contains(span) {
+                Ok(())
+            } else {
+                Err(format!("rules: {name} is out of bounds: {text}"))
+            }
         };
         set("tick", &self.tick, second, hour / 12, &mut spec.tick)?;
         set("warmup", &self.warmup, Duration::ZERO, hour, &mut spec.warmup)?;

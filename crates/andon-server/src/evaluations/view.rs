@@ -96,17 +96,16 @@ pub struct View {
 impl View {
     /// What is told of `standing`.
     pub(super) fn of(id: &EvaluationId, accepted: Time, spec: &Spec, standing: Standing, life: Life) -> Self {
-        let (status, hold) = match standing.status {
-            Status::Pending => ("pending", None),
-            Status::Warmup { .. } => ("warmup", None),
-            Status::Observing => ("observing", None),
-            Status::Hold { reason } => ("hold", Some(reason)),
+        let status = status_word(&standing.status).to_owned();
+        let hold = match standing.status {
+            Status::Hold { reason } => Some(reason),
+            Status::Pending | Status::Warmup { .. } | Status::Observing => None,
         };
         let advice = advice(life, standing.verdict, spec, standing.sampled);
         Self {
             id: id.clone(),
             life,
-            status: status.to_owned(),
+            status,
             hold,
             verdict: standing.verdict,
             advice,
@@ -115,7 +114,7 @@ impl View {
             at: (standing.entries > 0).then_some(standing.at),
             entries: standing.entries,
             sampled: standing.sampled,
-            metrics: standing.metrics.into_iter().map(metric).collect(),
+            metrics: standing.metrics.into_iter().map(MetricView::from).collect(),
             suspects: standing.suspects,
         }
     }
@@ -126,24 +125,43 @@ impl View {
             (Life::Running, _) => "running",
             (Life::Terminated, _) => "terminated",
             (Life::Abandoned, _) => "abandoned",
-            (Life::Judged, Some(Verdict::Pass)) => "pass",
-            (Life::Judged, Some(Verdict::Fail)) => "fail",
-            (Life::Judged, Some(Verdict::Inconclusive)) => "inconclusive",
-            (Life::Judged, Some(Verdict::None) | None) => "none",
+            (Life::Judged, verdict) => verdict_word(verdict.unwrap_or(Verdict::None)),
         }
     }
 }
 
-fn metric(standing: MetricStanding) -> MetricView {
-    let counted = |(events, of)| Counted { events, of };
-    MetricView {
-        name: standing.name.to_string(),
-        canary: counted(standing.canary),
-        control: counted(standing.control),
-        ratio: standing.ratio,
-        low: standing.low,
-        high: standing.high,
-        blamed: standing.blamed,
+impl From<MetricStanding> for MetricView {
+    fn from(standing: MetricStanding) -> Self {
+        let counted = |(events, of)| Counted { events, of };
+        Self {
+            name: standing.name.to_string(),
+            canary: counted(standing.canary),
+            control: counted(standing.control),
+            ratio: standing.ratio,
+            low: standing.low,
+            high: standing.high,
+            blamed: standing.blamed,
+        }
+    }
+}
+
+/// `pending`, `warmup`, `observing` or `hold`.
+pub fn status_word(status: &Status) -> &'static str {
+    match status {
+        Status::Pending => "pending",
+        Status::Warmup { .. } => "warmup",
+        Status::Observing => "observing",
+        Status::Hold { .. } => "hold",
+    }
+}
+
+/// `pass`, `fail`, `inconclusive` or `none`.
+pub fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Fail => "fail",
+        Verdict::Inconclusive => "inconclusive",
+        Verdict::None => "none",
     }
 }
 

@@ -62,9 +62,13 @@ fn too_large() -> Refused {
 impl Bytes {
     /// The value that the body holds as JSON. What is unknown or of another kind is named.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Refused> {
-        serde_json::from_slice(&self.0).map_err(|error| {
-            let what = format!("the body cannot be read: {error}");
+        let wrong = |what: String| {
             Refused::new(ErrorCode::InvalidRequest, what, "compare it with docs/guide/judging-for-others.md")
-        })
+        };
+        // A list would be taken for the fields in their order.
+        if self.0.trim_ascii_start().first() != Some(&b'{') {
+            return Err(wrong("the body cannot be read: it is no JSON object".to_owned()));
+        }
+        serde_json::from_slice(&self.0).map_err(|error| wrong(format!("the body cannot be read: {error}")))
     }
 }

@@ -58,7 +58,11 @@ pub(super) async fn answer(
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let hook: Hook = serde_json::from_value(Value::String(hook)).map_err(|error| {
-        Refused::new(ErrorCode::NotFound, format!("no such hook: {error}"), "see docs/guide/judging-for-others.md")
+        Refused::new(
+            ErrorCode::NotFound,
+            format!("no such hook: {error}"),
+            "see docs/guide/judging-for-others.md",
+        )
     })?;
     let payload: Payload = body.json()?;
     let view = match look(&desk, hook, &payload).await? {
@@ -105,9 +109,9 @@ fn id(payload: &Payload, given: Option<&String>) -> Result<EvaluationId, Refused
     };
     match given {
         Some(given) => EvaluationId::new(given.as_str()).map_err(wrong),
-        None if payload.checksum.is_empty() => {
-            Err(wrong("this Flagger sends no checksum, so one rollout cannot be told from the next".to_owned()))
-        }
+        None if payload.checksum.is_empty() => Err(wrong(
+            "this Flagger sends no checksum, so one rollout cannot be told from the next".to_owned(),
+        )),
         None => {
             let name = format!("{}.{}.{}", payload.namespace, payload.name, payload.checksum);
             EvaluationId::new(name).map_err(wrong)
@@ -124,5 +128,9 @@ fn request(text: &str, id: &EvaluationId) -> Result<Request, Refused> {
     let Value::Object(fields) = &mut value else { return Err(wrong("it is no object".to_owned())) };
     fields.entry("id").or_insert_with(|| Value::String(id.to_string()));
     let request: Request = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
-    if request.id == *id { Ok(request) } else { Err(wrong(format!("its id is {}, and not {id}", request.id))) }
+    if request.id == *id {
+        Ok(request)
+    } else {
+        Err(wrong(format!("its id is {}, and not {id}", request.id)))
+    }
 }

@@ -82,7 +82,8 @@ pub(super) fn as_json(status: StatusCode, value: &impl Serialize) -> Response<Bo
         Ok(text) => text,
         Err(error) => {
             let why = format!("the answer cannot be written: {error}");
-            return Refused::new(ErrorCode::Unavailable, why, "see what the server says of itself").into_response();
+            return Refused::new(ErrorCode::Unavailable, why, "see what the server says of itself")
+                .into_response();
         }
     };
     text.push(b'\n');

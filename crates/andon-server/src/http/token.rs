@@ -42,7 +42,8 @@ impl Token {
         if about.len() > LONGEST {
             return Err(TokenError::Unfit(name));
         }
-        let text = std::fs::read_to_string(path).map_err(|error| TokenError::Unreadable(name.clone(), error))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| TokenError::Unreadable(name.clone(), error))?;
         let text = text.trim_end_matches(['\r', '\n']);
         let fit = text.len() >= SHORTEST && text.chars().all(|c| c.is_ascii_graphic());
         if fit { Ok(Self(blake3::hash(text.as_bytes()))) } else { Err(TokenError::Unfit(name)) }

@@ -41,7 +41,8 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
         }
     };
     let controller = context::open_ledger(common).await?;
-    let cannot = |error: std::io::Error| Failure::broken(format!("cannot listen on {}: {error}", args.listen));
+    let cannot =
+        |error: std::io::Error| Failure::broken(format!("cannot listen on {}: {error}", args.listen));
     let listener = TcpListener::bind(args.listen).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
     let mut ends = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
