@@ -131,7 +131,7 @@ impl World {
 
     pub(crate) fn run_with(&mut self, seconds: i64, rate: impl Fn(&str, Arm) -> f64) -> i64 {
         let begin = self.at;
-        while self.at - begin < seconds * 1000 && self.judge.standing().verdict.is_none() {
+        while self.at - begin < seconds * 1000 && self.judge.verdict().is_none() {
             let tick = self.make(&rate);
             self.hear(tick);
         }
