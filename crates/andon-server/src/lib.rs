@@ -13,6 +13,7 @@ pub mod artifacts;
 pub mod clock;
 mod controller;
 mod driver;
+mod frames;
 pub mod hosts;
 mod lease;
 mod numbers;
