@@ -16,6 +16,7 @@ pub mod clock;
 mod controller;
 mod driver;
 pub mod evaluations;
+mod frames;
 pub mod hosts;
 pub mod http;
 mod lease;

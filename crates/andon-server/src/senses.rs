@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use andon_core::analysis::Reading;
@@ -14,12 +15,17 @@ use tokio::time::Instant;
 
 pub use arms::{Arms, Matchers, MatchersError};
 pub use prometheus::{Answer, Prometheus, Sample, SenseError};
+pub use pushed::{PushError, PushReceiver, Pushed};
 use sense::Sense;
 
 mod arms;
+pub mod exposition;
 mod growth;
 pub mod prometheus;
+pub mod pushed;
+mod script;
 mod sense;
+mod statsd;
 
 /// How long a look waits for sources that were just asked. Who answers later is heard in a later look.
 const MOMENT: Duration = Duration::from_millis(800);
@@ -53,7 +59,8 @@ impl Senses {
     /// Senses for all of `watched` that come from outside of the balancers. Commands are started in `directory`, that
     /// of the line; `data` is the directory of the controller.
     pub fn new(watched: &[Watched], directory: &Path, data: &Path) -> Self {
-        let places = sense::Places { directory: directory.to_owned(), data: data.to_owned() };
+        let pushed = Arc::new(Mutex::new(Pushed::open(&pushed::directory(data))));
+        let places = sense::Places { directory: directory.to_owned(), pushed };
         Self { senses: watched.iter().map(|watched| Sense::new(watched, &places)).collect() }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use andon_core::analysis::{Measure, Reading};
@@ -14,6 +15,9 @@ use tokio::time::Instant;
 use super::arms::{Arms, Whose};
 use super::growth::{Growth, Value};
 use super::prometheus::{Answer, Prometheus, SenseError};
+use super::pushed::Pushed;
+use super::script::Script;
+use crate::clock;
 
 /// A source that failed is asked again after so long, or at its usual pace where that is quicker.
 const RETRY: Duration = Duration::from_secs(5);
@@ -23,8 +27,8 @@ const RETRY: Duration = Duration::from_secs(5);
 pub(super) struct Places {
     /// The directory of the line.
     pub(super) directory: PathBuf,
-    /// The directory of the controller.
-    pub(super) data: PathBuf,
+    /// What programs push; all numbers share one reader.
+    pub(super) pushed: Arc<Mutex<Pushed>>,
 }
 
 /// What a source said in one answer: values as they stand, not their growth.
@@ -42,6 +46,8 @@ pub(super) struct Heard {
 #[derive(Debug, Clone)]
 enum Asker {
     Prometheus(Box<PrometheusQuery>, Prometheus),
+    Pushed { name: String, of: Option<String>, reader: Arc<Mutex<Pushed>> },
+    Script(Script),
 }
 
 /// One number.
@@ -134,7 +140,19 @@ impl Sense {
                 let server = Prometheus::new(&query.url, token);
                 (Asker::Prometheus(Box::new(query.clone()), server), query.every)
             }
-            Source::Pushed { .. } | Source::Script { .. } => return None,
+            Source::Pushed { name, of, every } => {
+                let (name, of, reader) = (name.clone(), of.clone(), Arc::clone(&places.pushed));
+                (Asker::Pushed { name, of, reader }, *every)
+            }
+            Source::Script { command, timeout, every } => {
+                let script = Script {
+                    metric: watched.metric.name.clone(),
+                    command: command.clone(),
+                    directory: places.directory.clone(),
+                    timeout: *timeout,
+                };
+                (Asker::Script(script), *every)
+            }
         };
         Some(Self {
             name: watched.metric.name.clone(),
@@ -275,8 +293,44 @@ impl Asker {
     async fn ask(&self, arms: &Arms, measure: Measure, at: Option<Time>) -> Result<Heard, SenseError> {
         match self {
             Asker::Prometheus(query, server) => ask_prometheus(query, server, arms, measure, at).await,
+            Asker::Script(script) => script.ask(arms).await,
+            Asker::Pushed { name, of, reader } => {
+                let (name, of, reader, arms) = (name.clone(), of.clone(), Arc::clone(reader), arms.clone());
+                let read = move || {
+                    let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+                    ask_pushed(&mut reader, &name, of.as_deref(), &arms, measure)
+                };
+                tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| Ok(Heard::default()))
+            }
         }
     }
+}
+
+fn ask_pushed(
+    reader: &mut Pushed,
+    name: &str,
+    of: Option<&str>,
+    arms: &Arms,
+    measure: Measure,
+) -> Result<Heard, SenseError> {
+    let now = clock::now();
+    reader
+        .read(now)
+        .map_err(|error| SenseError::Unreachable(format!("what programs push cannot be read: {error}")))?;
+    if !reader.is_alive(now) {
+        let why = "nobody receives what programs push; is `andon server` at work on this machine?";
+        return Err(SenseError::Unreachable(why.to_owned()));
+    }
+    let members = arms.members();
+    let values = |name: &str, measure| {
+        let values = reader.of(name).filter_map(|(host, sum)| {
+            let value = if measure == Measure::Level { sum.level? } else { sum.count };
+            Some(Value { member: members.get(host.as_str())?.clone(), series: String::new(), value })
+        });
+        values.collect::<Vec<_>>()
+    };
+    let of = of.filter(|_| measure == Measure::Rate).map(|of| values(of, Measure::Rate));
+    Ok(Heard { values: values(name, measure), of, at: None })
 }
 
 async fn ask_prometheus(

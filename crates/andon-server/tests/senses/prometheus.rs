@@ -1,15 +1,17 @@
 //! A real Prometheus: counters that grow and begin anew, series that are absent or renamed, a server that is slow or
 //! dead.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use andon_core::analysis::{Measure, Metric, Reading, Role, Worse};
+use andon_core::analysis::{Measure, Reading};
 use andon_core::line::{PrometheusQuery, Source, Watched};
-use andon_core::name::{HostName, MemberName, MetricName};
+use andon_core::name::{HostName, MemberName};
 use andon_server::senses::{Arms, Look, Matchers, Prometheus, Senses};
 use andon_testbed::{Exposition, PrometheusServer};
+
+use super::{arms, member, orders};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -21,26 +23,7 @@ fn page(orders: f64, requests: u64, memory: &str) -> String {
     )
 }
 
-fn member(name: &str) -> MemberName {
-    MemberName::new(name).unwrap()
-}
-
-fn arms() -> Arms {
-    let set = |name: &str| BTreeSet::from([HostName::new(name).unwrap()]);
-    Arms::Hosts { canary: set("web1"), control: set("web2") }
-}
-
 fn watched(url: &str, query: &str, of: Option<&str>, measure: Measure) -> Watched {
-    let metric = Metric {
-        name: MetricName::new("orders").unwrap(),
-        measure,
-        worse: Worse::Lower,
-        role: Role::Other,
-        weight: 1.0,
-        critical: true,
-        margin: 1.1,
-        harm: 1.5,
-    };
     let query = PrometheusQuery {
         url: url.to_owned(),
         query: query.to_owned(),
@@ -50,7 +33,7 @@ fn watched(url: &str, query: &str, of: Option<&str>, measure: Measure) -> Watche
         token_file: None,
         every: Duration::from_secs(1),
     };
-    Watched { metric, source: Source::Prometheus(query) }
+    orders(measure, Source::Prometheus(query))
 }
 
 fn senses(watched: Watched) -> Senses {
@@ -148,8 +131,9 @@ async fn requests_of_balancers_are_what_counts_are_parts_of_and_levels_come_as_t
     assert_eq!(look.reading(0, &member("web1")), Reading::Level(7.5));
     assert_eq!(look.reading(0, &member("web2")), Reading::Missing, "NaN is no level");
 
-    let orders = || senses(watched(&url, "sum by (instance) (orders_total{{members}})", None, Measure::Rate));
-    let mut beside_requests = orders();
+    let by_requests =
+        || senses(watched(&url, "sum by (instance) (orders_total{{members}})", None, Measure::Rate));
+    let mut beside_requests = by_requests();
     look_until(&mut beside_requests, Some(10), |_, look| look.readings[0].len() == 2).await;
     web1.say(&page(4.0, 0, "7.5"));
     let (sums, _) = look_until(&mut beside_requests, Some(10), |sums, _| {
@@ -158,7 +142,7 @@ async fn requests_of_balancers_are_what_counts_are_parts_of_and_levels_come_as_t
     .await;
     assert_eq!(sums[&member("web1")].0, 4);
     assert!(sums[&member("web1")].1 >= 10 && sums[&member("web1")].1 % 10 == 0, "{sums:?}");
-    let mut beside_time = orders();
+    let mut beside_time = by_requests();
     let (sums, _) =
         look_until(&mut beside_time, None, |sums, _| sums.get(&member("web2")).is_some_and(|sum| sum.1 > 0))
             .await;
