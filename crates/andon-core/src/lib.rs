@@ -8,10 +8,12 @@
 //! - [`plan`]: everything that a deployment will do, pinned before the first effect.
 //! - [`deployment`]: the state machine of a deployment and of each host in it.
 //! - [`scope`]: the lock, the queue and the known releases of one service in one environment.
+//! - [`cord`]: whether changes flow at all, who stopped them and why.
 //! - [`balance`]: what a balancer is told, and what it sees.
 //! - [`host`]: what a host says about itself.
 
 pub mod balance;
+pub mod cord;
 pub mod deployment;
 pub mod digest;
 pub mod host;
