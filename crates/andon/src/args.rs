@@ -135,6 +135,18 @@ pub(crate) enum Command {
         /// Only this environment
         environment: Option<EnvironmentName>,
     },
+    /// Whether the line runs; who stopped it, why, since when, and how it goes on
+    ///
+    /// While the line is stopped no deployment begins and no commit passes the commit check, except what puts things
+    /// right: a rollback, a declared fix. A release that failed stops it, a failed rollback does, and so does any
+    /// person who sees something. Without further words: ends with 0 while it runs and with 1 while it is stopped.
+    #[command(
+        after_help = "Examples:\n  andon line\n  andon line stop \"orders fell by half at 14:00\"\n  andon line start \"it was the payment provider\""
+    )]
+    Line {
+        #[command(subcommand)]
+        what: Option<LineCommand>,
+    },
     /// Deployments, the newest first
     #[command(after_help = "Example:\n  andon history www production -n 50 --json")]
     History {
@@ -263,7 +275,7 @@ pub(crate) enum Command {
 /// The recorded exceptions: they never change what the line says, only that it may pass now.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Exceptions {
-    /// This repairs the damage of that deployment: passes a scope that is held after it
+    /// This repairs the damage of that deployment: passes a stopped line, and a scope that is held after it
     #[arg(long, value_name = "DEPLOYMENT", value_parser = deployment_id)]
     pub(crate) fixes: Option<DeploymentId>,
     /// Deploy a release that was put back before, for this reason
@@ -282,6 +294,22 @@ pub(crate) struct WishArgs {
     /// Why, for the ledger
     #[arg(long, value_name = "TEXT")]
     pub(crate) why: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LineCommand {
+    /// Pull the cord: nothing but rollbacks and declared fixes begins from now on
+    #[command(after_help = "Example:\n  andon line stop \"orders fell by half at 14:00\"")]
+    Stop {
+        /// What was seen: everybody who is refused reads it
+        why: String,
+    },
+    /// Let the line run again, whatever it was stopped for
+    #[command(after_help = "Example:\n  andon line start \"it was the payment provider\"")]
+    Start {
+        /// What became of it, for the ledger
+        why: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

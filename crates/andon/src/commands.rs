@@ -15,6 +15,7 @@ pub(crate) mod help;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod ledger;
+pub(crate) mod line;
 pub(crate) mod plan;
 pub(crate) mod proxy;
 pub(crate) mod run;
@@ -41,6 +42,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
             deploy::rollback(common, &scope, to, why, take_over).await
         }
         Command::Status { service, environment } => status::status(common, service, environment).await,
+        Command::Line { what } => line::line(common, what).await,
         Command::History { service, environment, limit } => {
             history::history(common, service.as_ref(), environment.as_ref(), limit).await
         }

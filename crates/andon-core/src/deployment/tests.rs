@@ -402,6 +402,7 @@ fn name(text: &str) -> HostName {
     HostName::new(text).unwrap()
 }
 
+mod line;
 mod site;
 mod stories;
 mod switch;
