@@ -16,6 +16,7 @@ const FOR_TESTS: &[&str] = &[
     "git",
     "haproxy",
     "nginx",
+    "prometheus",
     "cc",
     "python3",
     "pip3",

@@ -9,12 +9,14 @@
 //! - [`deployment`]: the state machine of a deployment and of each host in it.
 //! - [`analysis`]: the comparison of instances on the new release with instances on the old one.
 //! - [`scope`]: the lock, the queue and the known releases of one service in one environment.
+//! - [`cord`]: whether changes flow at all, who stopped them and why.
 //! - [`balance`]: what a balancer is told, and what it sees.
 //! - [`host`]: what a host says about itself.
 //! - [`vitals`]: what a host sees of the processes and the logs of a service.
 
 pub mod analysis;
 pub mod balance;
+pub mod cord;
 pub mod deployment;
 pub mod digest;
 pub mod host;

@@ -226,17 +226,13 @@ impl Driver {
                 return Ok(());
             }
             let stored = if moved.state.is_terminal() {
-                let mut scope = self.records.scope(&moved.request.scope).await?;
-                let consequences = moved.consequences(&scope.value);
-                self.records
-                    .commit(now, &self.me.name, deployment, &facts, Some((&mut scope, &consequences)))
-                    .await
+                self.records.commit_end(now, &self.me.name, deployment, &facts).await
             } else {
                 self.records.commit(now, &self.me.name, deployment, &facts, None).await
             };
             match stored {
                 Ok(()) => return Ok(()),
-                // A person was faster: take their wish in, then decide anew.
+                // A person was faster, or the line has changed: take that in, then decide anew.
                 Err(error) if is_conflict(&error) => self.take_in(deployment).await?,
                 Err(error) => return Err(error.into()),
             }

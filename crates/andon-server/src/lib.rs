@@ -5,6 +5,9 @@
 //! - [`hosts`]: the ways to a host, behind one trait.
 //! - `records`: typed facts in the ledger.
 //! - `traffic`: rounds over all balancers of a service; what they count is in [`SharedNumbers`].
+//! - [`evaluations`]: the judge as a service; what each has heard is in its [`recording`].
+//! - [`http`]: what `andon server` answers over HTTP.
+//! - [`senses`]: numbers that no balancer knows: Prometheus, what programs push, what commands print.
 //! - [`push`]: one command on many hosts over plain ssh.
 //! - [`artifacts`]: the releases that this controller can send.
 
@@ -12,15 +15,20 @@ pub mod artifacts;
 pub mod clock;
 mod controller;
 mod driver;
+pub mod evaluations;
+mod frames;
 pub mod hosts;
+pub mod http;
 mod lease;
 mod numbers;
 mod output;
 mod preflight;
 mod problem;
 pub mod push;
+pub mod recording;
 mod records;
 pub mod revision;
+pub mod senses;
 mod site_commands;
 pub mod ssh;
 mod traffic;

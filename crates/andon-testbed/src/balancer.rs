@@ -3,7 +3,7 @@
 //!
 //! Dropping one ends all of its processes and removes its files.
 
-mod daemon;
+pub(crate) mod daemon;
 pub mod haproxy;
 pub mod nginx;
 pub mod proxy;
@@ -73,7 +73,7 @@ impl fmt::Debug for BalancerError {
 }
 
 impl BalancerError {
-    fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
     }

@@ -1,4 +1,4 @@
-//! Real things for tests to talk to: OpenSSH daemons and balancers on loopback, and Debian machines with systemd.
+//! Real things for tests to talk to: OpenSSH daemons, balancers and Prometheus on loopback, and Debian machines with systemd.
 //!
 //! Everything here is made by the test that asks for it and is gone when its value is dropped, also after a failed
 //! assertion. Nothing here touches a process, an interface or a file that it did not make itself. The code is plain
@@ -11,9 +11,11 @@ mod keys;
 pub mod machine;
 pub mod process;
 pub mod program;
+pub mod prometheus;
 pub mod sshd;
 
 pub use balancer::{Backend, BalancerError, Haproxy, Nginx, Proxy, Retries};
 pub use machine::{Fleet, Machine, MachineError};
 pub use program::{MissingPrograms, require};
+pub use prometheus::{Exposition, PrometheusServer};
 pub use sshd::{KnownHosts, Sshd, SshdError, SshdHost};

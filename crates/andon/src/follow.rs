@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::screen::paragraph;
 use crate::screen::waiting::Reminders;
-use crate::{exit, json, screen, when};
+use crate::{cord, exit, json, screen, when};
 
 /// How often the live picture is drawn anew although nothing happened: its clocks move.
 const TICK: Duration = Duration::from_millis(500);
@@ -36,6 +36,11 @@ pub(crate) async fn follow(controller: &Controller, mut going: Going, as_json: b
         say(&json::deployment(&ended, clock::now()).to_string());
     } else {
         say(&ending(&ended, paint));
+        if let Ok(line) = controller.records().cord().await {
+            cord::after(&line.value, &ended, clock::now()).iter().for_each(|text| {
+                say(&paragraph(&format!("  {}  ", paint.dim("line")), text, wide(paint)));
+            });
+        }
     }
     Ok(if ended.state == State::Succeeded { exit::OK } else { exit::NOT_WELL })
 }
@@ -59,7 +64,9 @@ pub(crate) async fn watch_to_end(
     beside: Option<Beside<'_>>,
 ) -> Result<Watched, Failure> {
     let mut view = View::new(Paint::stdout(), silent, beside);
-    view.begin(&going.progress.borrow());
+    // A deployment is not left alone because the line cannot be read a second time.
+    let line = controller.records().cord().await.map(|line| cord::brief(&line.value)).unwrap_or_default();
+    view.begin(&going.progress.borrow(), line);
     let watched = watch(controller, going, &mut view).await;
     view.end();
     watched
@@ -108,7 +115,7 @@ async fn watch(controller: &Controller, going: &mut Going, view: &mut View<'_>) 
 /// within the width; elsewhere each of the three is one line.
 pub(crate) fn ending(deployment: &Deployment, paint: Paint) -> String {
     let Some(ending) = deployment.ending() else { return String::new() };
-    let width = if paint.live { width() } else { usize::MAX };
+    let width = wide(paint);
     let sign = if ending.good { paint.tick() } else { paint.cross() };
     let mut lines = vec![
         paragraph(&format!("{sign} "), &screen::legible(&ending.headline), width),
@@ -126,6 +133,11 @@ pub(crate) fn ending(deployment: &Deployment, paint: Paint) -> String {
         lines.push(paragraph(&format!("  {}  ", paint.dim("next")), &next, width));
     }
     lines.join("\n")
+}
+
+/// The columns of a paragraph: those of the terminal, and elsewhere all that it needs.
+fn wide(paint: Paint) -> usize {
+    if paint.live { width() } else { usize::MAX }
 }
 
 /// Where pictures go.
@@ -162,7 +174,7 @@ impl<'a> View<'a> {
         }
     }
 
-    fn begin(&self, progress: &Progress) {
+    fn begin(&self, progress: &Progress, line: &str) {
         if self.silent {
             return;
         }
@@ -172,8 +184,8 @@ impl<'a> View<'a> {
             Some(plan) => crate::commands::plan::headline(plan, self.paint),
             None => format!("{}    {}", deployment.request.scope, deployment.request.release.id),
         };
-        let width = if self.paint.live { width() } else { usize::MAX };
-        say(&paragraph(&format!("{id} "), &format!("{what}  by {}", deployment.request.by), width));
+        let by = &deployment.request.by;
+        say(&paragraph(&format!("{id} "), &format!("{what}  by {by}    {line}"), wide(self.paint)));
     }
 
     fn draw(&mut self, progress: &Progress) {

@@ -11,6 +11,10 @@ use crate::name::MemberName;
 pub struct Baseline {
     /// One for each metric; one that is missing knows nothing.
     pub metrics: Vec<MetricBaseline>,
+    /// The usual share of each member in the requests, in any unit: only proportions count. One that is absent gets
+    /// the share 1.
+    #[serde(default)]
+    pub traffic: BTreeMap<MemberName, f64>,
 }
 
 /// What history says of one metric.
@@ -22,7 +26,7 @@ pub struct MetricBaseline {
     pub dispersion: f64,
     /// The standard deviation of a member's log rate that its factor does not explain (`σ_res`).
     pub spread: f64,
-    /// Events for each opportunity; `None` where nothing is known.
+    /// Events for each opportunity at this hour of the last weeks, or the mean level; `None` where nothing is known.
     pub rate: Option<f64>,
     /// The bucket of response times above which a response counts as slow, frozen; `None` for other metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -403,6 +403,7 @@ fn name(text: &str) -> HostName {
 }
 
 mod judging;
+mod line;
 mod site;
 mod stories;
 mod switch;

@@ -86,6 +86,9 @@ pub enum Source {
         name: String,
         /// Opportunities, by name; `None`: the requests that balancers count, or time where there are none.
         of: Option<String>,
+        /// How often growth is taken: as often as programs push, or seldomer.
+        #[serde(with = "crate::time::millis")]
+        every: Duration,
     },
     /// A command on the controller's machine that prints numbers.
     Script {
@@ -94,6 +97,9 @@ pub enum Source {
         /// How long it may take.
         #[serde(with = "crate::time::millis")]
         timeout: Duration,
+        /// How often it is run.
+        #[serde(with = "crate::time::millis")]
+        every: Duration,
     },
 }
 
@@ -108,10 +114,14 @@ pub struct PrometheusQuery {
     pub of: Option<String>,
     /// The label whose value tells hosts apart.
     pub label: String,
-    /// The value of `label` for a host; `{host}` stands for its name.
+    /// The value of `label` for a host, without a port; `{host}` stands for its name.
     pub value: String,
-    /// A file with a bearer token, for servers that ask for one.
+    /// A file with a bearer token, for servers that ask for one; relative to the directory of the line.
     pub token_file: Option<PathBuf>,
+    /// How often growth is taken. A whole multiple of the time between two scrapes: else the hosts, which are scraped
+    /// at different moments, would seem to do their work in turns.
+    #[serde(with = "crate::time::millis")]
+    pub every: Duration,
 }
 
 /// The rules by which releases are judged. See [`WatchRules::default`] for the defaults.

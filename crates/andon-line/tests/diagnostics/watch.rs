@@ -62,6 +62,7 @@ fn each_mistake_in_what_is_watched_is_told_at_its_exact_place() {
             "pushed(\"a b\")",
             &["\"a b\" => a name consists of letters, digits, `-`, `_` and `.`; ' ' is none of them"],
         ),
+        ("pushed(\"a\", every = \"0s\")", &["\"0s\" => this duration must be longer than zero"]),
         ("counted(\"a\", \"\")", &["\"\" => this command is empty"]),
         ("counted(\"a\", \"x\", timeout = \"0s\")", &["\"0s\" => this duration must be longer than zero"]),
         (

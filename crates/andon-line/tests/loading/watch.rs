@@ -45,7 +45,7 @@ fn numbers_from_elsewhere_keep_what_they_were_told() {
     let watch = watch_of(
         ", watch = [prometheus(\"orders\", query = \"sum by (pod) (orders_total{{members}})\", url = \
          \"https://prom.example.com/base/\", label = \"pod\", value = \"{host}-0\", worse = \"lower\", \
-         critical = True, harm = 3, weight = 2.5, token_file = \"keys/prom\"), pushed(\"heap\", kind = \"level\", \
+         critical = True, harm = 3, weight = 2.5, token_file = \"keys/prom\", every = \"1m\"), pushed(\"heap\", kind = \"level\", \
          worse = \"either\"), counted(\"mails\", \"bin/mails --all 'a b'\", timeout = \"2s\")]",
     );
     let metrics = watch.unwrap().metrics;
@@ -56,13 +56,17 @@ fn numbers_from_elsewhere_keep_what_they_were_told() {
     );
     assert_eq!(orders.query, "sum by (pod) (orders_total{{members}})");
     assert_eq!(orders.token_file.as_deref(), Some(Path::new("keys/prom")));
+    assert_eq!(orders.every, Duration::from_secs(60));
     let metric = &metrics[0].metric;
     assert_eq!((metric.worse, metric.critical, metric.harm, metric.weight), (Worse::Lower, true, 3.0, 2.5));
     let heap = &metrics[1];
     assert_eq!((heap.metric.measure, heap.metric.worse), (Measure::Level, Worse::Either));
-    assert_eq!(heap.source, Source::Pushed { name: "heap".into(), of: None });
+    assert_eq!(heap.source, Source::Pushed { name: "heap".into(), of: None, every: Duration::from_secs(5) });
     let command = ["bin/mails", "--all", "a b"].map(str::to_owned).to_vec();
-    assert_eq!(metrics[2].source, Source::Script { command, timeout: Duration::from_secs(2) });
+    assert_eq!(
+        metrics[2].source,
+        Source::Script { command, timeout: Duration::from_secs(2), every: Duration::from_secs(15) }
+    );
 }
 
 #[test]

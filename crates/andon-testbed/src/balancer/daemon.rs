@@ -13,11 +13,11 @@ use crate::deadline::wait_until;
 use crate::process;
 
 /// How long a balancer may take to start or to reload, on a machine that does much else.
-pub(super) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A running balancer. Dropping it kills it with all of its processes.
 #[derive(Debug)]
-pub(super) struct Daemon {
+pub(crate) struct Daemon {
     program: &'static str,
     child: Child,
     log: PathBuf,
@@ -26,7 +26,7 @@ pub(super) struct Daemon {
 impl Daemon {
     /// Starts a command whose standard error goes to `stderr` in `directory`, and waits until it answers at
     /// `address`.
-    pub(super) fn start(
+    pub(crate) fn start(
         program: &'static str,
         mut command: Command,
         directory: &Path,
@@ -46,36 +46,36 @@ impl Daemon {
         if decided && daemon.is_running() { Ok(daemon) } else { Err(daemon.failure("start")) }
     }
 
-    pub(super) fn failure(&self, what: &'static str) -> BalancerError {
+    pub(crate) fn failure(&self, what: &'static str) -> BalancerError {
         let log = fs::read_to_string(&self.log).unwrap_or_default().trim().to_owned();
         BalancerError::NotReady { program: self.program, what, log }
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub(super) fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Sends a signal to the process that was started.
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         process::send(self.pid(), signal);
     }
 
     /// All of its processes, the first one in front.
-    pub(super) fn processes(&self) -> Vec<u32> {
+    pub(crate) fn processes(&self) -> Vec<u32> {
         std::iter::once(self.pid()).chain(self.workers()).collect()
     }
 
     /// Its processes besides the first one.
-    pub(super) fn workers(&self) -> Vec<u32> {
+    pub(crate) fn workers(&self) -> Vec<u32> {
         process::descendants(self.pid()).into_iter().map(|process| process.pid).collect()
     }
 
     /// Ends everything at once.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         // A master that is stopped starts nothing new while its workers are ended.
         self.signal(Signal::STOP);
         let workers = self.workers();

@@ -1,6 +1,7 @@
 //! `prometheus(...)`, `pushed(...)` and `counted(...)`: numbers that no balancer knows.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use andon_core::analysis::{Measure, Role, Worse};
 use andon_core::line::{PrometheusQuery, Source, Watched};
@@ -30,6 +31,11 @@ const KIND: Parameter = Parameter {
     default: Default::Is("\"count\""),
     doc: "A count only grows, and its growth is compared; a level goes up and down.",
 };
+
+const fn every(default: &'static str, doc: &'static str) -> Parameter {
+    let kind = Kind::SpanUpTo { most: Duration::from_secs(300) };
+    Parameter { name: "every", kind, default: Default::Is(default), doc }
+}
 
 pub(crate) const PROMETHEUS: Constructor = Constructor {
     name: "prometheus",
@@ -70,6 +76,7 @@ pub(crate) const PROMETHEUS: Constructor = Constructor {
             default: Default::Is("\"{host}\""),
             doc: "The value of the label for a host, without a port; `{host}` stands for its name.",
         },
+        every("\"15s\"", "How often a number is taken: a whole multiple of the time between two scrapes."),
         WORSE,
         KIND,
         critical("False"),
@@ -105,6 +112,7 @@ pub(crate) const PUSHED: Constructor = Constructor {
             default: Default::Absent,
             doc: "The pushed number that a count is a part of. Otherwise the requests that balancers count, or time where there are none.",
         },
+        every("\"5s\"", "How often a number is taken: as often as programs push, or seldomer."),
         WORSE,
         KIND,
         critical("False"),
@@ -118,7 +126,7 @@ pub(crate) const PUSHED: Constructor = Constructor {
 pub(crate) const COUNTED: Constructor = Constructor {
     name: "counted",
     summary: "Watch a number that a command on the machine of Andon prints.",
-    details: "It is run at every look, in the directory of the line, without a shell, with the names of the hosts in \
+    details: "It is run in the directory of the line, without a shell, with the names of the hosts in \
               `ANDON_HOSTS_NEW` and `ANDON_HOSTS_OLD`. It prints a line for each host, `HOST EVENTS OF`, where both numbers only \
               grow; `HOST LEVEL` for a level; or OpenMetrics text with a label `host`.",
     example: "counted(\"orders\", [\"smoke/orders\", \"--shop\", \"nl\"], worse = \"lower\")",
@@ -133,10 +141,11 @@ pub(crate) const COUNTED: Constructor = Constructor {
         },
         Parameter {
             name: "timeout",
-            kind: Kind::SpanUpTo { most: std::time::Duration::from_secs(60) },
+            kind: Kind::SpanUpTo { most: Duration::from_secs(60) },
             default: Default::Is("\"5s\""),
             doc: "How long it may take.",
         },
+        every("\"15s\"", "How often it is run."),
         WORSE,
         KIND,
         critical("False"),
@@ -163,6 +172,7 @@ fn prometheus(call: &Call<'_>) -> Option<Thing> {
         label: label?,
         value: value?,
         token_file: token_file?,
+        every: pace(call)?,
     });
     watched(call, source)
 }
@@ -170,17 +180,25 @@ fn prometheus(call: &Call<'_>) -> Option<Thing> {
 fn pushed(call: &Call<'_>) -> Option<Thing> {
     only_of_counts(call);
     let name = call.text("name")?.to_owned();
-    watched(call, Source::Pushed { name, of: call.text("of").map(str::to_owned) })
+    watched(call, Source::Pushed { name, of: call.text("of").map(str::to_owned), every: pace(call)? })
 }
 
 fn counted(call: &Call<'_>) -> Option<Thing> {
     let command = bare_words(call, "command");
-    let timeout = call.span("timeout")?;
-    if timeout.is_zero() {
-        call.error(call.place_of("timeout"), "this duration must be longer than zero");
-        return None;
+    let timeout = positive(call, "timeout");
+    watched(call, Source::Script { command: command?, timeout: timeout?, every: pace(call)? })
+}
+
+fn positive(call: &Call<'_>, name: &str) -> Option<Duration> {
+    let span = call.span(name)?;
+    if span.is_zero() {
+        call.error(call.place_of(name), "this duration must be longer than zero");
     }
-    watched(call, Source::Script { command: command?, timeout })
+    (!span.is_zero()).then_some(span)
+}
+
+fn pace(call: &Call<'_>) -> Option<Duration> {
+    positive(call, "every")
 }
 
 fn watched(call: &Call<'_>, source: Source) -> Option<Thing> {
