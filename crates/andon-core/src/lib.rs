@@ -9,6 +9,7 @@
 //! - [`deployment`]: the state machine of a deployment and of each host in it.
 //! - [`scope`]: the lock, the queue and the known releases of one service in one environment.
 //! - [`balance`]: what a balancer is told, and what it sees.
+//! - [`telling`]: what people are told, and what became of each message.
 //! - [`host`]: what a host says about itself.
 
 pub mod balance;
@@ -26,4 +27,5 @@ pub mod quantity;
 pub mod release;
 pub mod scope;
 pub mod suggest;
+pub mod telling;
 pub mod time;

@@ -15,12 +15,14 @@ pub use blue_green::{BlueGreen, Green, Set};
 pub use probe::{Health, Probe, ProductionTest};
 pub use rollout::{OnConflict, Rollout};
 pub use run::{Instance, Run, Supervision, SystemdUnit, Template};
+pub use tell::{Hook, HookForm, HookUrl, Login, MailAddress, MailServer, Tell};
 
 pub mod balancer;
 pub mod blue_green;
 pub mod probe;
 pub mod rollout;
 pub mod run;
+pub mod tell;
 
 /// A whole `line.star`, validated.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -120,6 +122,9 @@ pub struct Service {
     pub blue_green: Option<BlueGreen>,
     /// How a release spreads.
     pub rollout: Rollout,
+    /// Who is told when something needs people; `None` tells nobody.
+    #[serde(default)]
+    pub tell: Option<Tell>,
 }
 
 /// Where releases come from, relative to the directory of `line.star` unless absolute.

@@ -114,6 +114,7 @@ impl Fleet {
             balancers: Vec::new(),
             blue_green: None,
             rollout: Rollout { bake: Duration::ZERO, ..Rollout::default() },
+            tell: None,
         };
         let observed = hosts
             .iter()

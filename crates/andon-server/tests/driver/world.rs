@@ -70,6 +70,7 @@ pub(crate) fn service(hosts: &[Host], rollout: &Rollout) -> Service {
         balancers: Vec::new(),
         blue_green: None,
         rollout: rollout.clone(),
+        tell: None,
     }
 }
 
