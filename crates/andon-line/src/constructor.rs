@@ -12,3 +12,4 @@ pub(crate) mod rollout;
 pub(crate) mod run;
 pub(crate) mod service;
 pub(crate) mod site;
+pub(crate) mod tell;

@@ -4,7 +4,7 @@
 
 use crate::call::Call;
 use crate::constructor::{
-    balancer, blue_green, group, health, host, probe, release, rollout, run, service, site,
+    balancer, blue_green, group, health, host, probe, release, rollout, run, service, site, tell,
 };
 use crate::kind::Kind;
 use crate::value::Thing;
@@ -51,7 +51,7 @@ impl Constructor {
 }
 
 /// All constructors, in the order in which a reader meets them.
-pub(crate) const CONSTRUCTORS: [&Constructor; 19] = [
+pub(crate) const CONSTRUCTORS: [&Constructor; 24] = [
     &host::HOST,
     &group::GROUP,
     &site::SITE,
@@ -71,4 +71,9 @@ pub(crate) const CONSTRUCTORS: [&Constructor; 19] = [
     &balancer::PROXY,
     &blue_green::BLUE_GREEN,
     &rollout::ROLLOUT,
+    &tell::TELL,
+    &tell::SMTP,
+    &tell::SLACK,
+    &tell::WEBHOOK,
+    &tell::SECRET,
 ];

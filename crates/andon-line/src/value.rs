@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use allocative::Allocative;
-use andon_core::line::{BlueGreen, Health, Probe, ReleaseSource, Rollout, Run};
-use andon_core::name::{HostName, SiteName};
+use andon_core::line::{BlueGreen, Health, Hook, MailServer, Probe, ReleaseSource, Rollout, Run, Tell};
+use andon_core::name::{HostName, SecretName, SiteName};
 use starlark::collections::StarlarkHasher;
 use starlark::eval::{Arguments, Evaluator};
 use starlark::starlark_simple_value;
@@ -33,6 +33,10 @@ pub(crate) enum Thing {
     Balancer(Unassigned),
     BlueGreen(BlueGreen),
     Rollout(Rollout),
+    Tell(Tell),
+    Mail(MailServer),
+    Hook(Hook),
+    Secret(SecretName),
     Service,
 }
 
@@ -57,6 +61,10 @@ pub(crate) enum Sort {
     Balancer,
     BlueGreen,
     Rollout,
+    Tell,
+    Mail,
+    Hook,
+    Secret,
     Service,
 }
 
@@ -74,6 +82,10 @@ impl Sort {
             Sort::Balancer => "a balancer, `haproxy(...)`, `agent_check(...)`, `nginx(...)` or `proxy(...)`",
             Sort::BlueGreen => "a second set of instances, `blue_green(...)`",
             Sort::Rollout => "a rollout policy, `rollout(...)`",
+            Sort::Tell => "who is told, `tell(...)`",
+            Sort::Mail => "a mail server, `smtp(...)`",
+            Sort::Hook => "a place that takes messages, `slack(...)` or `webhook(...)`",
+            Sort::Secret => "a secret, `secret(...)`",
             Sort::Service => "a service",
         }
     }
@@ -104,6 +116,10 @@ impl Description {
             Thing::Balancer(_) => Sort::Balancer,
             Thing::BlueGreen(_) => Sort::BlueGreen,
             Thing::Rollout(_) => Sort::Rollout,
+            Thing::Tell(_) => Sort::Tell,
+            Thing::Mail(_) => Sort::Mail,
+            Thing::Hook(_) => Sort::Hook,
+            Thing::Secret(_) => Sort::Secret,
             Thing::Service => Sort::Service,
         }
     }

@@ -44,7 +44,12 @@ fn the_reference_covers_the_constructors_and_their_parameters() {
             "nginx",
             "proxy",
             "blue_green",
-            "rollout"
+            "rollout",
+            "tell",
+            "smtp",
+            "slack",
+            "webhook",
+            "secret"
         ]
     );
     for constructor in reference() {

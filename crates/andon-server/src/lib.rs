@@ -5,16 +5,19 @@
 //! - [`hosts`]: the ways to a host, behind one trait.
 //! - `records`: typed facts in the ledger.
 //! - `traffic`: rounds over all balancers of a service; what they count is in [`SharedNumbers`].
+//! - [`Outbox`]: messages to people, kept until they are delivered; [`chart`] draws what they show.
 //! - [`push`]: one command on many hosts over plain ssh.
 //! - [`artifacts`]: the releases that this controller can send.
 
 pub mod artifacts;
+pub mod chart;
 pub mod clock;
 mod controller;
 mod driver;
 pub mod hosts;
 mod lease;
 mod numbers;
+pub mod outbox;
 mod output;
 mod preflight;
 mod problem;
@@ -28,6 +31,7 @@ mod traffic;
 pub use controller::{Controller, Found, Going, Sweep, Trial, Wish};
 pub use driver::Progress;
 pub use numbers::SharedNumbers;
+pub use outbox::Outbox;
 pub use problem::Problem;
 pub use records::{Entry, Records, RecordsError, Versioned};
 pub use traffic::Round;

@@ -109,6 +109,12 @@ pub(crate) const SERVICE: Constructor = Constructor {
             default: Default::Absent,
             doc: "How a release spreads. Otherwise `rollout()`.",
         },
+        Parameter {
+            name: "tell",
+            kind: Kind::Made(&[Sort::Tell]),
+            default: Default::Absent,
+            doc: "Who is told when something needs people. Services may share one: `team = tell(...)`.",
+        },
     ],
     build,
 };
@@ -128,6 +134,10 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         Some(Thing::Rollout(rollout)) => rollout.clone(),
         _ => Rollout::default(),
     };
+    let tell = match call.made("tell").map(|made| &made.thing) {
+        Some(Thing::Tell(tell)) => Some(tell.clone()),
+        _ => None,
+    };
     let blue_green = traffic::blue_green(call, run, environments.as_ref(), &rollout);
     let Thing::Release(release) = &call.made("release")?.thing else { return None };
     let (name, environments, run) = (name?, environments?, run?);
@@ -143,6 +153,7 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         balancers: balancers.iter().map(|named| named.balancer.clone()).collect(),
         blue_green,
         rollout,
+        tell,
     };
     call.notebook.charge(weight(&service));
     if call.notebook.is_overweight() {
