@@ -11,6 +11,7 @@
 //! - [`scope`]: the lock, the queue and the known releases of one service in one environment.
 //! - [`cord`]: whether changes flow at all, who stopped them and why.
 //! - [`balance`]: what a balancer is told, and what it sees.
+//! - [`telling`]: what people are told, and what became of each message.
 //! - [`host`]: what a host says about itself.
 //! - [`vitals`]: what a host sees of the processes and the logs of a service.
 
@@ -31,5 +32,6 @@ pub mod quantity;
 pub mod release;
 pub mod scope;
 pub mod suggest;
+pub mod telling;
 pub mod time;
 pub mod vitals;

@@ -8,10 +8,12 @@
 //! - [`evaluations`]: the judge as a service; what each has heard is in its [`recording`].
 //! - [`http`]: what `andon server` answers over HTTP.
 //! - [`senses`]: numbers that no balancer knows: Prometheus, what programs push, what commands print.
+//! - [`Outbox`]: messages to people, kept until they are delivered; [`chart`] draws what they show.
 //! - [`push`]: one command on many hosts over plain ssh.
 //! - [`artifacts`]: the releases that this controller can send.
 
 pub mod artifacts;
+pub mod chart;
 pub mod clock;
 mod controller;
 mod driver;
@@ -21,6 +23,7 @@ pub mod hosts;
 pub mod http;
 mod lease;
 mod numbers;
+pub mod outbox;
 mod output;
 mod preflight;
 mod problem;
@@ -37,6 +40,7 @@ mod watching;
 pub use controller::{Controller, Found, Going, Sweep, Trial, Wish};
 pub use driver::Progress;
 pub use numbers::SharedNumbers;
+pub use outbox::Outbox;
 pub use problem::Problem;
 pub use records::{Entry, Records, RecordsError, Versioned};
 pub use traffic::Round;

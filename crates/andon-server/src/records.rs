@@ -314,16 +314,20 @@ pub(crate) fn is_conflict(error: &RecordsError) -> bool {
     matches!(error, RecordsError::Store(StoreError::Conflict { .. }))
 }
 
-fn append<F: Serialize>(stream: String, expected: u64, facts: &[F]) -> Result<StreamAppend, RecordsError> {
+pub(crate) fn append<F: Serialize>(
+    stream: String,
+    expected: u64,
+    facts: &[F],
+) -> Result<StreamAppend, RecordsError> {
     let facts = facts.iter().map(encode).collect::<Result<_, _>>()?;
     Ok(StreamAppend { stream, expected, facts })
 }
 
-fn encode<T: Serialize>(value: &T) -> Result<Value, RecordsError> {
+pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Value, RecordsError> {
     serde_json::to_value(value).map_err(|error| StoreError::Invalid(error.to_string()).into())
 }
 
-fn decode<T: serde::de::DeserializeOwned>(record: &Record) -> Result<T, RecordsError> {
+pub(crate) fn decode<T: serde::de::DeserializeOwned>(record: &Record) -> Result<T, RecordsError> {
     T::deserialize(&record.fact).map_err(|error| RecordsError::Foreign {
         stream: record.stream.clone(),
         position: record.position,

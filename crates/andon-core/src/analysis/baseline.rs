@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::history::SlowBound;
 use crate::name::MemberName;
 
 /// What history says of all metrics of an analysis, in the order of its metrics.
@@ -30,7 +31,7 @@ pub struct MetricBaseline {
     pub rate: Option<f64>,
     /// The bucket of response times above which a response counts as slow, frozen; `None` for other metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slow_above: Option<u8>,
+    pub slow_above: Option<SlowBound>,
     /// Too little history for factors: claims need a larger ratio.
     pub thin: bool,
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::history::SlowBound;
 use super::{Alarm, Arm, Baseline, Measure, Metric, Reading, Role, Seen, Tick, Worse};
 use crate::balance::numbers::Numbers;
 use crate::balance::{Counters, Histogram};
@@ -43,7 +44,7 @@ enum Column {
     Errors,
     Slow { quantile: u8 },
     MeanTime,
-    Outside { index: usize, own_opportunities: bool },
+    Outside { index: usize },
     Cores,
     Memory,
     LogErrors,
@@ -54,8 +55,8 @@ enum Column {
 pub struct Gathering {
     columns: Vec<Column>,
     metrics: Vec<Metric>,
-    /// For each metric of slow responses, the bucket that the frozen quantile lies in.
-    thresholds: Vec<Option<u8>>,
+    /// For each metric of slow responses, what counts as slow.
+    thresholds: Vec<Option<SlowBound>>,
     marks: BTreeMap<HostName, Counters>,
     last: Option<Time>,
 }
@@ -79,9 +80,9 @@ impl Gathering {
                     metric.critical = false;
                     Column::MeanTime
                 }
-                Source::Prometheus(query) => Column::Outside { index, own_opportunities: query.of.is_some() },
-                Source::Pushed { of, .. } => Column::Outside { index, own_opportunities: of.is_some() },
-                Source::Script { .. } => Column::Outside { index, own_opportunities: true },
+                Source::Prometheus(_) | Source::Pushed { .. } | Source::Script { .. } => {
+                    Column::Outside { index }
+                }
             });
             metrics.push(metric);
         }
@@ -108,10 +109,10 @@ impl Gathering {
     }
 
     /// Freezes what counts as slow: above these quantiles of `times`. Without times there are no slow responses.
-    pub fn freeze(&mut self, times: &Histogram) -> Vec<Option<u8>> {
+    pub fn freeze(&mut self, times: &Histogram) -> Vec<Option<SlowBound>> {
         for (column, threshold) in self.columns.iter().zip(&mut self.thresholds) {
             if let Column::Slow { quantile } = column {
-                *threshold = times.quantile_bucket(f64::from(*quantile) / 100.0);
+                *threshold = SlowBound::of(times, f64::from(*quantile) / 100.0);
             }
         }
         self.thresholds.clone()
@@ -122,6 +123,16 @@ impl Gathering {
         for (own, known) in self.thresholds.iter_mut().zip(&baseline.metrics) {
             *own = known.slow_above;
         }
+    }
+
+    /// Requests of each host since the last tick, as balancers count them; `None` where there are no balancers.
+    pub fn requests(&self, numbers: &Numbers) -> Option<BTreeMap<HostName, u64>> {
+        let totals = numbers.totals();
+        let added = totals.iter().filter_map(|(host, total)| {
+            let mark = self.marks.get(host)?;
+            Some((host.clone(), total.since(mark)?.requests))
+        });
+        (!totals.is_empty()).then(|| added.collect())
     }
 
     /// The tick at `at`: what the compared hosts did since the one before.
@@ -147,7 +158,7 @@ impl Gathering {
                     .columns
                     .iter()
                     .zip(&self.thresholds)
-                    .map(|(column, threshold)| column.reading(*threshold, added.as_ref(), heard, over))
+                    .map(|(column, threshold)| column.reading(*threshold, added.as_ref(), heard))
                     .collect();
                 let Standpoint { arm, age } = *standpoint;
                 let alarms = heard.alarms.clone();
@@ -167,10 +178,9 @@ impl Gathering {
 impl Column {
     fn reading(
         &self,
-        threshold: Option<u8>,
+        threshold: Option<SlowBound>,
         added: Option<&Counters>,
         heard: &HostLook,
-        over: Duration,
     ) -> Reading {
         let level = |value: Option<f64>| value.map_or(Reading::Missing, Reading::Level);
         match self {
@@ -179,9 +189,7 @@ impl Column {
                 Reading::Count { events, of }
             }),
             Column::Slow { .. } => match (added.and_then(|added| added.latency.as_ref()), threshold) {
-                (Some(times), Some(bucket)) => {
-                    Reading::Count { events: times.above(bucket), of: times.count() }
-                }
+                (Some(times), Some(bound)) => bound.reading(times),
                 // No response came: nothing was slow.
                 (None, Some(_)) if added.is_some_and(|added| added.requests == 0) => {
                     Reading::Count { events: 0, of: 0 }
@@ -192,16 +200,7 @@ impl Column {
                 let asked = added.filter(|added| added.requests > 0);
                 level(asked.and_then(|added| added.mean_latency_us).map(|us| us as f64 / 1000.0))
             }
-            Column::Outside { index, own_opportunities } => match heard.readings.get(*index) {
-                Some(Reading::Count { events, .. }) if !own_opportunities => {
-                    // How often it could have happened: with each request, or, where nothing counts those, at any time.
-                    let asked = added.map(|added| added.requests);
-                    let ms = u64::try_from(over.as_millis()).unwrap_or(u64::MAX);
-                    Reading::Count { events: *events, of: asked.unwrap_or(ms).max(*events) }
-                }
-                Some(reading) => *reading,
-                None => Reading::Missing,
-            },
+            Column::Outside { index } => heard.readings.get(*index).copied().unwrap_or(Reading::Missing),
             Column::Cores => level(heard.cores),
             Column::Memory => level(heard.memory),
             Column::LogErrors => match (heard.log_errors, added) {

@@ -71,6 +71,7 @@ impl HoldReason {
             HoldReason::NoTraffic => "no_traffic",
             HoldReason::NoData => "no_data",
             HoldReason::NoControl => "no_control",
+            HoldReason::Level => "level",
         }
     }
 }

@@ -93,12 +93,6 @@ impl Histogram {
         reached.map(|(bucket, _)| *bucket)
     }
 
-    /// Responses that took longer than all of `bucket`.
-    pub fn above(&self, bucket: u8) -> u64 {
-        let slower = self.buckets.range(bucket.saturating_add(1)..).map(|(_, count)| *count);
-        slower.fold(0, u64::saturating_add)
-    }
-
     /// What was added since `earlier`; `None` when a number has shrunk.
     fn since(&self, earlier: &Self) -> Option<Self> {
         let mut grown = Self { buckets: BTreeMap::new(), sum_us: self.sum_us.checked_sub(earlier.sum_us)? };

@@ -91,7 +91,7 @@ impl Deployment {
     }
 
     /// Final numbers: every host is in exactly one of them.
-    fn state_of_the_world(&self) -> String {
+    pub(crate) fn state_of_the_world(&self) -> String {
         let counts = self.host_counts();
         let mut parts = Vec::new();
         let mut add = |n: u32, what: &str| {

@@ -325,6 +325,13 @@ impl State {
     }
 }
 
+impl PauseReason {
+    /// Whether a person wanted it, so that nobody needs to be told.
+    pub fn is_a_persons_wish(&self) -> bool {
+        matches!(self, PauseReason::Manual)
+    }
+}
+
 impl Cause {
     /// Whether it speaks against the release, as opposed to a person's wish.
     pub fn blames_the_release(&self) -> bool {

@@ -117,39 +117,28 @@ fn only_differences_between_two_ticks_are_told() {
 }
 
 #[test]
-fn numbers_without_opportunities_of_their_own_take_the_requests() {
+fn what_other_sources_say_is_taken_over_and_what_they_do_not_say_is_missing() {
     let (mut scene, mut gathering) = (Scene::new(), Gathering::new(&watch(), true));
     scene.counts(0, 0, &[]);
+    assert_eq!(gathering.requests(&Numbers::default()), None, "nothing counts requests");
     gathering.tick(scene.at, &compared(), &scene.numbers, &Look::default());
-    let mut orders = HostLook {
-        readings: vec![
-            Reading::Missing,
-            Reading::Missing,
-            Reading::Missing,
-            Reading::Count { events: 7, of: 0 },
-        ],
+    let orders = Reading::Count { events: 7, of: 50 };
+    let heard = HostLook {
+        readings: vec![Reading::Missing, Reading::Missing, Reading::Missing, orders],
         memory: Some(1e6),
         log_errors: Some(2),
         ..HostLook::default()
     };
     scene.counts(50, 0, &[]);
-    let look = |orders: &HostLook| Look {
-        hosts: [(host("web1"), orders.clone())].into(),
-        silent: vec!["prometheus: no answer after 5 s".into()],
-    };
-    let tick = gathering.tick(scene.at, &compared(), &scene.numbers, &look(&orders));
-    assert_eq!(readings(&tick, "web1")[3], Reading::Count { events: 7, of: 50 });
+    assert_eq!(gathering.requests(&scene.numbers).unwrap()["web1"], 50);
+    let silent = vec!["prometheus: no answer after 5 s".to_owned()];
+    let look = Look { hosts: [(host("web1"), heard)].into(), silent };
+    let tick = gathering.tick(scene.at, &compared(), &scene.numbers, &look);
+    assert_eq!(readings(&tick, "web1")[3], orders);
     assert_eq!(readings(&tick, "web1")[5], Reading::Level(1e6));
     assert_eq!(readings(&tick, "web1")[6], Reading::Count { events: 2, of: 50 });
     assert_eq!(readings(&tick, "web2")[3], Reading::Missing, "what was not heard is not nought");
     assert_eq!(tick.silent.len(), 1);
-    // Nothing counts requests: time is the opportunity.
-    let mut gathering = Gathering::new(&watch(), true);
-    gathering.tick(Time(0), &compared(), &Numbers::default(), &Look::default());
-    orders.log_errors = None;
-    let tick = gathering.tick(Time(2000), &compared(), &Numbers::default(), &look(&orders));
-    assert_eq!(readings(&tick, "web1")[3], Reading::Count { events: 7, of: 2000 });
-    assert_eq!(readings(&tick, "web1")[0], Reading::Missing);
 }
 
 #[test]

@@ -61,6 +61,7 @@ pub(super) fn estimate(index: usize, rows: &[&Row], now: Time) -> MetricBaseline
             names.into_iter().map(|(name, number)| (name.clone(), turned(own[number]))).collect()
         },
         rate: Some(rate),
+        slow_above: None,
         thin,
     }
 }

@@ -48,6 +48,7 @@ pub(super) fn estimate(index: usize, rows: &[&Row]) -> MetricBaseline {
         dispersion: 1.0,
         spread: if spread.is_finite() { spread.max(LEAST_SPREAD) } else { LEAST_SPREAD },
         rate: Some(mean),
+        slow_above: None,
         thin: false,
     }
 }
