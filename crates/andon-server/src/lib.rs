@@ -5,6 +5,7 @@
 //! - [`hosts`]: the ways to a host, behind one trait.
 //! - `records`: typed facts in the ledger.
 //! - `traffic`: rounds over all balancers of a service; what they count is in [`SharedNumbers`].
+//! - [`history`]: what the last weeks saw of each host, and the sampler that keeps it.
 //! - [`senses`]: numbers that no balancer knows: Prometheus, what programs push, what commands print.
 //! - [`push`]: one command on many hosts over plain ssh.
 //! - [`artifacts`]: the releases that this controller can send.
@@ -14,6 +15,7 @@ pub mod clock;
 mod controller;
 mod driver;
 mod frames;
+pub mod history;
 pub mod hosts;
 mod lease;
 mod numbers;
