@@ -130,7 +130,7 @@ impl Gathering {
         let totals = numbers.totals();
         let added = totals.iter().filter_map(|(host, total)| {
             let mark = self.marks.get(host)?;
-            Some((host.clone(), total.since(mark)?.requests))
+            Some((host.clone(), total.since(mark)?.tried()))
         });
         (!totals.is_empty()).then(|| added.collect())
     }
@@ -185,8 +185,7 @@ impl Column {
         let level = |value: Option<f64>| value.map_or(Reading::Missing, Reading::Level);
         match self {
             Column::Errors => added.map_or(Reading::Missing, |added| {
-                let (events, of) = added.failed();
-                Reading::Count { events, of }
+                Reading::Count { events: added.failed(), of: added.tried() }
             }),
             Column::Slow { .. } => match (added.and_then(|added| added.latency.as_ref()), threshold) {
                 (Some(times), Some(bound)) => bound.reading(times),
@@ -204,7 +203,7 @@ impl Column {
             Column::Cores => level(heard.cores),
             Column::Memory => level(heard.memory),
             Column::LogErrors => match (heard.log_errors, added) {
-                (Some(events), Some(added)) => Reading::Count { events, of: added.requests.max(events) },
+                (Some(events), Some(added)) => Reading::Count { events, of: added.tried().max(events) },
                 _ => Reading::Missing,
             },
         }

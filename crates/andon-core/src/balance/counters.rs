@@ -126,13 +126,17 @@ impl Counters {
         self.mean_latency_us = other.mean_latency_us.or(self.mean_latency_us);
     }
 
-    /// Requests that did not get what they asked for, and all requests. A request whose connection failed may have
-    /// been answered with an error by the balancer itself: such a pair counts once. What a client gave up is not the
-    /// server's failure.
-    pub fn failed(&self) -> (u64, u64) {
-        let broken = self.connect_failures.saturating_add(self.response_failures);
-        let failed = self.responses[5].max(broken);
-        (failed, self.requests.max(failed))
+    /// Requests that the server failed: it answered with 500 to 599, could not be reached, or broke off. A request whose
+    /// connection failed may have been answered with an error by the balancer itself: such a pair counts once. What a
+    /// client gave up is not the server's failure.
+    pub fn failed(&self) -> u64 {
+        self.responses[5].max(self.connect_failures.saturating_add(self.response_failures))
+    }
+
+    /// Requests that were tried, of which [`Counters::failed`] are a part: some balancers count a request only when it
+    /// was answered.
+    pub fn tried(&self) -> u64 {
+        self.requests.max(self.failed())
     }
 
     /// What was counted since `earlier`; `None` when any number has shrunk: the source has begun anew.
