@@ -43,6 +43,9 @@ pub struct Plan {
     pub service: Service,
     /// BLAKE3 of the line's files.
     pub config: Digest,
+    /// The directory of the line, on the controller's machine.
+    #[serde(default)]
+    pub directory: PathBuf,
     /// All hosts of the environment.
     pub hosts: BTreeMap<HostName, PlannedHost>,
     /// Every balancer that sends traffic to the instances; none for a service that nobody calls.

@@ -84,6 +84,7 @@ pub struct Controller {
     ways: Arc<dyn Hosts>,
     artifacts: Artifacts,
     outputs: PathBuf,
+    data: PathBuf,
     me: Person,
     clock: Clock,
 }
@@ -98,7 +99,7 @@ impl Controller {
     /// A controller over `records` that reaches hosts by `ways` and keeps its files below `data`.
     pub fn new(records: Records, ways: Arc<dyn Hosts>, data: PathBuf, me: Person) -> Self {
         let artifacts = Artifacts::new(data.join("releases"));
-        Self { records, ways, artifacts, outputs: data.join("output"), me, clock: clock::now }
+        Self { records, ways, artifacts, outputs: data.join("output"), data, me, clock: clock::now }
     }
 
     /// The same, in the time of `clock`: for simulations.
@@ -301,6 +302,7 @@ impl Controller {
             ways: Arc::clone(&self.ways),
             artifacts: self.artifacts.clone(),
             outputs: self.outputs.clone(),
+            data: self.data.clone(),
             me: self.me.clone(),
             clock: self.clock,
             lease,

@@ -97,6 +97,7 @@ pub(crate) struct Driver {
     pub(crate) ways: Arc<dyn Hosts>,
     pub(crate) artifacts: Artifacts,
     pub(crate) outputs: PathBuf,
+    pub(crate) data: PathBuf,
     pub(crate) me: Person,
     pub(crate) clock: Clock,
     pub(crate) lease: Lease,
@@ -143,13 +144,14 @@ impl Driver {
         let mut renewed = began;
         let mut rounds = Rounds::new(Arc::clone(&self.ways));
         let mut commands = SiteCommands::default();
-        let mut watching = Watching::new();
+        let mut watching = Watching::new(Arc::clone(&self.ways), &self.data);
         let numbers = self.progress.borrow().numbers.clone();
         loop {
             self.advance(deployment, &news).await?;
             news.clear();
             self.publish(&deployment.value);
             if self.until.is_reached(&deployment.value, began.elapsed()) {
+                watching.close(&deployment.value);
                 return Ok(());
             }
             self.act(&deployment.value, work);
@@ -158,7 +160,7 @@ impl Driver {
             let patience = deployment.value.next_deadline(now).map_or(LOOK, |at| at.since(now).min(LOOK));
             let authority = self.authority(&deployment.value);
             let patience = rounds.begin(&deployment.value, now, &authority).unwrap_or(patience).min(patience);
-            let patience = watching.begin(&deployment.value, &numbers).unwrap_or(patience).min(patience);
+            let patience = watching.begin(&deployment.value, now, &numbers).unwrap_or(patience).min(patience);
             tokio::select! {
                 Some(ended) = commands.next() => news.push(ended),
                 look = watching.next() => {

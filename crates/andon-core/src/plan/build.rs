@@ -160,6 +160,7 @@ pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, R
         back_to,
         service: (*service).clone(),
         config: proposal.config,
+        directory: proposal.directory.to_owned(),
         hosts: planned,
         pools: proposal.pools.to_vec(),
         switch,
