@@ -10,6 +10,7 @@ mod evaluations;
 mod flagger;
 mod hostile;
 mod killed;
+mod line;
 mod process;
 mod prometheus;
 mod replay;
