@@ -55,7 +55,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
         Command::Sweep { service, environment } => sweep::sweep(common, service, environment).await,
         Command::Test { scope, host } => test::test(common, &scope, &host).await,
         Command::Proxy(args) => proxy::proxy(common, args).await,
-        Command::Canary { what } => canary::canary(common, what).await,
+        Command::Canary { what } => canary::canary(common, what),
         Command::Server(args) => server::server(common, args).await,
         Command::Demo { once } => demo::demo(common, once).await,
         Command::Ledger { what: LedgerCommand::Verify } => ledger::verify(common).await,

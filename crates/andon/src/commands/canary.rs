@@ -7,6 +7,7 @@ use clap::Subcommand;
 use super::Done;
 use crate::args::Common;
 
+mod calibrate;
 mod replay;
 
 /// What is done with recordings.
@@ -25,6 +26,14 @@ pub(crate) enum CanaryCommand {
         #[arg(long, value_name = "SHARE", value_parser = share)]
         alpha: Option<f64>,
     },
+    /// Judge fake canaries over what was recorded, and show how often they are accused
+    ///
+    /// The old instances of recordings are the history: nothing was released on them. Its earlier half is what the judge
+    /// knows, the later half is judged. The interval is that of Clopper and Pearson.
+    #[command(
+        after_help = "Example:\n  andon canary calibrate --file .andon/evaluations/rollout-42/recording.jsonl --count 500 --json"
+    )]
+    Calibrate(calibrate::CalibrateArgs),
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -34,8 +43,9 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-pub(crate) async fn canary(common: &Common, command: CanaryCommand) -> Done {
+pub(crate) fn canary(common: &Common, command: CanaryCommand) -> Done {
     match command {
+        CanaryCommand::Calibrate(args) => calibrate::calibrate(common, &args),
         CanaryCommand::Replay { file, alpha } => replay::replay(common, &file, alpha),
     }
 }

@@ -6,6 +6,7 @@ mod comparison;
 mod site;
 
 mod argo;
+mod calibrate;
 mod evaluations;
 mod flagger;
 mod hostile;
