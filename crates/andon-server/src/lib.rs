@@ -6,6 +6,7 @@
 //! - `records`: typed facts in the ledger.
 //! - `traffic`: rounds over all balancers of a service; what they count is in [`SharedNumbers`].
 //! - [`evaluations`]: the judge as a service; what each has heard is in its [`recording`].
+//! - [`history`]: what the last weeks saw of each host, and the sampler that keeps it.
 //! - [`http`]: what `andon server` answers over HTTP.
 //! - [`senses`]: numbers that no balancer knows: Prometheus, what programs push, what commands print.
 //! - [`push`]: one command on many hosts over plain ssh.
@@ -17,6 +18,7 @@ mod controller;
 mod driver;
 pub mod evaluations;
 mod frames;
+pub mod history;
 pub mod hosts;
 pub mod http;
 mod lease;

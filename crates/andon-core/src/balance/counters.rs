@@ -127,6 +127,18 @@ impl Counters {
         self.mean_latency_us = other.mean_latency_us.or(self.mean_latency_us);
     }
 
+    /// Requests that the server failed: it answered with 500 to 599, could not be reached, or broke off.
+    pub fn failed(&self) -> u64 {
+        let broken = self.connect_failures.saturating_add(self.response_failures);
+        self.responses[5].saturating_add(broken)
+    }
+
+    /// Requests that were tried, of which [`Counters::failed`] are a part: some balancers count a request only when it
+    /// was answered.
+    pub fn tried(&self) -> u64 {
+        self.requests.max(self.failed())
+    }
+
     /// What was counted since `earlier`; `None` when any number has shrunk: the source has begun anew.
     pub fn since(&self, earlier: &Self) -> Option<Self> {
         let mut responses = [0; 6];
