@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(commit.trailer("andon-FIXES").collect::<Vec<_>>(), ["#128 orders"]);
         assert_eq!(commit.trailer("x").collect::<Vec<_>>(), ["y: z"]);
         assert_eq!(parse(b""), None);
-        assert_eq!(parse(b"abc\nAna\n"), None);
+        assert_eq!(parse(b"abc\nAna"), None);
         assert_eq!(parse(b"abc\nAna\n\n").unwrap().subject, "");
     }
 
