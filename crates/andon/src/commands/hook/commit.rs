@@ -56,20 +56,23 @@ pub(super) fn named_deployment(value: &str) -> Option<DeploymentId> {
     first.strip_prefix('#').unwrap_or(first).parse().ok().map(DeploymentId)
 }
 
-/// What `git rev-list --stdin` is given for everything that an update brings to the protected branches: after the
-/// update itself what they have already. `all` are the branches of the repository.
-pub(super) fn revisions(update: &Update, branches: &[String], settings: &Settings) -> Option<String> {
-    let new = update.new.as_ref()?;
-    let mut text = format!("{new}\n");
-    if let Some(old) = &update.old {
-        text.push_str(&format!("^{old}\n"));
-    }
-    // Only what protected branches have was checked before: a commit may come by way of another branch.
+/// What `git rev-list --stdin` is given for everything that an update brings to the protected branches, of which a push
+/// changes `pushed`; `branches` are those of the repository. `None` for a branch that is deleted.
+pub(super) fn revisions(
+    update: &Update,
+    pushed: &[Update],
+    branches: &[String],
+    settings: &Settings,
+) -> Option<String> {
+    let mut text = format!("{}\n", update.new.as_ref()?);
+    // Only what protected branches had was checked before: a commit may come by way of another branch. Before a push is
+    // taken and after it, its own branches count as they were.
     let known = branches.iter().filter(|branch| {
         let name = branch.strip_prefix("refs/heads/").unwrap_or(branch);
-        settings.protects(name) && **branch != update.reference
+        settings.protects(name) && pushed.iter().all(|update| update.reference != **branch)
     });
-    known.for_each(|branch| text.push_str(&format!("^{branch}\n")));
+    let before = pushed.iter().filter_map(|update| update.old.as_ref());
+    before.chain(known).for_each(|name| text.push_str(&format!("^{name}\n")));
     Some(text)
 }
 
@@ -123,6 +126,31 @@ mod tests {
         assert_eq!(parse(b""), None);
         assert_eq!(parse(b"abc\nAna"), None);
         assert_eq!(parse(b"abc\nAna\n\n").unwrap().subject, "");
+    }
+
+    #[test]
+    fn a_push_brings_what_no_protected_branch_had_before_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("andon.toml");
+        let text =
+            "branches = [\"main\", \"r/*\"]\nwhen_unreachable = \"open\"\n[controller]\ndata = \"x\"\n";
+        std::fs::write(&path, text).unwrap();
+        let settings = Settings::read(&path).unwrap();
+        let update = |old: Option<&str>, new: Option<&str>, name: &str| Update {
+            old: old.map(str::to_owned),
+            new: new.map(str::to_owned),
+            reference: format!("refs/heads/{name}"),
+        };
+        let pushed = [
+            update(Some("a"), Some("b"), "main"),
+            update(None, Some("b"), "r/1"),
+            update(Some("c"), None, "r/2"),
+        ];
+        let branches = ["main", "r/1", "r/3", "topic"].map(|name| format!("refs/heads/{name}"));
+        let of = |update| revisions(update, &pushed, &branches, &settings);
+        assert_eq!(of(&pushed[0]).unwrap(), "b\n^a\n^c\n^refs/heads/r/3\n");
+        assert_eq!(of(&pushed[1]), of(&pushed[0]));
+        assert_eq!(of(&pushed[2]), None);
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub(super) async fn install(common: &Common, args: InstallArgs) -> Done {
             return Err(Failure::refused(format!("{} is there already and not from Andon", path.display()))
                 .why("hooks of others are never overwritten; nothing has been changed")
                 .next(format!(
-                    "call it and `andon hook {hook}` from one script, as docs/guide/commit-check.md shows; or move it away"
+                    "move it aside; a script that calls it and `andon hook {hook}` is in docs/guide/commit-check.md"
                 )));
         }
     }

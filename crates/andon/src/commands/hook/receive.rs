@@ -73,20 +73,16 @@ pub(super) async fn pre_receive(config: &Path) -> Done {
 
 /// The updates of protected branches.
 pub(super) async fn incoming(settings: &Settings, updates: Vec<Update>) -> Result<Vec<Incoming>, Failure> {
-    let protected: Vec<(Update, String)> = updates
-        .into_iter()
-        .filter_map(|update| {
-            let branch = update.branch().filter(|branch| settings.protects(branch))?.to_owned();
-            Some((update, branch))
-        })
-        .collect();
-    if protected.is_empty() {
+    let protects = |update: &Update| update.branch().is_some_and(|branch| settings.protects(branch));
+    let pushed: Vec<Update> = updates.into_iter().filter(protects).collect();
+    if pushed.is_empty() {
         return Ok(Vec::new());
     }
     let branches = commit::branches().await.map_err(unchecked)?;
-    let incoming = protected.into_iter().map(|(update, branch)| {
-        let revisions = commit::revisions(&update, &branches, settings);
-        Incoming { update, branch, revisions }
+    let incoming = pushed.iter().map(|update| Incoming {
+        update: update.clone(),
+        branch: update.branch().unwrap_or_default().to_owned(),
+        revisions: commit::revisions(update, &pushed, &branches, settings),
     });
     Ok(incoming.collect())
 }
