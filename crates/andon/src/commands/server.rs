@@ -66,7 +66,7 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
         }
         notify("STOPPING=1");
     };
-    let data = context::data(common)?;
+    let data = context::data_of(common)?;
     let receiver = PushReceiver::start(&pushed::directory(&data), args.statsd, args.statsd).await;
     let receiver = receiver.map_err(|error| Failure::broken(error.to_string()))?;
     let (evaluations, complaints) = Evaluations::open(data.join("evaluations")).await.map_err(|error| {

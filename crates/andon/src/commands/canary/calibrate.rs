@@ -1,16 +1,15 @@
-//! `andon canary calibrate`: fake canaries over what was recorded, and how often they were accused.
+//! `andon canary calibrate`: fake canaries over the past, and how often they were accused.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use andon_core::analysis::history::Row;
-use andon_core::analysis::{Arm, Calibration, Entry, Recording, Spec};
-use andon_core::name::MetricName;
+use andon_core::analysis::{Calibration, Spec};
+use andon_core::name::{EnvironmentName, MetricName, ServiceName};
 use andon_core::quantity::format_duration;
-use andon_server::recording;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::args::Common;
+use super::past::{self, Past};
+use crate::args::{Common, ScopeArgs};
 use crate::commands::{Done, say};
 use crate::exit;
 use crate::failure::Failure;
@@ -24,8 +23,13 @@ const SEED: u64 = 1;
 /// What `andon canary calibrate` is told.
 #[derive(Debug, Args)]
 pub(crate) struct CalibrateArgs {
-    /// A recording whose old instances are the history; several for more of it
-    #[arg(long = "file", value_name = "RECORDING", required = true)]
+    /// The service whose history is looked at
+    #[arg(required_unless_present = "files", conflicts_with = "files")]
+    service: Option<ServiceName>,
+    /// The environment [default: the only one]
+    environment: Option<EnvironmentName>,
+    /// A recording whose old instances are the past; several for more of it
+    #[arg(long = "file", value_name = "RECORDING")]
     files: Vec<PathBuf>,
     /// How many fake canaries
     #[arg(long, value_name = "COUNT", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -41,50 +45,29 @@ pub(crate) struct CalibrateArgs {
     seed: u64,
 }
 
-pub(super) fn calibrate(common: &Common, args: &CalibrateArgs) -> Done {
-    let (mut spec, rows) = history(&args.files)?;
+pub(super) async fn calibrate(common: &Common, args: &CalibrateArgs) -> Done {
+    let Past { mut spec, rows, remarks } = match &args.service {
+        Some(service) => {
+            let scope = ScopeArgs { service: service.clone(), environment: args.environment.clone() };
+            past::of_scope(common, &scope).await?
+        }
+        None => past::of_recordings(&args.files)?,
+    };
     spec.alpha = args.alpha.unwrap_or(spec.alpha);
     let done = Calibration::of(&spec, &rows, args.count, args.canaries, args.seed).map_err(|error| {
         Failure::refused(error.to_string())
             .why("a rate that rests on nothing says nothing; nothing was judged")
-            .next("give it longer recordings, or more of them: --file RECORDING --file RECORDING")
+            .next("come back when there is more of it; or give it longer recordings: --file RECORDING")
     })?;
     if common.json {
-        say(&as_json(&spec, args, &done).to_string());
+        let mut told = as_json(&spec, args, &done);
+        told["remarks"] = json!(remarks);
+        say(&told.to_string());
     } else {
         tell(&spec, args, &done);
+        remarks.iter().for_each(|remark| say(&format!("{} {remark}", Paint::stdout().question())));
     }
     Ok(exit::OK)
-}
-
-/// The rules of the recordings, and what the old instances were seen to do.
-fn history(files: &[PathBuf]) -> Result<(Spec, Vec<Row>), Failure> {
-    let mut spec: Option<Spec> = None;
-    let mut rows = Vec::new();
-    for file in files {
-        let Recording { header, entries } = recording::read(file)?.recording;
-        match &spec {
-            Some(first) if first.metrics != header.spec.metrics => return Err(another(file)),
-            Some(_) => {}
-            None => spec = Some(header.spec),
-        }
-        for entry in entries {
-            let Entry::Tick(tick) = entry else { continue };
-            for (member, seen) in tick.members {
-                if seen.arm == Arm::Control {
-                    rows.push(Row { at: tick.at, over: tick.over, member, readings: seen.readings });
-                }
-            }
-        }
-    }
-    let spec = spec.ok_or_else(|| Failure::usage("there is no recording"))?;
-    Ok((spec, rows))
-}
-
-fn another(file: &Path) -> Failure {
-    Failure::usage(format!("{} has other metrics than the first recording", file.display()))
-        .why("what is judged together is compared by the same numbers")
-        .next("calibrate it by itself")
 }
 
 fn metrics<'a>(
