@@ -5,6 +5,7 @@
 
 mod contest;
 mod controller;
+mod judge;
 mod lost;
 mod peers;
 mod proxy;
@@ -37,6 +38,11 @@ const BENCHES: &[Bench] = &[
         name: "controller",
         about: "a plan and a deployment over 1,000 simulated hosts, ten times as fast as real ones",
         measure: |_| controller::measure(),
+    },
+    Bench {
+        name: "judge",
+        about: "judging a release: one metric on ten instances, and 50 metrics on 500",
+        measure: |_| judge::measure(),
     },
     Bench {
         name: "release",

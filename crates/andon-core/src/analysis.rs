@@ -5,6 +5,7 @@
 //! that was killed goes on where its recording ends. No clock, no randomness, no map whose order is not its keys'.
 
 pub use baseline::{Baseline, MetricBaseline};
+pub use calibration::{Calibration, TooLittle};
 pub use history::{FakeCanaries, Row, SlowBound};
 pub use judge::Judge;
 pub use metric::{Measure, Metric, Role, Worse};
@@ -15,6 +16,7 @@ pub use tick::{Alarm, Arm, Entry, Reading, Seen, Tick};
 
 mod baseline;
 mod bounds;
+mod calibration;
 mod clock;
 mod contrast;
 mod environment;

@@ -28,6 +28,7 @@ pub mod name;
 pub mod person;
 pub mod phrase;
 pub mod plan;
+pub mod proportion;
 pub mod quantity;
 pub mod release;
 pub mod scope;

@@ -17,8 +17,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
+use crate::controller::Controller;
 use crate::evaluations::Evaluations;
-use crate::records::Records;
+use crate::senses::PushReceiver;
 
 mod argo;
 mod body;
@@ -26,6 +27,7 @@ mod evaluations;
 mod flagger;
 mod health;
 mod line;
+mod metrics;
 mod moment;
 mod reply;
 mod router;
@@ -49,8 +51,10 @@ const BREATH: Duration = Duration::from_millis(50);
 /// All that handlers ask.
 #[derive(Clone)]
 pub struct Desk {
-    /// The ledger.
-    pub records: Records,
+    /// The ledger, and whoever acts on it.
+    pub controller: Controller,
+    /// Where pushed numbers go.
+    pub receiver: Arc<PushReceiver>,
     /// The judge as a service.
     pub evaluations: Evaluations,
 }

@@ -6,8 +6,8 @@
 //! - `records`: typed facts in the ledger.
 //! - `traffic`: rounds over all balancers of a service; what they count is in [`SharedNumbers`].
 //! - [`evaluations`]: the judge as a service; what each has heard is in its [`recording`].
-//! - [`http`]: what `andon server` answers over HTTP.
 //! - [`history`]: what the last weeks saw of each host, and the sampler that keeps it.
+//! - [`http`]: what `andon server` answers over HTTP.
 //! - [`senses`]: numbers that no balancer knows: Prometheus, what programs push, what commands print.
 //! - [`Outbox`]: messages to people, kept until they are delivered; [`chart`] draws what they show.
 //! - [`push`]: one command on many hosts over plain ssh.

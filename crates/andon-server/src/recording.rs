@@ -1,6 +1,6 @@
 //! Recordings: files that hold everything that an analysis heard, one JSON value a line.
 //!
-//! The first line is the head: the rules and what history said. Each further line is an entry. An entry counts once it
+//! The first line is the header: the rules and what history said. Each further line is an entry. An entry counts once it
 //! is on the disk. A line that a crash tore off at the end is left out, and said; a line that is damaged in the middle
 //! is an error, since a verdict must not rest on a part.
 
@@ -8,52 +8,21 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use andon_core::analysis::{Baseline, Entry, Judge, Spec};
-use serde::{Deserialize, Serialize};
+use andon_core::analysis::{Entry, Header, Recording};
+use serde::Serialize;
 
-/// The version of the form, in the head.
-const VERSION: u32 = 1;
 /// The longest line, in bytes.
 pub const MAX_LINE: usize = 8 * 1024 * 1024;
 /// The longest recording, in bytes.
 pub const MAX_SIZE: u64 = 512 * 1024 * 1024;
 
-/// The first line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Head {
-    /// The version of the form.
-    recording: u32,
-    /// The rules.
-    pub spec: Spec,
-    /// What history said.
-    pub baseline: Baseline,
-}
-
-impl Head {
-    /// The head of a recording that is about to begin.
-    pub fn new(spec: Spec, baseline: Baseline) -> Self {
-        Self { recording: VERSION, spec, baseline }
-    }
-}
-
-/// A recording that was read.
+/// A recording that was read from a file.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Recording {
-    /// The rules and what history said.
-    pub head: Head,
-    /// Everything that was heard.
-    pub entries: Vec<Entry>,
+pub struct Kept {
+    /// What is whole.
+    pub recording: Recording,
     /// Bytes at the end that are no whole line: the writer was killed in the middle of it.
     pub torn: u64,
-}
-
-impl Recording {
-    /// An analysis that has heard all of it.
-    pub fn judge(&self) -> Judge {
-        let mut judge = Judge::new(self.head.spec.clone(), self.head.baseline.clone());
-        self.entries.iter().for_each(|entry| judge.apply(entry));
-        judge
-    }
 }
 
 /// Why a recording cannot be read or written.
@@ -89,7 +58,7 @@ pub enum RecordingError {
 ///
 /// # Errors
 /// The file cannot be read, or what is in it is no recording.
-pub fn read(path: &Path) -> Result<Recording, RecordingError> {
+pub fn read(path: &Path) -> Result<Kept, RecordingError> {
     let failed = |error| RecordingError::Io { path: path.to_owned(), error };
     let file = File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
@@ -116,9 +85,9 @@ pub fn read(path: &Path) -> Result<Recording, RecordingError> {
             break;
         }
         if head.is_none() {
-            let first: Head = serde_json::from_slice(&line).map_err(|why| damaged(why.to_string()))?;
-            if first.recording != VERSION {
-                let why = format!("it has form {}; this andon reads form {VERSION}", first.recording);
+            let first: Header = serde_json::from_slice(&line).map_err(|why| damaged(why.to_string()))?;
+            if !first.is_known() {
+                let why = format!("it has version {}, which this andon does not know", first.version);
                 return Err(damaged(why));
             }
             head = Some(first);
@@ -127,9 +96,9 @@ pub fn read(path: &Path) -> Result<Recording, RecordingError> {
         }
     }
     match head {
-        Some(head) => Ok(Recording { head, entries, torn }),
+        Some(header) => Ok(Kept { recording: Recording { header, entries }, torn }),
         None => {
-            let why = "there is no head, so this is no recording".to_owned();
+            let why = "there is no header, so this is no recording".to_owned();
             Err(RecordingError::Damaged { path: path.to_owned(), line: 1, why })
         }
     }
@@ -144,15 +113,15 @@ pub struct RecordingWriter {
 }
 
 impl RecordingWriter {
-    /// Begins a recording in a file that is not there yet. The head is on the disk when this returns.
+    /// Begins a recording in a file that is not there yet. The header is on the disk when this returns.
     ///
     /// # Errors
     /// The file is there already, or cannot be written.
-    pub fn create(path: &Path, head: &Head) -> Result<Self, RecordingError> {
+    pub fn create(path: &Path, header: &Header) -> Result<Self, RecordingError> {
         let failed = |error| RecordingError::Io { path: path.to_owned(), error };
         let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(failed)?;
         let mut writer = Self { path: path.to_owned(), file, size: 0 };
-        writer.write(head)?;
+        writer.write(header)?;
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             File::open(parent).and_then(|dir| dir.sync_all()).map_err(failed)?;
         }
@@ -163,14 +132,14 @@ impl RecordingWriter {
     ///
     /// # Errors
     /// As [`read`]; or the file cannot be written.
-    pub fn open_resume(path: &Path) -> Result<(Self, Recording), RecordingError> {
+    pub fn open_resume(path: &Path) -> Result<(Self, Kept), RecordingError> {
         let failed = |error| RecordingError::Io { path: path.to_owned(), error };
-        let recording = read(path)?;
+        let kept = read(path)?;
         let mut file = OpenOptions::new().read(true).append(true).open(path).map_err(failed)?;
-        let size = file.metadata().map_err(failed)?.len().saturating_sub(recording.torn);
+        let size = file.metadata().map_err(failed)?.len().saturating_sub(kept.torn);
         file.set_len(size).and_then(|()| file.sync_all()).map_err(failed)?;
         file.seek(SeekFrom::End(0)).map_err(failed)?;
-        Ok((Self { path: path.to_owned(), file, size }, recording))
+        Ok((Self { path: path.to_owned(), file, size }, kept))
     }
 
     /// Adds an entry; it is on the disk when this returns.

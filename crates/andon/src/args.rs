@@ -240,6 +240,15 @@ pub(crate) enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// The commit check: hooks in a Git repository that refuse pushes while the line is stopped
+    #[command(
+        after_help = "Example:\n  andon hook install /srv/git/www.git --data /srv/www/.andon",
+        arg_required_else_help = true
+    )]
+    Hook {
+        #[command(subcommand)]
+        what: commands::hook::HookCommand,
+    },
     /// Look after the ledger
     #[command(after_help = "Example:\n  andon ledger verify", arg_required_else_help = true)]
     Ledger {

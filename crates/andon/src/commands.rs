@@ -13,6 +13,7 @@ pub(crate) mod deploy;
 pub(crate) mod explain;
 pub(crate) mod help;
 pub(crate) mod history;
+pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod ledger;
 pub(crate) mod line;
@@ -58,6 +59,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
         Command::Canary { what } => canary::canary(common, what).await,
         Command::Server(args) => server::server(common, args).await,
         Command::Demo { once } => demo::demo(common, once).await,
+        Command::Hook { what } => hook::hook(common, what).await,
         Command::Ledger { what: LedgerCommand::Verify } => ledger::verify(common).await,
         Command::Explain { key } => explain::explain(common, &key),
         Command::Help { topic } => help::help(topic.as_deref()),

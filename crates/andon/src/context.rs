@@ -24,6 +24,8 @@ use crate::paint::Paint;
 
 /// The name of a line's file.
 pub(crate) const LINE: &str = "line.star";
+/// The name of a ledger's file in its directory.
+pub(crate) const LEDGER: &str = "ledger.db";
 
 /// Where the line lies, found the way `git` finds a repository.
 pub(crate) fn find_line(common: &Common) -> Result<PathBuf, Failure> {
@@ -141,11 +143,11 @@ pub(crate) fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'
 
 /// The ledger of a line, without the line.
 pub(crate) async fn open_ledger(common: &Common) -> Result<Controller, Failure> {
-    controller(common, &data(common)?).await
+    controller(common, &data_of(common)?).await
 }
 
-/// Where the ledger is kept, without the line.
-pub(crate) fn data(common: &Common) -> Result<PathBuf, Failure> {
+/// Where the ledger and the releases are: as said, or beside the line.
+pub(crate) fn data_of(common: &Common) -> Result<PathBuf, Failure> {
     match &common.data {
         Some(data) => Ok(data.clone()),
         None => Ok(data_dir(common, &directory(&find_line(common)?))),
@@ -175,7 +177,7 @@ pub(crate) fn ssh_options(common: &Common) -> Result<SshOptions, Failure> {
 
 async fn controller(common: &Common, data: &Path) -> Result<Controller, Failure> {
     private_dir(data)?;
-    let ledger = SqliteLedger::open(data.join("ledger.db")).await.map_err(|error| {
+    let ledger = SqliteLedger::open(data.join(LEDGER)).await.map_err(|error| {
         Failure::broken(error.to_string()).why("without the ledger nothing is done; nothing has been changed")
     })?;
     let exe = std::env::current_exe().map_err(|error| Failure::broken(format!("who am I? {error}")))?;

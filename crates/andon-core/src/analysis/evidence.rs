@@ -171,14 +171,25 @@ impl Mixture {
 
     /// The logarithm of the capital. Bets that have not begun count as their share.
     pub(crate) fn ln_capital(&self) -> f64 {
-        let mut terms = [0.0; N * STARTS.len()];
-        for (index, (_, share)) in STARTS.iter().enumerate() {
-            let start = self.starts.get(index).unwrap_or(&self.sums);
-            for ratio in 0..N {
-                terms[index * N + ratio] = (share * SHARES[ratio]).ln() + self.sums[ratio] - start[ratio];
+        let mut most = 0.0;
+        for start in &self.starts {
+            for (sum, then) in self.sums.iter().zip(start) {
+                most = f64::max(most, sum - then);
             }
         }
-        ln_sum_exp(&terms)
+        let mut total = 0.0;
+        for (index, (_, share)) in STARTS.iter().enumerate() {
+            let Some(start) = self.starts.get(index) else {
+                total += share * f64::exp(-most);
+                continue;
+            };
+            let mut capital = 0.0;
+            for ratio in 0..N {
+                capital += SHARES[ratio] * (self.sums[ratio] - start[ratio] - most).exp();
+            }
+            total += share * capital;
+        }
+        most + total.ln()
     }
 
     /// The beginning whose bets hold most: when the trouble seems to have begun. An index into [`STARTS`].

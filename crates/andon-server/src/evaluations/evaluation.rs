@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use andon_core::analysis::{Baseline, Entry, Judge, Spec};
+use andon_core::analysis::{Baseline, Entry, Header, Judge, Recording, Spec};
 use andon_core::digest::Digest;
 use andon_core::time::Time;
 use tokio::sync::watch;
@@ -12,7 +12,7 @@ use super::request::Request;
 use super::view::{Life, View};
 use super::{EvaluationError, EvaluationId};
 use crate::clock;
-use crate::recording::{Head, Recording, RecordingWriter};
+use crate::recording::RecordingWriter;
 
 /// Members of one tick.
 const MOST_MEMBERS: usize = 4_000;
@@ -49,9 +49,9 @@ impl Evaluation {
         digest: Digest,
     ) -> Result<Self, EvaluationError> {
         let accepted = Accepted { at: clock::now(), request };
-        let head = Head::new(spec, Baseline::default());
-        let (folder, writer) = Folder::create(dir, &accepted, &head)?;
-        let recording = Recording { head, entries: Vec::new(), torn: 0 };
+        let header = Header::new(spec, Baseline::default());
+        let (folder, writer) = Folder::create(dir, &accepted, &header)?;
+        let recording = Recording { header, entries: Vec::new() };
         Ok(Self::new(folder, accepted, digest, writer, &recording))
     }
 
@@ -61,8 +61,8 @@ impl Evaluation {
         accepted: Accepted,
         digest: Digest,
     ) -> Result<Self, EvaluationError> {
-        let (writer, recording) = folder.resume()?;
-        let evaluation = Self::new(folder, accepted, digest, writer, &recording);
+        let (writer, kept) = folder.resume()?;
+        let evaluation = Self::new(folder, accepted, digest, writer, &kept.recording);
         // The process may have ended between the entry that decided and the note of the end.
         let mut live = evaluation.lock();
         if live.judge.standing().verdict.is_some() {
@@ -79,7 +79,7 @@ impl Evaluation {
         writer: RecordingWriter,
         recording: &Recording,
     ) -> Self {
-        let (judge, spec) = (recording.judge(), recording.head.spec.clone());
+        let (judge, spec) = (recording.replay(), recording.header.spec.clone());
         let Accepted { at, request } = accepted;
         let view = View::of(&request.id, at, &spec, judge.standing(), Life::Running);
         let live = Live {

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use andon_core::analysis::Header;
 use andon_core::time::Time;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::request::Request;
 use super::view::View;
 use super::{EvaluationError, EvaluationId};
-use crate::recording::{Head, Recording, RecordingWriter};
+use crate::recording::{Kept, RecordingWriter};
 
 /// What a directory is called until it is complete. No id begins like this.
 const UNFINISHED: &str = ".new-";
@@ -39,11 +40,11 @@ impl Folder {
         Self(dir.join(id.as_str()))
     }
 
-    /// Makes it, with its request and the head of its recording; all of that is on the disk when this returns.
+    /// Makes it, with its request and the header of its recording; all of that is on the disk when this returns.
     pub(super) fn create(
         dir: &Path,
         accepted: &Accepted,
-        head: &Head,
+        header: &Header,
     ) -> Result<(Self, RecordingWriter), EvaluationError> {
         let id = &accepted.request.id;
         let (new, folder) = (dir.join(format!("{UNFINISHED}{id}")), Self::of(dir, id));
@@ -56,7 +57,7 @@ impl Folder {
         }
         fs::create_dir(&new).map_err(failed(&new))?;
         write(&new.join(REQUEST), accepted).map_err(failed(&new))?;
-        RecordingWriter::create(&new.join(RECORDING), head)?;
+        RecordingWriter::create(&new.join(RECORDING), header)?;
         fs::rename(&new, &folder.0).and_then(|()| sync(dir)).map_err(failed(&folder.0))?;
         let (writer, _) = folder.resume()?;
         Ok((folder, writer))
@@ -96,7 +97,7 @@ impl Folder {
         renamed().map_err(|error| EvaluationError::Disk { path: self.0.clone(), error })
     }
 
-    pub(super) fn resume(&self) -> Result<(RecordingWriter, Recording), EvaluationError> {
+    pub(super) fn resume(&self) -> Result<(RecordingWriter, Kept), EvaluationError> {
         Ok(RecordingWriter::open_resume(&self.0.join(RECORDING))?)
     }
 

@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 
 use super::reply::{ErrorCode, Refused};
 use super::token::Token;
-use super::{Desk, argo, evaluations, flagger, health, line};
+use super::{Desk, argo, evaluations, flagger, health, line, metrics};
 
 /// Every path. With a `token`, whoever asks has to show it; only `/health` is for everybody.
 pub(super) fn router(desk: Arc<Desk>, token: Option<Token>) -> Router {
@@ -28,6 +28,8 @@ pub(super) fn router(desk: Arc<Desk>, token: Option<Token>) -> Router {
     };
     Router::new()
         .route("/v1/line", get(line::show))
+        .route("/v1/line/exceptions", post(line::except))
+        .route("/v1/metrics", post(metrics::receive))
         .route("/v1/evaluations", post(evaluations::begin))
         .route("/v1/evaluations/{id}", get(evaluations::look).delete(evaluations::stop))
         .route("/v1/evaluations/{id}/ticks", post(evaluations::tell))

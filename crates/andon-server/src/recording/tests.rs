@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use andon_core::analysis::{Arm, Measure, Metric, Reading, Role, Seen, Tick, Worse};
+use andon_core::analysis::{Arm, Baseline, Measure, Metric, Reading, Role, Seen, Spec, Tick, Worse};
 use andon_core::name::{MemberName, MetricName};
 use andon_core::time::Time;
 
 use super::*;
 
-fn head() -> Head {
+fn header() -> Header {
     let errors = Metric {
         name: MetricName::new("errors").unwrap(),
         measure: Measure::Rate,
@@ -21,7 +21,7 @@ fn head() -> Head {
         margin: 1.1,
         harm: 2.0,
     };
-    Head::new(Spec::new(vec![errors]), Baseline::default())
+    Header::new(Spec::new(vec![errors]), Baseline::default())
 }
 
 fn entry(at: i64) -> Entry {
@@ -42,30 +42,30 @@ fn entry(at: i64) -> Entry {
 fn what_is_written_is_read_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("recording.jsonl");
-    let mut writer = RecordingWriter::create(&path, &head()).unwrap();
+    let mut writer = RecordingWriter::create(&path, &header()).unwrap();
     let entries = vec![Entry::Stage { at: Time(0) }, entry(2_000), entry(4_000)];
     entries.iter().for_each(|entry| writer.append(entry).unwrap());
-    let recording = read(&path).unwrap();
-    assert_eq!(recording, Recording { head: head(), entries, torn: 0 });
-    assert_eq!(recording.judge().standing().entries, 3);
-    assert!(RecordingWriter::create(&path, &head()).is_err(), "a recording is never written over");
+    let kept = read(&path).unwrap();
+    assert_eq!(kept, Kept { recording: Recording { header: header(), entries }, torn: 0 });
+    assert_eq!(kept.recording.replay().standing().entries, 3);
+    assert!(RecordingWriter::create(&path, &header()).is_err(), "a recording is never written over");
 }
 
 #[test]
 fn a_torn_line_is_told_and_cut_off() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("recording.jsonl");
-    RecordingWriter::create(&path, &head()).unwrap().append(&entry(2_000)).unwrap();
+    RecordingWriter::create(&path, &header()).unwrap().append(&entry(2_000)).unwrap();
     let whole = fs::read(&path).unwrap();
     let mut torn = whole.clone();
     torn.extend_from_slice(b"{\"tick\":{\"at\":40");
     fs::write(&path, &torn).unwrap();
     assert_eq!(read(&path).unwrap().torn, 16);
-    let (mut writer, recording) = RecordingWriter::open_resume(&path).unwrap();
-    assert_eq!((recording.entries.len(), recording.torn), (1, 16));
+    let (mut writer, kept) = RecordingWriter::open_resume(&path).unwrap();
+    assert_eq!((kept.recording.entries.len(), kept.torn), (1, 16));
     assert_eq!(fs::read(&path).unwrap(), whole);
     writer.append(&entry(4_000)).unwrap();
-    assert_eq!(read(&path).unwrap().entries, [entry(2_000), entry(4_000)]);
+    assert_eq!(read(&path).unwrap().recording.entries, [entry(2_000), entry(4_000)]);
 }
 
 #[test]
@@ -76,12 +76,12 @@ fn what_is_damaged_in_the_middle_is_an_error_with_its_line() {
         fs::write(&path, text).unwrap();
         read(&path).unwrap_err().to_string()
     };
-    let head = serde_json::to_string(&head()).unwrap();
+    let head = serde_json::to_string(&header()).unwrap();
     let entry = serde_json::to_string(&entry(1)).unwrap();
     assert!(told(format!("{head}\n{{\"tick\":7}}\n{entry}\n")).contains("line 2: "));
-    assert!(told(format!("{entry}\n")).contains("line 1: missing field `recording`"));
-    let other = head.replace("\"recording\":1", "\"recording\":9");
-    assert!(told(format!("{other}\n")).contains("it has form 9; this andon reads form 1"));
+    assert!(told(format!("{entry}\n")).contains("line 1: missing field `version`"));
+    let other = head.replace("\"version\":1", "\"version\":9");
+    assert!(told(format!("{other}\n")).contains("it has version 9, which this andon does not know"));
     assert!(told(String::new()).contains("this is no recording"));
     assert!(told(head).contains("this is no recording"), "a head that was torn is none");
     assert!(told(" ".repeat(MAX_LINE + 2)).contains("longer than 8 MiB"));

@@ -7,6 +7,8 @@ use clap::Subcommand;
 use super::Done;
 use crate::args::Common;
 
+mod calibrate;
+mod past;
 mod replay;
 
 /// What is done with recordings.
@@ -25,6 +27,14 @@ pub(crate) enum CanaryCommand {
         #[arg(long, value_name = "SHARE", value_parser = share)]
         alpha: Option<f64>,
     },
+    /// Judge fake canaries over the past, and show how often they are accused
+    ///
+    /// The past is the history of a service in an environment, a day of it; or the old instances of recordings. Its
+    /// earlier half is what the judge knows, the later half is judged. The interval is that of Clopper and Pearson.
+    #[command(
+        after_help = "Examples:\n  andon canary calibrate www production\n  andon canary calibrate --file recording.jsonl --count 500 --json"
+    )]
+    Calibrate(calibrate::CalibrateArgs),
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -36,6 +46,7 @@ fn share(text: &str) -> Result<f64, String> {
 
 pub(crate) async fn canary(common: &Common, command: CanaryCommand) -> Done {
     match command {
+        CanaryCommand::Calibrate(args) => calibrate::calibrate(common, &args).await,
         CanaryCommand::Replay { file, alpha } => replay::replay(common, &file, alpha),
     }
 }

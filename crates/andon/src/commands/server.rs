@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use andon_server::evaluations::Evaluations;
 use andon_server::http::{self, Desk, Token};
+use andon_server::senses::{PushReceiver, pushed};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,6 +18,10 @@ use crate::args::Common;
 use crate::context;
 use crate::exit;
 use crate::failure::Failure;
+use crate::screen::legible;
+
+/// How often it is said what was wrong with what programs pushed.
+const ROUND: Duration = Duration::from_secs(10);
 
 /// What `andon server` is told.
 #[derive(Debug, Args)]
@@ -25,6 +32,9 @@ pub(crate) struct ServerArgs {
     /// A file with the token that clients have to show; needed beyond this machine
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Receive StatsD here, over UDP and TCP
+    #[arg(long, value_name = "ADDRESS")]
+    statsd: Option<SocketAddr>,
 }
 
 pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
@@ -56,12 +66,24 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
         }
         notify("STOPPING=1");
     };
-    let dir = context::data(common)?.join("evaluations");
-    let (evaluations, complaints) = Evaluations::open(dir).await.map_err(|error| {
+    let data = context::data_of(common)?;
+    let receiver = PushReceiver::start(&pushed::directory(&data), args.statsd, args.statsd).await;
+    let receiver = receiver.map_err(|error| Failure::broken(error.to_string()))?;
+    let (evaluations, complaints) = Evaluations::open(data.join("evaluations")).await.map_err(|error| {
         Failure::broken(error.to_string()).why("nothing is answered without what was judged before")
     })?;
     complaints.iter().for_each(|complaint| say(complaint));
-    let desk = Desk { records: controller.records().clone(), evaluations };
+    if let (Some(udp), Some(tcp)) = (receiver.statsd_udp(), receiver.statsd_tcp()) {
+        say(&format!("StatsD is received at {udp} over UDP and {tcp} over TCP"));
+    }
+    let receiver = Arc::new(receiver);
+    let desk = Desk { controller, evaluations, receiver: Arc::clone(&receiver) };
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(ROUND).await;
+            receiver.complaints().iter().for_each(|complaint| say(&legible(complaint)));
+        }
+    });
     say(&format!("andon server answers on http://{address}"));
     notify("READY=1");
     http::serve(listener, desk, token, stop).await.map_err(cannot)?;

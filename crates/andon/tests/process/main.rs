@@ -4,9 +4,12 @@
 
 mod machines;
 mod project;
+mod pushes;
 
 mod archives;
 mod bad_releases;
+mod commit_check;
+mod commit_check_server;
 mod connections;
 mod happy;
 mod hosts;

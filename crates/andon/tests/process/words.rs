@@ -2,9 +2,9 @@
 
 use crate::project::Project;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "init", "check", "plan", "deploy", "rollback", "status", "traffic", "sweep", "history", "show", "pause",
-    "resume", "abort", "run", "test", "proxy", "demo", "ledger", "explain", "help", "line",
+    "resume", "abort", "run", "test", "proxy", "demo", "ledger", "explain", "help", "line", "hook",
 ];
 
 #[test]

@@ -6,10 +6,12 @@ mod comparison;
 mod site;
 
 mod argo;
+mod calibrate;
 mod evaluations;
 mod flagger;
 mod hostile;
 mod killed;
+mod line;
 mod process;
 mod prometheus;
 mod replay;

@@ -72,10 +72,6 @@ impl Site {
         self.dir.path()
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// The recording of an evaluation.
     pub(crate) fn recording(&self, id: &str) -> PathBuf {
         self.path().join("data/evaluations").join(id).join("recording.jsonl")

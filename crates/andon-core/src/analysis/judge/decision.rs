@@ -34,14 +34,17 @@ impl Judge {
         if self.failure.is_none() {
             self.decide_gross(gross);
         }
-        if self.failure.is_none() && self.has_least_data() {
-            self.decide_evidence();
+        let mut evidence = self.ln_evidence(None);
+        if self.failure.is_none() && evidence >= self.ln_threshold() && self.has_least_data() {
+            self.decide_evidence(evidence);
+            evidence = self.ln_evidence(None);
         }
+        let unlike = self.unlike();
         if self.failure.is_none() {
             self.decide_levels();
-            self.decide_environment();
+            self.decide_environment(unlike, evidence);
         }
-        self.status = self.find_status(tick, present);
+        self.status = self.find_status(tick, present, unlike);
         if self.failure.is_some() {
             return;
         }
@@ -50,7 +53,7 @@ impl Judge {
         if self.status == Status::Observing && compared && !young {
             self.stage.observed = self.stage.observed.saturating_add(step);
         }
-        if self.stage.passed.is_none() && self.passes() {
+        if self.stage.passed.is_none() && self.passes(evidence) {
             self.stage.passed = Some(self.pass_sentence());
         }
     }
@@ -66,16 +69,21 @@ impl Judge {
         if fresh.is_empty() {
             return;
         }
-        let told: Vec<String> =
-            fresh.iter().map(|one| format!("{} {}", self.name(one.number), one.why)).collect();
-        let single = self.stage.canaries <= 1;
+        let all = self.suspicions().saturating_add(u32::try_from(fresh.len()).unwrap_or(u32::MAX));
+        if self.stage.canaries <= 1 || all >= self.most_suspicions() {
+            let told = fresh.iter().map(|one| format!("{} {}", self.name(one.number), one.why));
+            self.fail_by_members(told.collect());
+            return;
+        }
         for one in fresh {
             self.suspect(one.number, one.why);
         }
-        if single || self.suspicions() >= self.most_suspicions() {
-            let blamed = Vec::new();
-            self.failure = Some(Failure { sentence: self.several(&told), blamed });
-        }
+    }
+
+    /// Fails because of members that are bad on this release, those of before among them.
+    fn fail_by_members(&mut self, mut told: Vec<String>) {
+        told.extend(self.suspects.iter().map(|suspect| format!("{} {}", suspect.member, suspect.why)));
+        self.failure = Some(Failure { sentence: self.several(&told), blamed: Vec::new() });
     }
 
     /// All suspicions of this analysis; a host that comes back and is suspected again counts twice.
@@ -146,11 +154,9 @@ impl Judge {
         numbers
     }
 
-    fn decide_evidence(&mut self) {
-        let (evidence, threshold) = (self.ln_evidence(None), self.ln_threshold());
-        if evidence < threshold {
-            return;
-        }
+    /// Evidence is enough: whose is it?
+    fn decide_evidence(&mut self, evidence: f64) {
+        let threshold = self.ln_threshold();
         let accused = self.accused();
         if accused.len() <= 1 || self.stage.alone {
             let factor = self.spec.single_host_factor;
@@ -172,11 +178,10 @@ impl Judge {
             self.condemn(&accused);
         } else if self.is_odd(odd, without, evidence) {
             let why = self.odd_sentence(odd);
-            self.suspect(odd, why);
-            if self.suspicions() >= self.most_suspicions() {
-                let names: Vec<String> =
-                    self.suspects.iter().map(|s| format!("{} {}", s.member, s.why)).collect();
-                self.failure = Some(Failure { sentence: self.several(&names), blamed: Vec::new() });
+            if self.suspicions().saturating_add(1) >= self.most_suspicions() {
+                self.fail_by_members(vec![format!("{} {why}", self.name(odd))]);
+            } else {
+                self.suspect(odd, why);
             }
         } else {
             self.remark = Some(self.doubt_sentence(odd));
@@ -259,9 +264,8 @@ impl Judge {
 
     /// Notes when the control group became unlike history. When that was soon after a stage began, and anything else
     /// speaks against the release too, it may have hurt both through what they share.
-    fn decide_environment(&mut self) {
+    fn decide_environment(&mut self, unlike: Option<usize>, evidence: f64) {
         let now = self.clock.elapsed();
-        let unlike = self.unlike();
         match (unlike, self.unlike_since) {
             (None, _) => self.unlike_since = None,
             (Some(_), None) => self.unlike_since = Some(now),
@@ -271,7 +275,7 @@ impl Judge {
         let began = now.saturating_sub(self.clock.in_stage());
         let soon = since >= began && since - began <= SOON_MS;
         let several = self.outlooks.iter().filter(|o| o.ln_unlike() >= -environment::ALPHA.ln()).count() >= 2;
-        let other = several || self.ln_evidence(None) >= -self.spec.beta.clamp(1e-12, 0.5).ln();
+        let other = several || evidence >= -self.spec.beta.clamp(1e-12, 0.5).ln();
         if self.spec.suspicion && soon && other && self.stage.comparing_since.is_some() {
             let sentence = self.suspicion_sentence(index, since - began);
             self.failure = Some(Failure { sentence, blamed: vec![index] });
@@ -279,7 +283,7 @@ impl Judge {
     }
 
     /// The metric in which the control group is unlike history.
-    pub(super) fn unlike(&self) -> Option<usize> {
+    fn unlike(&self) -> Option<usize> {
         (0..self.outlooks.len()).find(|index| {
             self.shares[*index] > 0.0 && self.outlooks[*index].ln_unlike() >= -environment::ALPHA.ln()
         })
@@ -327,7 +331,7 @@ impl Judge {
         }
     }
 
-    fn find_status(&mut self, tick: &Tick, present: &[Present<'_>]) -> Status {
+    fn find_status(&mut self, tick: &Tick, present: &[Present<'_>], unlike: Option<usize>) -> Status {
         let canaries: Vec<&Present<'_>> = present.iter().filter(|m| m.seen.arm == Arm::Canary).collect();
         let is_suspect = |number| self.roster.member(number).is_some_and(|m| m.suspected.is_some());
         if canaries.iter().any(|member| is_suspect(member.number)) {
@@ -347,7 +351,7 @@ impl Judge {
             let until = tick.at + canaries.iter().map(left).min().unwrap_or_default();
             return Status::Warmup { until };
         }
-        match self.find_hold(tick) {
+        match self.find_hold(tick, unlike) {
             Some((reason, why)) => self.hold(reason, why),
             None => Status::Observing,
         }
@@ -358,7 +362,7 @@ impl Judge {
         Status::Hold { reason }
     }
 
-    fn find_hold(&self, tick: &Tick) -> Option<(HoldReason, String)> {
+    fn find_hold(&self, tick: &Tick, unlike: Option<usize>) -> Option<(HoldReason, String)> {
         let now = self.clock.elapsed();
         if let Some((got, expected)) = self.traffic.starved() {
             return Some((HoldReason::NoTraffic, self.starved_sentence(got, expected)));
@@ -388,7 +392,7 @@ impl Judge {
             }
         }
         if !self.stage.alone
-            && let Some(index) = self.unlike()
+            && let Some(index) = unlike
         {
             return Some((HoldReason::Environment, self.unlike_sentence(index)));
         }
@@ -402,13 +406,13 @@ impl Judge {
 
     /// Whether the stage passes: harm to every critical metric is excluded, nothing holds, and nothing speaks much
     /// against the release.
-    fn passes(&self) -> bool {
+    fn passes(&self, evidence: f64) -> bool {
         let doubt = -self.spec.beta.clamp(1e-12, 0.5).ln();
         let observed = u128::from(self.stage.observed) >= self.spec.observe.as_millis();
         if self.status != Status::Observing || !observed || !self.has_least_data() || !self.is_sampled() {
             return false;
         }
-        if self.ln_evidence(None) >= doubt {
+        if evidence >= doubt {
             return false;
         }
         let any_critical = self.spec.metrics.iter().any(|metric| metric.critical);

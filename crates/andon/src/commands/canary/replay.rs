@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use andon_core::analysis::{Arm, Entry, Judge, Standing, Verdict};
+use andon_core::analysis::{Arm, Entry, Judge, Recording, Standing, Verdict};
 use andon_core::quantity::format_duration;
 use andon_core::time::Time;
 use andon_server::evaluations::{MetricView, status_word, verdict_word};
-use andon_server::recording::{self, Recording, RecordingError};
+use andon_server::recording::{self, RecordingError};
 use serde_json::{Value, json};
 
 use crate::args::Common;
@@ -26,22 +26,22 @@ struct Change {
 }
 
 pub(super) fn replay(common: &Common, file: &Path, alpha: Option<f64>) -> Done {
-    let mut recording = recording::read(file)?;
+    let recording::Kept { mut recording, torn } = recording::read(file)?;
     if let Some(alpha) = alpha {
-        recording.head.spec.alpha = alpha;
+        recording.header.spec.alpha = alpha;
     }
     let (changes, standing) = judge(&recording);
     if common.json {
-        say(&as_json(&recording, &changes, &standing).to_string());
+        say(&as_json(&recording, torn, &changes, &standing).to_string());
     } else {
-        tell(file, &recording, &changes, &standing);
+        tell(file, &recording, torn, &changes, &standing);
     }
     Ok(if standing.verdict == Some(Verdict::Fail) { exit::NOT_WELL } else { exit::OK })
 }
 
 /// Hears all entries; the moments at which the status or the verdict changed, and the end.
 fn judge(recording: &Recording) -> (Vec<Change>, Standing) {
-    let mut judge = Judge::new(recording.head.spec.clone(), recording.head.baseline.clone());
+    let mut judge = Judge::new(recording.header.spec.clone(), recording.header.baseline.clone());
     let mut changes: Vec<Change> = Vec::new();
     for entry in &recording.entries {
         judge.apply(entry);
@@ -63,7 +63,7 @@ fn time_of(entry: &Entry) -> Time {
     }
 }
 
-fn as_json(recording: &Recording, changes: &[Change], standing: &Standing) -> Value {
+fn as_json(recording: &Recording, torn: u64, changes: &[Change], standing: &Standing) -> Value {
     let change = |change: &Change| {
         json!({
             "at": when::iso(change.at),
@@ -74,9 +74,9 @@ fn as_json(recording: &Recording, changes: &[Change], standing: &Standing) -> Va
     };
     let metrics: Vec<MetricView> = standing.metrics.iter().cloned().map(MetricView::from).collect();
     json!({
-        "alpha": recording.head.spec.alpha,
+        "alpha": recording.header.spec.alpha,
         "entries": standing.entries,
-        "torn_bytes": recording.torn,
+        "torn_bytes": torn,
         "status": status_word(&standing.status),
         "verdict": standing.verdict,
         "sentence": standing.sentence,
@@ -87,7 +87,7 @@ fn as_json(recording: &Recording, changes: &[Change], standing: &Standing) -> Va
     })
 }
 
-fn tell(file: &Path, recording: &Recording, changes: &[Change], standing: &Standing) {
+fn tell(file: &Path, recording: &Recording, torn: u64, changes: &[Change], standing: &Standing) {
     let paint = Paint::stdout();
     let entries = &recording.entries;
     let span = match (entries.first(), entries.last()) {
@@ -108,14 +108,10 @@ fn tell(file: &Path, recording: &Recording, changes: &[Change], standing: &Stand
         format_duration(span),
         members(Arm::Canary),
         members(Arm::Control),
-        recording.head.spec.alpha,
+        recording.header.spec.alpha,
     ));
-    if recording.torn > 0 {
-        say(&format!(
-            "{} the last line was torn off and is left out: {} bytes",
-            paint.question(),
-            recording.torn
-        ));
+    if torn > 0 {
+        say(&format!("{} the last line was torn off and is left out: {} bytes", paint.question(), torn));
     }
     for change in changes {
         let word = change.verdict.map_or(change.status, verdict_word);

@@ -1,0 +1,70 @@
+//! Releases that hurt users although every health check and every production test is green.
+
+use andon_testbed::Backend;
+use serde_json::json;
+
+use crate::front::Front;
+use crate::scene::{Scene, put_back};
+use crate::shop::{go_on, served};
+
+/// Every page fails: users are off it within seconds, and nobody else gets it.
+fn all_pages_fail(front: impl FnOnce(&[Backend]) -> Front) {
+    let scene = Scene::open(front, "errors()");
+    let load = scene.steady();
+    scene.release("broken", "--failing 1000000");
+    let (ran, shown) = scene.deploy();
+    ran.code(1);
+    load.lap();
+    go_on(&load, 600);
+    let after = load.stop();
+    let reason = put_back(&shown);
+    assert!(reason.contains("errors") || reason.contains("requests"), "{reason}");
+    assert_eq!(shown["hosts"]["changed"], 1, "{shown:#}");
+    assert_eq!(shown["hosts"]["restored"], 1, "{shown:#}");
+    assert_eq!(after.failed, 0, "nobody is hurt any more: {after}");
+    let release = shown["release"].as_str().unwrap();
+    assert!(served(&after, release).is_empty(), "nobody is on it any more");
+    println!("{}", json!({ "balancer": scene.front.name(), "reason": reason }));
+}
+
+#[test]
+fn a_release_whose_pages_all_fail_is_put_back_behind_haproxy() {
+    all_pages_fail(Front::haproxy);
+}
+
+#[test]
+fn a_release_whose_pages_all_fail_is_put_back_behind_nginx() {
+    all_pages_fail(Front::nginx);
+}
+
+#[test]
+fn a_release_whose_pages_all_fail_is_put_back_behind_the_built_in_proxy() {
+    all_pages_fail(Front::proxy);
+}
+
+#[test]
+fn tenfold_errors_on_one_of_six_instances_are_caught() {
+    let scene = Scene::open(Front::haproxy, "errors()");
+    scene.weather(5_000, 100);
+    let load = scene.users();
+    scene.release("worse", "--failing 45000");
+    let (ran, shown) = scene.deploy();
+    ran.code(1);
+    let tally = load.stop();
+    let reason = put_back(&shown);
+    assert!(reason.contains("errors"), "{reason}");
+    assert_eq!(shown["hosts"]["changed"], 1, "{shown:#}");
+    println!("{}", json!({ "reason": reason, "failed": tally.failed, "requests": tally.requests }));
+}
+
+#[test]
+fn a_release_that_is_slower_by_half_is_caught() {
+    let scene = Scene::open(Front::proxy, "errors(), latency()");
+    let load = scene.steady();
+    scene.release("slower", "--work-percent 200");
+    let (ran, shown) = scene.deploy();
+    ran.code(1);
+    load.stop();
+    let reason = put_back(&shown);
+    assert!(reason.contains("slow"), "{reason}");
+}

@@ -1,0 +1,36 @@
+//! Releases that hurt nobody are left alone, also on a bad night.
+
+use serde_json::json;
+
+use crate::front::Front;
+use crate::scene::Scene;
+
+fn runs() -> u32 {
+    std::env::var("ANDON_RUNS").map_or(2, |runs| runs.parse().unwrap())
+}
+
+#[test]
+fn harmless_releases_go_out_whatever_the_weather_does() {
+    let scene = Scene::open(Front::haproxy, "errors(), latency()");
+    let load = scene.users();
+    for run in 1..=runs() {
+        scene.release(&format!("harmless {run}"), "");
+        let mut deploying = scene.shop.deploy();
+        // A burst of errors for all, then calm, then a burst again.
+        let mut gust = 0_u32;
+        while !deploying.has_ended() {
+            gust += 1;
+            scene.weather(if gust.is_multiple_of(3) { 60_000 } else { 5_000 }, 100);
+            let before = load.so_far().requests;
+            andon_testbed::deadline::wait_until(crate::shop::LIMIT, || {
+                load.so_far().requests >= before + 300 || deploying.has_ended()
+            });
+        }
+        let ran = scene.shop.finish(deploying);
+        let shown = scene.shop.newest();
+        println!("{}", json!({ "run": run, "state": shown["state"], "analysis": shown["analysis"] }));
+        ran.code(0);
+        assert_eq!(shown["state"], "succeeded", "{shown:#}");
+    }
+    load.stop();
+}

@@ -1,0 +1,95 @@
+//! A shop whose releases are judged, its users, and a weather that befalls all of its instances.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use andon_load::{Load, Mix};
+use andon_testbed::Backend;
+use serde_json::Value;
+
+use crate::front::Front;
+use crate::project::{Ran, text};
+use crate::shop::{BALANCER_HOST, Shop, go_on, steady};
+
+/// Instances of the shop.
+pub(crate) const INSTANCES: u16 = 6;
+
+/// Quick rules: a look every second, and a few seconds of comparing.
+pub(crate) const RULES: &str =
+    r#"judge = judge(tick = "1s", warmup = "1s", observe = "4s", window = "20s", holdback = "0s"),"#;
+
+/// One load of this size at a time, so that no test waits for the processor of another.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A shop behind a balancer, open, with users.
+pub(crate) struct Scene {
+    pub(crate) shop: Shop,
+    pub(crate) front: Front,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Scene {
+    /// A shop of which `watch` is watched, by [`RULES`].
+    pub(crate) fn open(front: impl FnOnce(&[Backend]) -> Front, watch: &str) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let shop = Shop::of(INSTANCES);
+        let front = front(shop.backends());
+        shop.write_line_of(
+            INSTANCES.into(),
+            &front.expression(BALANCER_HOST),
+            &format!("watch = [{watch}], {RULES}"),
+            "",
+        );
+        let scene = Self { shop, front, _turn: turn };
+        scene.weather(0, 100);
+        scene.release("zero", "");
+        scene.shop.finish(scene.shop.deploy()).code(0);
+        scene
+    }
+
+    /// From now on so many of a million pages fail on every instance, and pages cost so many hundredths.
+    pub(crate) fn weather(&self, failing: u32, work_percent: u32) {
+        self.shop.project.write("weather", &format!("{failing} {work_percent}\n"));
+    }
+
+    /// Makes a release that behaves as the words say.
+    pub(crate) fn release(&self, name: &str, behaviour: &str) {
+        self.shop.release(name);
+        let andon = env!("CARGO_BIN_EXE_andon");
+        let weather = self.shop.project.path().join("weather");
+        self.shop.project.write(
+            "dist/www",
+            &format!(
+                "#!/bin/sh\nexec '{andon}' demo-service --pages \"${{0%/www}}/pages\" --work 4000 \\\n  \
+                 --weather '{}' {behaviour} \"$@\"\n",
+                weather.display()
+            ),
+        );
+    }
+
+    /// Users who never rest; nobody waits for them to be well.
+    pub(crate) fn users(&self) -> Load {
+        let load = Load::start(self.front.address(), Mix { slow: 0, uploads: 0, ..Mix::default() }).unwrap();
+        go_on(&load, 600);
+        load.lap();
+        load
+    }
+
+    /// The same, all of them well at first.
+    pub(crate) fn steady(&self) -> Load {
+        steady(self.front.address(), Mix { slow: 0, uploads: 0, ..Mix::default() })
+    }
+
+    /// Deploys to the end, whatever that is.
+    pub(crate) fn deploy(&self) -> (Ran, Value) {
+        let ran = self.shop.finish(self.shop.deploy());
+        (ran, self.shop.newest())
+    }
+}
+
+/// Asserts that a deployment was put back because of its analysis, and answers the reason.
+#[track_caller]
+pub(crate) fn put_back(shown: &Value) -> &str {
+    assert_eq!(shown["state"], "rolled_back", "{shown:#}");
+    assert_eq!(shown["analysis"]["verdict"], "fail", "{shown:#}");
+    text(shown, "reason")
+}

@@ -1,0 +1,126 @@
+//! The commit check beside a controller that is asked over HTTP: what it sends, and what it makes of every answer.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use crate::project::Project;
+use crate::pushes::Pushes;
+
+/// A controller that says what it is told to, and remembers what it was asked.
+struct Controller {
+    url: String,
+    answer: Arc<Mutex<String>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Controller {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (answer, asked) = (Arc::new(Mutex::new(String::new())), Arc::new(Mutex::new(Vec::new())));
+        let (its, heard) = (Arc::clone(&answer), Arc::clone(&asked));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let answer = its.lock().unwrap().clone();
+                converse(&mut stream.unwrap(), &answer, &heard);
+            }
+        });
+        Self { url, answer, asked }
+    }
+
+    /// From now on it says this, with this status.
+    fn says(&self, status: &str, body: &str) {
+        let length = body.len();
+        *self.answer.lock().unwrap() =
+            format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+    }
+
+    /// What it was asked since it was asked for it last.
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+}
+
+/// Reads one request and gives the answer; an empty answer is silence.
+fn converse(stream: &mut TcpStream, answer: &str, heard: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut first = String::new();
+    let mut length = 0;
+    reader.read_line(&mut first).unwrap();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap() == 0 || line == "\r\n" {
+            break;
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    heard
+        .lock()
+        .unwrap()
+        .push(format!("{} {}", first.trim(), String::from_utf8_lossy(&body)).trim().to_owned());
+    if answer.is_empty() {
+        // Until the other side has had enough.
+        let _ = reader.read(&mut [0]);
+    }
+    let _ = stream.write_all(answer.as_bytes());
+}
+
+#[test]
+fn a_controller_is_asked_and_told_and_its_silence_is_never_taken_for_a_running_line() {
+    let controller = Controller::start();
+    let project = Project::new();
+    let pushes = Pushes::new(&project);
+    controller.says("200 OK", r#"{"state":"running","since":null}"#);
+    project.well(&["hook", "install", pushes.repository_name(), "--server", &controller.url]);
+    project.well(&["hook", "status", pushes.repository_name()]).says("the line is running");
+    controller.asked();
+    pushes.commit("web: while it runs");
+    pushes.push(&["main"]).taken();
+    assert_eq!(controller.asked(), ["GET /v1/line HTTP/1.1"]);
+
+    let stopped =
+        r#"{"state":"stopped","reason":"orders\u001b[2J fell","by":"ana","since":"2026-01-05T08:00:00Z"}"#;
+    controller.says("200 OK", stopped);
+    pushes.commit("web: another");
+    let refused = pushes.push(&["main"]).refused().says("the line is stopped by ana on 2026-01-05 at 08:00");
+    refused.says("orders\\x1b[2J fell").says("andon.fix");
+    pushes.push(&["main:topic"]).taken();
+    assert_eq!(controller.asked().len(), 1, "a branch that nobody protects is nobody's business");
+    pushes.push(&["--push-option=andon.fix=or\"ders", "main"]).taken();
+    let asked = controller.asked();
+    let told: serde_json::Value =
+        serde_json::from_str(asked[1].strip_prefix("POST /v1/line/exceptions HTTP/1.1 ").unwrap()).unwrap();
+    assert_eq!((&told["why"], &told["ref"]), (&"or\"ders".into(), &"refs/heads/main".into()));
+    assert_eq!((&told["by"], told["commit"].as_str().unwrap().len()), (&"Eva (as ana)".into(), 10));
+
+    pushes.commit("web: one more");
+    for (status, body) in [
+        ("500 Internal Server Error", r#"{"state":"running"}"#),
+        ("302 Found", ""),
+        ("200 OK", "<html>running</html>"),
+        ("200 OK", r#"{"state":"perhaps"}"#),
+    ] {
+        controller.says(status, body);
+        pushes.push(&["main"]).refused().says("nobody can say whether the line runs");
+    }
+    *controller.answer.lock().unwrap() = String::new();
+    pushes.push(&["main"]).refused().says("nobody can say whether the line runs: timeout");
+    pushes.settings("when_unreachable = \"closed\"", "when_unreachable = \"open\"");
+    pushes.push(&["main"]).taken().says("lets pushes pass");
+}
+
+#[test]
+fn a_controller_that_is_not_there_is_said_to_be_so() {
+    let project = Project::new();
+    let pushes = Pushes::new(&project);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{free}");
+    project.well(&["hook", "install", pushes.repository_name(), "--server", &url]);
+    pushes.commit("web: a change");
+    pushes.push(&["main"]).refused().says("nobody can say whether the line runs").says("Connection refused");
+}
