@@ -22,6 +22,7 @@ fn metric(number: usize) -> Result<Metric, Box<dyn std::error::Error>> {
         critical: true,
         margin: 1.1,
         harm: 2.0,
+        negligible: 0.0,
     })
 }
 

@@ -28,6 +28,7 @@ mod guards;
 pub mod history;
 mod judge;
 mod metric;
+mod negligible;
 pub mod phrase;
 mod power;
 pub mod recording;

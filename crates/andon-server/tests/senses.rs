@@ -37,6 +37,7 @@ fn orders(measure: Measure, source: Source) -> Watched {
         critical: true,
         margin: 1.1,
         harm: 1.5,
+        negligible: 0.0,
     };
     Watched { metric, source }
 }

@@ -111,6 +111,7 @@ mod tests {
             critical: true,
             margin: 1.1,
             harm: 2.0,
+            negligible: 0.0,
         };
         let second = Duration::from_secs(1);
         let spans = Spec {

@@ -217,6 +217,7 @@ fn vital(name: MetricName, measure: Measure) -> Metric {
         critical: false,
         margin: 1.25,
         harm: 2.0,
+        negligible: 0.0,
     }
 }
 

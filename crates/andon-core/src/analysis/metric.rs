@@ -57,6 +57,9 @@ pub struct Metric {
     pub margin: f64,
     /// The ratio that a pass must exclude; greater than `margin`.
     pub harm: f64,
+    /// Events for each opportunity below which the ratio does not matter, where more is worse; 0 for none.
+    #[serde(default)]
+    pub negligible: f64,
 }
 
 impl Metric {

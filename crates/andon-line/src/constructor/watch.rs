@@ -28,6 +28,8 @@ pub(crate) enum Look {
 const MOST: f64 = 1_000.0;
 const RATIO: Kind = Kind::Decimal { min: 1.0, max: MOST };
 const QUANTILE: Kind = Kind::Number { min: 1, max: 99 };
+/// Failed requests out of all that `errors()` takes for none.
+const NEGLIGIBLE: f64 = 0.001;
 /// The quantiles of `latency()`.
 const QUANTILES: &str = "[90, 99]";
 
@@ -69,7 +71,19 @@ pub(crate) const ERRORS: Constructor = Constructor {
               are failures.",
     example: "errors(harm = 1.5)",
     positional: 0,
-    parameters: &[critical("True"), MARGIN, harm("2"), WEIGHT],
+    parameters: &[
+        critical("True"),
+        MARGIN,
+        harm("2"),
+        Parameter {
+            name: "negligible",
+            kind: Kind::Decimal { min: 0.0, max: 0.5 },
+            default: Default::Is("0.001"),
+            doc: "The part of all requests that may fail without being called harm, whatever the ratio: a release without \
+                  errors passes when so few were excluded.",
+        },
+        WEIGHT,
+    ],
     build: errors,
 };
 
@@ -160,6 +174,7 @@ fn metric(call: &Call<'_>, name: &str, measure: Measure, worse: Worse, role: Rol
         critical: call.flag("critical")?,
         margin: margin?,
         harm: harm?,
+        negligible: call.decimal("negligible").unwrap_or(0.0),
     })
 }
 
@@ -182,5 +197,6 @@ pub(super) fn usual(balanced: bool) -> Vec<Look> {
 fn usual_metric(name: &str, role: Role, critical: bool, harm: f64) -> Option<Metric> {
     let name = MetricName::new(name).ok()?;
     let (measure, worse) = (Measure::Rate, Worse::Higher);
-    Some(Metric { name, measure, worse, role, weight: 1.0, critical, margin: 1.1, harm })
+    let negligible = if role == Role::Errors { NEGLIGIBLE } else { 0.0 };
+    Some(Metric { name, measure, worse, role, weight: 1.0, critical, margin: 1.1, harm, negligible })
 }

@@ -100,6 +100,9 @@ pub struct AskedMetric {
     /// The smallest ratio that is ever called worse.
     #[serde(default = "margin")]
     pub margin: f64,
+    /// The rate below which the ratio does not matter, 0 to 1, where more is worse.
+    #[serde(default)]
+    pub negligible: f64,
     /// Its share of the accusations.
     #[serde(default = "one")]
     pub weight: f64,
@@ -305,6 +308,9 @@ impl AskedMetric {
                 self.margin
             ));
         }
+        if !(0.0..1.0).contains(&self.negligible) {
+            return Err(format!("negligible is at least 0 and less than 1, not {}", self.negligible));
+        }
         if !(self.weight > 0.0 && self.weight <= 1e6) {
             return Err(format!("weight is greater than 0 and at most 1000000, not {}", self.weight));
         }
@@ -317,6 +323,7 @@ impl AskedMetric {
             critical: self.critical,
             margin: self.margin,
             harm,
+            negligible: self.negligible,
         })
     }
 

@@ -20,6 +20,7 @@ fn header() -> Header {
         critical: true,
         margin: 1.1,
         harm: 2.0,
+        negligible: 0.0,
     };
     Header::new(Spec::new(vec![errors]), Baseline::default())
 }

@@ -33,6 +33,7 @@ fn metric(measure: Measure) -> Metric {
         critical: true,
         margin: 1.1,
         harm: 2.0,
+        negligible: 0.0,
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::super::contrast::Part;
 use super::super::environment;
 use super::super::guards::Gross;
+use super::super::negligible::ln_below;
 use super::super::roster::{Number, Present};
-use super::super::{Arm, HoldReason, Measure, Status, Suspect, Tick, Verdict};
+use super::super::{Arm, HoldReason, Measure, Status, Suspect, Tick, Verdict, Worse};
 use super::{Failure, Judge};
 
 /// Ticks with evidence before evidence decides anything.
@@ -423,6 +424,16 @@ impl Judge {
             .all(|(index, metric)| (any_critical && !metric.critical) || self.is_harmless(index))
     }
 
+    /// Whether so little of it was seen that no ratio makes it harm.
+    pub(super) fn is_negligible(&self, index: usize) -> bool {
+        let (metric, baseline) = (&self.spec.metrics[index], &self.baseline.metrics[index]);
+        let (events, of) = self.contrasts[index].sums().canary;
+        metric.worse == Worse::Higher
+            && !self.stage.alone
+            && ln_below(events, of, metric.negligible, baseline.dispersion)
+                >= -self.spec.beta.clamp(1e-12, 0.5).ln()
+    }
+
     /// Whether harm to a metric is excluded.
     pub(super) fn is_harmless(&self, index: usize) -> bool {
         let (metric, baseline) = (&self.spec.metrics[index], &self.baseline.metrics[index]);
@@ -430,7 +441,7 @@ impl Judge {
         match metric.measure {
             Measure::Level => self.gauges[index].is_harmless(metric, baseline, beta),
             Measure::Rate if self.stage.alone => self.outlooks[index].ln_harmless() >= -beta.ln(),
-            Measure::Rate => self.contrasts[index].ln_harmless() >= -beta.ln(),
+            Measure::Rate => self.contrasts[index].ln_harmless() >= -beta.ln() || self.is_negligible(index),
         }
     }
 }

@@ -147,21 +147,26 @@ impl Judge {
     }
 
     pub(super) fn pass_sentence(&self) -> String {
+        let than = if self.stage.alone { "what is usual at this hour" } else { "the old release" };
         let of = |index: usize| {
             let (metric, standing) = (&self.spec.metrics[index], self.metric_standing(index));
             if !self.is_harmless(index) {
                 return None;
             }
+            if self.is_negligible(index) {
+                return Some(format!("{} below {} %", metric.name, metric.negligible * 100.0));
+            }
             match (metric.worse, standing.low, standing.high) {
-                (Worse::Lower, Some(low), _) => Some(format!("{} at least {} ×", metric.name, told(low))),
+                (Worse::Lower, Some(low), _) => {
+                    Some(format!("{} at least {} × {than}", metric.name, told(low)))
+                }
                 (Worse::Lower, ..) | (_, _, None) => Some(metric.name.to_string()),
-                (_, _, Some(high)) => Some(format!("{} at most {} ×", metric.name, told(high))),
+                (_, _, Some(high)) => Some(format!("{} at most {} × {than}", metric.name, told(high))),
             }
         };
         let told: Vec<String> = (0..self.spec.metrics.len()).filter_map(of).collect();
         let seen = format_duration(Duration::from_millis(self.stage.observed / 1000 * 1000));
-        let than = if self.stage.alone { "what is usual at this hour" } else { "the old release" };
-        format!("harm is excluded after {seen}: {} {than}", told.join(", "))
+        format!("harm is excluded after {seen}: {}", told.join(", "))
     }
 
     /// Where it was seen: the host by its name where the new release runs on one.

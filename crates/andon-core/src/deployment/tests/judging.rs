@@ -29,6 +29,7 @@ fn watch(rules: WatchRules) -> Watch {
         critical: true,
         margin: 1.1,
         harm: 2.0,
+        negligible: 0.0,
     };
     Watch { metrics: vec![Watched { metric, source: Source::Errors }], vitals: true, rules }
 }
