@@ -4,6 +4,7 @@ mod analysis {
     pub(crate) mod gross;
     pub(crate) mod harm;
     pub(crate) mod hostile;
+    pub(crate) mod levels;
     pub(crate) mod pitfalls;
     pub(crate) mod replay;
     pub(crate) mod world;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::contrast::Part;
+use super::super::contrast::{Part, dispersion};
 use super::super::environment;
 use super::super::guards::Gross;
 use super::super::roster::{Number, Present};
@@ -18,7 +18,7 @@ const REQUESTS: u64 = 50;
 /// What is still as strong without a member as this part of the whole (of logarithms) is not that member's alone.
 const OWN: f64 = 0.3;
 
-/// Events that the other canaries should have shown before their silence speaks against one member.
+/// Independent events that the other canaries should have shown before their silence speaks against one member.
 const SILENCE: f64 = 8.0;
 
 /// A metric is missing when it was not heard for so many milliseconds, or three ticks.
@@ -174,7 +174,7 @@ impl Judge {
             }
         }
         let (without, odd) = least;
-        if without >= threshold {
+        if without >= threshold.min(-self.spec.host_alpha.clamp(1e-12, 0.5).ln()) {
             self.condemn(&accused);
         } else if self.is_odd(odd, without, evidence) {
             let why = self.odd_sentence(odd);
@@ -203,7 +203,8 @@ impl Judge {
             exposure: sum.exposure + part.exposure,
         });
         let expected = own.events / own.exposure.max(f64::MIN_POSITIVE) * others.exposure;
-        without < OWN * evidence && expected >= SILENCE
+        let independent = expected / dispersion(&self.baseline.metrics[leading]);
+        without < OWN * evidence && independent >= SILENCE
     }
 
     /// The metric that speaks loudest.
