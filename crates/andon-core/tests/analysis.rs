@@ -1,5 +1,12 @@
 //! The judge in small worlds of made-up traffic: every pitfall of judging releases, one by one.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test may fail, and its numbers are small"
+)]
+
 mod analysis {
     pub(crate) mod gross;
     pub(crate) mod harm;

@@ -202,9 +202,15 @@ impl Judge {
             events: sum.events + part.events,
             exposure: sum.exposure + part.exposure,
         });
-        let expected = own.events / own.exposure.max(f64::MIN_POSITIVE) * others.exposure;
-        let independent = expected / dispersion(&self.baseline.metrics[leading]);
-        without < OWN * evidence && independent >= SILENCE
+        let (old, exposed) =
+            contrast.cells().trials().fold((0.0, 0.0), |sum, trial| (sum.0 + trial.y, sum.1 + trial.b));
+        let rate = |events: f64, exposure: f64| events / exposure.max(f64::MIN_POSITIVE);
+        let (own, rest) = (rate(own.events, own.exposure), rate(others.events, others.exposure));
+        let old = rate(old.max(1.0), exposed);
+        let expected = own.max(old) * others.exposure / dispersion(&self.baseline.metrics[leading]);
+        // The others must be more like the old release than like the odd one.
+        let alike = if own > old { rest * rest < own * old } else { rest * rest > own * old };
+        without < OWN * evidence && expected >= SILENCE && alike
     }
 
     /// The metric that speaks loudest.
