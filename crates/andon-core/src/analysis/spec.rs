@@ -49,6 +49,10 @@ pub struct Spec {
     /// bad host can't be told from a bad release.
     #[serde(default = "one")]
     pub single_host_factor: f64,
+    /// The nominal probability that a release is accused for what a single one of its members does; in (0, 1). Of
+    /// several members, the evidence must reach `1/host_alpha` without any one of them as well.
+    #[serde(default = "host_alpha")]
+    pub host_alpha: f64,
     /// What new exceptions stake, as a part of what an average metric does; at least 0.
     #[serde(default = "part")]
     pub exceptions: f64,
@@ -56,6 +60,10 @@ pub struct Spec {
     /// speaks against the release as well, fails it: it may hurt both through what they share.
     #[serde(default)]
     pub suspicion: bool,
+}
+
+fn host_alpha() -> f64 {
+    0.05
 }
 
 fn one() -> f64 {
@@ -81,6 +89,7 @@ impl Spec {
             inconclusive: Policy::Proceed,
             no_data: Policy::Hold,
             single_host_factor: one(),
+            host_alpha: host_alpha(),
             exceptions: part(),
             suspicion: false,
         }

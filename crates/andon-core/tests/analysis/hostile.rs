@@ -67,7 +67,7 @@ fn metrics() -> Vec<Metric> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
     #[test]
     fn anything_may_come(
         mut entries in proptest::collection::vec(entries(), 0..60),

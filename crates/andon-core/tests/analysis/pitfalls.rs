@@ -22,7 +22,7 @@ fn false_alarms(runs: u64, mut run: impl FnMut(u64) -> World) -> u64 {
 
 #[test]
 fn peeking_at_every_tick_does_not_make_alarms() {
-    let alarms = false_alarms(40, |seed| {
+    let alarms = false_alarms(20, |seed| {
         let mut world = World::errors(1, 5);
         world.chance = Chance(seed);
         (world.load, world.tick) = (20.0, 10_000);

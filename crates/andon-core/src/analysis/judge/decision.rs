@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::contrast::Part;
+use super::super::contrast::{Part, dispersion};
 use super::super::environment;
 use super::super::guards::Gross;
 use super::super::negligible::ln_below;
@@ -19,7 +19,7 @@ const REQUESTS: u64 = 50;
 /// What is still as strong without a member as this part of the whole (of logarithms) is not that member's alone.
 const OWN: f64 = 0.3;
 
-/// Events that the other canaries should have shown before their silence speaks against one member.
+/// Independent events that the other canaries should have shown before their silence speaks against one member.
 const SILENCE: f64 = 8.0;
 
 /// A metric is missing when it was not heard for so many milliseconds, or three ticks.
@@ -175,7 +175,7 @@ impl Judge {
             }
         }
         let (without, odd) = least;
-        if without >= threshold {
+        if without >= threshold.min(-self.spec.host_alpha.clamp(1e-12, 0.5).ln()) {
             self.condemn(&accused);
         } else if self.is_odd(odd, without, evidence) {
             let why = self.odd_sentence(odd);
@@ -203,8 +203,15 @@ impl Judge {
             events: sum.events + part.events,
             exposure: sum.exposure + part.exposure,
         });
-        let expected = own.events / own.exposure.max(f64::MIN_POSITIVE) * others.exposure;
-        without < OWN * evidence && expected >= SILENCE
+        let (old, exposed) =
+            contrast.cells().trials().fold((0.0, 0.0), |sum, trial| (sum.0 + trial.y, sum.1 + trial.b));
+        let rate = |events: f64, exposure: f64| events / exposure.max(f64::MIN_POSITIVE);
+        let (own, rest) = (rate(own.events, own.exposure), rate(others.events, others.exposure));
+        let old = rate(old.max(1.0), exposed);
+        let expected = own.max(old) * others.exposure / dispersion(&self.baseline.metrics[leading]);
+        // The others must be more like the old release than like the odd one.
+        let alike = if own > old { rest * rest < own * old } else { rest * rest > own * old };
+        without < OWN * evidence && expected >= SILENCE && alike
     }
 
     /// The metric that speaks loudest.
