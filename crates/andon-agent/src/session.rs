@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use andon_api::agent::{ArtifactState, FromHost, Order, PROTOCOL, Refusal, Subject, ToHost};
+use andon_api::agent::{self, ArtifactState, FromHost, Order, PROTOCOL, Refusal, Subject, ToHost};
 use andon_api::frame::{self, FrameError, HEADER};
 use andon_core::balance::{BalancerFailure, FailureKind, Pool, Wishes};
 use andon_core::digest::Digest;
@@ -120,7 +120,10 @@ impl Session {
             match frame::decode(&body) {
                 Ok(message) => self.answer(message)?,
                 // The frames are still in step: a newer controller may ask what this agent does not know.
-                Err(error) => self.refuse(Subject::Session, Refusal::Malformed(error.to_string()))?,
+                Err(error) => {
+                    let what = agent::question_in(&body).map_or(Subject::Session, Subject::Question);
+                    self.refuse(what, Refusal::Malformed(error.to_string()))?;
+                }
             }
         }
         Ok(())

@@ -47,8 +47,11 @@ impl From<LayoutError> for VitalsError {
 /// What is remembered between the looks of one conversation.
 #[derive(Debug, Default)]
 pub struct Looks {
-    services: Mutex<BTreeMap<(ServiceName, PathBuf), Arc<Mutex<Memory>>>>,
+    services: Mutex<Services>,
 }
+
+/// By the service and its root.
+type Services = BTreeMap<(ServiceName, PathBuf), Arc<Mutex<Memory>>>;
 
 /// What is remembered of one service.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! `id` of their question, and the events of a step carry its token. A connection may end at any byte: steps go on
 //! without it, and a new connection finds them by their tokens.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use andon_core::balance::{BalancerFailure, Pool, PoolSight, Sockets, Wishes};
@@ -11,6 +12,8 @@ use andon_core::digest::Digest;
 use andon_core::host::{Authority, HostFacts, Placement, Step, Token, TokenStatus};
 use andon_core::vitals::HostVitals;
 use serde::{Deserialize, Serialize};
+
+use crate::frame;
 
 /// The protocol that this crate speaks. Raised when an old peer could misunderstand a new one.
 pub const PROTOCOL: u32 = 1;
@@ -102,6 +105,17 @@ pub enum ToHost {
         /// The step.
         token: Token,
     },
+}
+
+/// The number of the question in a frame's body that is no [`ToHost`]: one that only a newer agent understands, so that
+/// it is refused by itself and the conversation goes on.
+pub fn question_in(body: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Question {
+        id: u64,
+    }
+    let message: BTreeMap<String, Question> = frame::decode(body).ok()?;
+    message.into_values().next().map(|question| question.id)
 }
 
 /// One order: a step with everything that it needs.

@@ -179,12 +179,12 @@ pub const MAX_FINGERPRINTS: usize = 64;
 pub struct Seen {
     /// How often.
     pub count: u64,
-    /// The first one as it was written: legible, at most [`MAX_SAMPLE`] characters. It may hold what the service should
+    /// The first one as it was written: legible, at most [`MAX_SAMPLE`] bytes. It may hold what the service should
     /// not have written: show it to those who may read the log.
     pub sample: String,
 }
 
-/// The longest sample of an error, in characters.
+/// The longest sample of an error, in bytes: the errors of many instances must fit into one answer.
 pub const MAX_SAMPLE: usize = 300;
 
 impl LogCount {

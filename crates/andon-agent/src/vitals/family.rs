@@ -137,12 +137,11 @@ mod tests {
     fn this_process_sees_its_own_files_and_memory() {
         let own = i32::try_from(std::process::id()).unwrap();
         let before = open_files(own).unwrap();
-        let held: Vec<_> = (0..50).map(|_| fs::File::open("/dev/null").unwrap()).collect();
+        let held: Vec<_> = (0..500).map(|_| fs::File::open("/dev/null").unwrap()).collect();
         let after = open_files(own).unwrap();
-        assert!(
-            after.open >= before.open.saturating_sub(20) + held.len() as u32 - 20,
-            "{before:?} {after:?}"
-        );
+        // Other tests open and close files meanwhile.
+        assert!(after.open >= 500, "{before:?} {after:?}");
+        drop(held);
         let mut vitals = InstanceVitals::default();
         Table::of([own]).family().describe(&mut vitals);
         assert!(vitals.rss.0 > 1 << 20 && vitals.threads > 0 && vitals.processes == 1, "{vitals:?}");

@@ -70,6 +70,18 @@ fn a_message_that_only_newer_agents_know_is_refused_and_the_session_goes_on() {
 }
 
 #[test]
+fn a_question_that_only_newer_agents_know_is_refused_by_its_number() {
+    let mut session = Session::open();
+    let body = b"\xa1\x65dance\xa2\x62id\x07\x63how\xa1\x61x\x81\x01";
+    session.send_raw(&u32::try_from(body.len()).unwrap().to_be_bytes());
+    session.send_raw(body);
+    match session.next() {
+        Some(FromHost::Refused { what: Subject::Question(7), refusal: Refusal::Malformed(_) }) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_question_changes_nothing_on_the_host() {
     let site = Site::new();
     let facts = Session::open().probe(&site.placement, &[&token("d1.f1.web1.prepare.1")]);

@@ -10,6 +10,7 @@ use andon_api::agent::{ArtifactState, CHUNK, FromHost, Order, PROTOCOL, Refusal,
 use andon_api::frame;
 use andon_core::digest::Digest;
 use andon_core::host::{Authority, HostFacts, Placement, Token, TokenStatus};
+use andon_core::vitals::HostVitals;
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_andon-agent");
@@ -96,6 +97,18 @@ impl Session {
         self.send(&ToHost::Probe { id, placement: Box::new(placement.clone()), tokens });
         match self.next() {
             Some(FromHost::Facts { id: answered, facts }) if answered == id => *facts,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn vitals(&mut self, placement: &Placement) -> Result<HostVitals, Refusal> {
+        let id = self.id();
+        self.send(&ToHost::Vitals { id, placement: Box::new(placement.clone()) });
+        match self.next() {
+            Some(FromHost::Vitals { id: answered, vitals }) if answered == id => Ok(*vitals),
+            Some(FromHost::Refused { what: Subject::Question(refused), refusal }) if refused == id => {
+                Err(refusal)
+            }
             other => panic!("{other:?}"),
         }
     }

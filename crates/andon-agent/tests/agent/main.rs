@@ -10,3 +10,4 @@ mod obedience;
 mod releases;
 mod service;
 mod uploads;
+mod vitals;

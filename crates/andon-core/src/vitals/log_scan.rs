@@ -2,7 +2,7 @@
 //! innermost frame that is the program's own. Reads no file.
 
 use super::fingerprint::Fingerprint;
-use super::line_shape::plain;
+use super::line_shape::{plain, within};
 use super::severity::{exception, is_error, is_last_words, is_of_a_trace, is_rust_panic};
 use super::{Life, LogCount, MAX_SAMPLE};
 use crate::legible;
@@ -112,7 +112,7 @@ impl LogScan {
         let fingerprint = Fingerprint::of_parts(&parts);
         let sample = || {
             let text = legible::neutral(open.parts.join(" | ").as_bytes());
-            text.chars().take(MAX_SAMPLE).collect()
+            within(&text, MAX_SAMPLE).to_owned()
         };
         self.count.add(fingerprint, sample);
     }

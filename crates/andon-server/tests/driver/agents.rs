@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use andon_api::agent::{FromHost, PROTOCOL, ToHost};
+use andon_api::agent::{FromHost, PROTOCOL, Refusal, Subject, ToHost};
 use andon_api::frame;
 use andon_core::host::{HostFacts, Placement};
 use andon_core::line::{Host, Rollout, Transport};
 use andon_core::name::HostName;
 use andon_core::plan::placement;
 use andon_core::quantity::ByteSize;
+use andon_core::vitals::HostVitals;
 use andon_server::hosts::{AgentHosts, Agents, HostError, Hosts, LocalAgent, local_root};
 use andon_server::ssh::SshOptions;
 
@@ -180,4 +181,45 @@ async fn an_agent_that_stands_still_holds_up_no_other_host_and_is_replaced() {
     assert_eq!(stuck.await.unwrap_err(), HostError::Lost("nothing was heard for 60 s".into()));
     tokio::time::resume();
     assert_eq!(stage.probe(&hosts, "web1").await.unwrap(), "answer 1", "by a new agent");
+}
+
+#[tokio::test]
+async fn vitals_come_from_an_agent_that_knows_them_and_others_refuse_the_question_alone() {
+    let stage = Stage::new("");
+    let vitals = HostVitals {
+        boot_id: "boot".into(),
+        uptime: std::time::Duration::from_secs(5),
+        instances: BTreeMap::new(),
+        disk: None,
+        memory: None,
+        load: Some(0.5),
+        processors: 2,
+        oom_kills: None,
+    };
+    let answer = FromHost::Vitals { id: 1, vitals: Box::new(vitals.clone()) };
+    stage.write("vitals", &frame::encode(&answer).unwrap());
+    let refusal = Refusal::Malformed("unknown variant `vitals`".into());
+    let refused = FromHost::Refused { what: Subject::Question(2), refusal: refusal.clone() };
+    stage.write("refused", &frame::encode(&refused).unwrap());
+    // Each question is answered only after it was asked.
+    let lengths: Vec<usize> = (1..=2)
+        .map(|id| {
+            let root = local_root(&stage.path("data"), &host("web1")).join(&stage.placement.root);
+            let placement = Box::new(Placement { root, ..stage.placement.clone() });
+            frame::encode(&ToHost::Vitals { id, placement }).unwrap().len()
+        })
+        .collect();
+    let (hello, _) = stage.question_length();
+    let script = format!(
+        "cd \"$(dirname \"$0\")\"\ncat hello; head -c {} >/dev/null; cat vitals; head -c {} >/dev/null; cat refused\n\
+         head -c 60 >/dev/null; cat facts3; cat >/dev/null\n",
+        hello + lengths[0],
+        lengths[1]
+    );
+    stage.write("agent", script.as_bytes());
+    let hosts = stage.hosts();
+    assert_eq!(hosts.vitals(&host("web1"), &stage.placement).await, Ok(vitals));
+    let answer = hosts.vitals(&host("web1"), &stage.placement).await;
+    assert_eq!(answer, Err(HostError::Refused(refusal)));
+    assert_eq!(stage.probe(&hosts, "web1").await.unwrap(), "answer 3", "in the same conversation");
 }
