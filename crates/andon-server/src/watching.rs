@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use andon_core::analysis::gathering::{Gathering, Look};
 use andon_core::analysis::history::estimate;
+use andon_core::analysis::recording::Header;
 use andon_core::analysis::{Alarm, Arm, Baseline, Entry, Judge, Spec, Standing, Tick};
 use andon_core::deployment::{Deployment, DeploymentId, Input, State};
 use andon_core::line::Watch;
@@ -22,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::hosts::Hosts;
 use crate::numbers::SharedNumbers;
-use crate::recording::{Head, RecordingWriter};
+use crate::recording::RecordingWriter;
 use crate::senses::{Arms, Senses};
 use past::Past;
 use vitals::Vitals;
@@ -198,15 +199,16 @@ impl Course {
         let eyes = Some(Eyes { senses, vitals: Vitals::new(watch.vitals) });
         let past = Past::read(data, &plan.scope, gathering.metrics(), now);
         let resumed = RecordingWriter::open_resume(&recording_path(data, id)).ok();
-        let resumed = resumed.filter(|(_, recording)| recording.head.spec == spec);
+        let resumed = resumed.filter(|(_, kept)| kept.recording.header.spec == spec);
         let (mut judge, mut recording, mut stage) = (None, None, None);
-        if let Some((writer, known)) = resumed {
-            gathering.thaw(&known.head.baseline);
+        if let Some((writer, kept)) = resumed {
+            let known = kept.recording;
+            gathering.thaw(&known.header.baseline);
             stage = known.entries.iter().rev().find_map(|entry| match entry {
                 Entry::Stage { at } => Some(*at),
                 Entry::Tick(_) => None,
             });
-            judge = Some(known.judge());
+            judge = Some(known.replay());
             recording = Some(writer);
         }
         Some(Self { id, gathering, spec, past, eyes, judge, recording, stage })
@@ -256,7 +258,7 @@ impl Course {
             metric.slow_above = threshold;
         }
         let path = recording_path(data, self.id);
-        let head = Head::new(self.spec.clone(), baseline.clone());
+        let head = Header::new(self.spec.clone(), baseline.clone());
         // What is there cannot be gone on with: it is of other rules, or damaged.
         let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
         let _ = std::fs::remove_file(&path);

@@ -17,7 +17,6 @@ use crate::failure::Failure;
 /// How much of history is looked at: as much as is kept finely.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A nominal error probability is so many times the false alarms that come of it.
-const NOMINAL: f64 = 5.0;
 
 /// What was seen while nothing was released, and the rules to judge it by.
 pub(super) struct Past {
@@ -121,20 +120,8 @@ fn reading(watched: &Watched, bound: Option<SlowBound>, row: &Kept) -> Reading {
 }
 
 fn spec(watch: &Watch, metrics: Vec<Metric>) -> Spec {
-    let rules = &watch.rules;
-    let usual = Spec::new(metrics);
-    Spec {
-        alpha: (NOMINAL / f64::from(rules.false_alarm_in.max(1))).min(0.5),
-        tick: rules.tick.unwrap_or(usual.tick),
-        observe: rules.observe,
-        window: rules.window,
-        extensions: rules.extensions,
-        inconclusive: rules.inconclusive,
-        no_data: rules.no_data,
-        // Nothing was started, so nothing is young.
-        warmup: Duration::ZERO,
-        ..usual
-    }
+    // Nothing was started, so nothing is young.
+    Spec { metrics, warmup: Duration::ZERO, ..watch.spec(1) }
 }
 
 impl From<HistoryError> for Failure {
