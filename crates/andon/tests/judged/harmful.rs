@@ -14,9 +14,10 @@ fn all_pages_fail(front: impl FnOnce(&[Backend]) -> Front) {
     scene.release("broken", "--failing 1000000");
     let (ran, shown) = scene.deploy();
     ran.code(1);
-    load.lap();
+    let hurt = load.lap();
     go_on(&load, 600);
-    let after = load.stop();
+    let after = load.lap();
+    load.stop();
     let reason = put_back(&shown);
     assert!(reason.contains("errors") || reason.contains("requests"), "{reason}");
     assert_eq!(shown["hosts"]["changed"], 1, "{shown:#}");
@@ -24,7 +25,10 @@ fn all_pages_fail(front: impl FnOnce(&[Backend]) -> Front) {
     assert_eq!(after.failed, 0, "nobody is hurt any more: {after}");
     let release = shown["release"].as_str().unwrap();
     assert!(served(&after, release).is_empty(), "nobody is on it any more");
-    println!("{}", json!({ "balancer": scene.front.name(), "reason": reason }));
+    println!(
+        "{}",
+        json!({ "balancer": scene.front.name(), "reason": reason, "failed_requests": hurt.failed })
+    );
 }
 
 #[test]

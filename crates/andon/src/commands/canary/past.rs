@@ -16,7 +16,6 @@ use crate::failure::Failure;
 
 /// How much of history is looked at: as much as is kept finely.
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// A nominal error probability is so many times the false alarms that come of it.
 
 /// What was seen while nothing was released, and the rules to judge it by.
 pub(super) struct Past {
