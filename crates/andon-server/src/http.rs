@@ -4,8 +4,6 @@
 //! decides nothing. Whatever a client sends, or fails to send, is bounded in size and time.
 
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +34,7 @@ mod token;
 pub use token::{Token, TokenError};
 
 /// Connections at once. Further ones wait to be accepted.
-const CONNECTIONS: usize = 1024;
+const CONNECTIONS: usize = 512;
 /// The head of a request comes within this time, counted from the moment at which the connection is ready for it.
 const HEAD: Duration = Duration::from_secs(10);
 /// The longest head, in bytes.
@@ -60,31 +58,24 @@ pub struct Desk {
 }
 
 /// Answers on `listener` until `stop`, then answers what was begun. With a `token`, whoever asks has to show it.
-///
-/// # Errors
-/// The address that the listener is bound to cannot be read.
-pub async fn serve(
-    listener: TcpListener,
-    desk: Desk,
-    token: Option<Token>,
-    stop: impl Future<Output = ()>,
-) -> io::Result<()> {
-    let _address: SocketAddr = listener.local_addr()?;
+pub async fn serve(listener: TcpListener, desk: Desk, token: Option<Token>, stop: impl Future<Output = ()>) {
     let service = TowerToHyperService::new(router::router(Arc::new(desk), token));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let (ending, ends) = watch::channel(false);
     let mut stop = pin!(stop);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
-        let accepted = tokio::select! {
-            () = &mut stop => break,
-            accepted = listener.accept() => accepted,
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await.ok()?;
+            let (stream, _) = listener.accept().await.ok()?;
+            Some((stream, place))
         };
-        match accepted {
-            Ok((stream, _)) => {
-                tokio::spawn(carry(stream, service.clone(), ends.clone(), place));
-            }
-            Err(_) => tokio::time::sleep(BREATH).await,
+        let next = tokio::select! {
+            () = &mut stop => break,
+            next = next => next,
+        };
+        match next {
+            Some((stream, place)) => drop(tokio::spawn(carry(stream, service.clone(), ends.clone(), place))),
+            None => tokio::time::sleep(BREATH).await,
         }
     }
     drop(listener);
@@ -92,7 +83,6 @@ pub async fn serve(
     // Every connection holds a place; when all places are free again, nobody is being answered.
     let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
     let _ = timeout(GRACE, places.acquire_many(all)).await;
-    Ok(())
 }
 
 type Service = TowerToHyperService<axum::Router>;
@@ -106,7 +96,7 @@ async fn carry(
 ) {
     let _ = stream.set_nodelay(true);
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_header_size(HEAD_SIZE).half_close(true);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_header_size(HEAD_SIZE);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let old = tokio::time::sleep(CONNECTION);
     tokio::select! {

@@ -14,7 +14,7 @@ use serde::Serialize;
 /// The longest line, in bytes.
 pub const MAX_LINE: usize = 8 * 1024 * 1024;
 /// The longest recording, in bytes.
-pub const MAX_SIZE: u64 = 512 * 1024 * 1024;
+pub const MAX_SIZE: u64 = 128 * 1024 * 1024;
 
 /// A recording that was read from a file.
 #[derive(Debug, Clone, PartialEq)]

@@ -120,12 +120,16 @@ impl Evaluation {
     /// # Errors
     /// As [`Evaluation::hear`]; or the entry cannot follow the one before.
     pub(super) fn tell(&self, entry: Entry) -> Result<Arc<View>, EvaluationError> {
-        let last = self.lock().last.clone();
-        if last.as_ref() == Some(&entry) {
+        let mut live = self.lock();
+        if live.last.as_ref() == Some(&entry) {
+            // It may be told again because its end could not be noted.
+            if live.life == Life::Running && live.judge.verdict().is_some() {
+                self.end(&mut live, Life::Judged)?;
+            }
             return Ok(self.view());
         }
-        self.check(&entry, last.as_ref())?;
-        self.hear(entry)
+        self.check(&entry, live.last.as_ref())?;
+        self.take(&mut live, entry)
     }
 
     /// Hears one entry. It is on the disk when this returns. Blocks.
@@ -133,14 +137,17 @@ impl Evaluation {
     /// # Errors
     /// It is over; the disk says no.
     pub(super) fn hear(&self, entry: Entry) -> Result<Arc<View>, EvaluationError> {
-        let mut live = self.lock();
+        self.take(&mut self.lock(), entry)
+    }
+
+    fn take(&self, live: &mut Live, entry: Entry) -> Result<Arc<View>, EvaluationError> {
         if live.life != Life::Running {
             return Err(EvaluationError::Over { id: self.id().clone(), result: self.view().result() });
         }
         if let Err(error) = live.writer.append(&entry) {
             // What cannot be remembered must not be judged.
             if matches!(error, crate::recording::RecordingError::Full { .. }) {
-                self.end(&mut live, Life::Abandoned)?;
+                self.end(live, Life::Abandoned)?;
             }
             return Err(error.into());
         }
@@ -149,7 +156,7 @@ impl Evaluation {
         live.heard = clock::now();
         let standing = live.judge.standing();
         if standing.verdict.is_some() {
-            self.end(&mut live, Life::Judged)?;
+            self.end(live, Life::Judged)?;
         } else {
             let view = View::of(self.id(), self.accepted, &self.spec, standing, Life::Running);
             self.told.send_replace(Arc::new(view));

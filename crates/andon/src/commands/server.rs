@@ -86,7 +86,7 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
     });
     say(&format!("andon server answers on http://{address}"));
     notify("READY=1");
-    http::serve(listener, desk, token, stop).await.map_err(cannot)?;
+    http::serve(listener, desk, token, stop).await;
     Ok(exit::OK)
 }
 
