@@ -20,6 +20,7 @@ fn minute(host: usize, n: i64, dice: &mut impl FnMut() -> f64) -> Row {
     );
     // The sum of twelve dice has a standard deviation of one.
     let mut normal = || (0..12).map(|_| dice()).sum::<f64>() - 6.0;
+    #[allow(clippy::cast_possible_truncation, reason = "it is small")]
     let mut about = |mean: f64| (mean + mean.sqrt() * normal()).max(0.0).round() as u64;
     let requests = about(3000.0);
     row.readings.insert(metric("errors"), Reading::Count { events: about(3.0), of: requests });
