@@ -34,6 +34,7 @@ mod step;
 mod upload;
 pub mod verify;
 mod vigil;
+pub mod vitals;
 mod watch;
 
 const USAGE: &str = "\

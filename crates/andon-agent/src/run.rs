@@ -12,12 +12,12 @@ pub mod process;
 pub mod supervisor;
 
 pub(crate) mod child;
-mod directory;
+pub(crate) mod directory;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod order;
 mod own;
-mod systemd;
+pub(crate) mod systemd;
 
 pub use systemd::unit::UnitError;
 

@@ -24,6 +24,7 @@ use crate::layout::{self, Layout};
 use crate::run::SelfExe;
 use crate::sockets;
 use crate::upload::{self, Upload};
+use crate::vitals::Looks;
 use outbox::{Gone, Outbox};
 
 mod follow;
@@ -71,6 +72,7 @@ pub(crate) fn stdio(exe: SelfExe) -> ExitCode {
             exe,
             boot_id,
             uploads: HashMap::new(),
+            looks: Arc::default(),
             at_work: Arc::default(),
         };
         session.talk(&mut io::stdin().lock())
@@ -94,6 +96,7 @@ struct Session {
     exe: SelfExe,
     boot_id: String,
     uploads: HashMap<u64, Upload>,
+    looks: Arc<Looks>,
     at_work: Arc<AtomicUsize>,
 }
 
@@ -139,6 +142,7 @@ impl Session {
                 self.balance(id, pool, authority, wishes)
             }
             ToHost::CountSockets { id, placement } => self.count_sockets(id, placement),
+            ToHost::Vitals { id, placement } => self.vitals(id, placed(*placement)),
             ToHost::Kill { placement, token } => self.kill(&placed(*placement), token),
         }
     }
@@ -168,6 +172,19 @@ impl Session {
     fn count_sockets(&self, id: u64, placement: Box<Placement>) -> Result<(), Gone> {
         self.meanwhile(move |outbox| {
             outbox.send(&FromHost::Sockets { id, sockets: sockets::count(&placement) })
+        })
+    }
+
+    fn vitals(&self, id: u64, placement: Placement) -> Result<(), Gone> {
+        let looks = Arc::clone(&self.looks);
+        self.meanwhile(move |outbox| {
+            outbox.send(&match looks.look(&placement) {
+                Ok(vitals) => FromHost::Vitals { id, vitals: Box::new(vitals) },
+                Err(error) => FromHost::Refused {
+                    what: Subject::Question(id),
+                    refusal: Refusal::Malformed(error.to_string()),
+                },
+            })
         })
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use andon_core::balance::{BalancerFailure, Pool, PoolSight, Sockets, Wishes};
 use andon_core::digest::Digest;
 use andon_core::host::{Authority, HostFacts, Placement, Step, Token, TokenStatus};
+use andon_core::vitals::HostVitals;
 use serde::{Deserialize, Serialize};
 
 /// The protocol that this crate speaks. Raised when an old peer could misunderstand a new one.
@@ -87,6 +88,13 @@ pub enum ToHost {
         /// The service.
         placement: Box<Placement>,
     },
+    /// How are the processes of this service, its log, and the host? Answered by [`FromHost::Vitals`].
+    Vitals {
+        /// Comes back in the answer.
+        id: u64,
+        /// The service.
+        placement: Box<Placement>,
+    },
     /// End a running step.
     Kill {
         /// The service.
@@ -147,6 +155,13 @@ pub enum FromHost {
         id: u64,
         /// What the host sees, or why it cannot.
         sockets: Result<Sockets, String>,
+    },
+    /// The answer to [`ToHost::Vitals`].
+    Vitals {
+        /// The question's.
+        id: u64,
+        /// What the host sees.
+        vitals: Box<HostVitals>,
     },
     /// The answer to an offer, and to the piece that completes it.
     Artifact {

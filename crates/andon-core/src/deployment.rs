@@ -7,12 +7,13 @@
 //! knows what is open without having been told.
 //!
 //! Draining and enabling are no steps of a host: what its balancers should do is read off the state like the orders
-//! ([`Deployment::traffic`]), and what they see comes back as input ([`traffic`]). The gate between two waves is
-//! where an analysis is asked ([`decide`]).
+//! ([`Deployment::traffic`]), and what they see comes back as input ([`traffic`]). What an analysis says comes back as
+//! input as well: it is waited for between two waves, and heard at any time ([`judging`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::analysis::{Standing, Verdict};
 use crate::host::{Fence, Stage};
 use crate::name::{HostName, SiteName};
 use crate::person::Person;
@@ -25,6 +26,7 @@ pub use ending::Ending;
 pub use fact::{Ask, Fact, Request, SiteState};
 pub use handle::Input;
 pub use host_run::{Doing, DrainProof, Failure, HostRun, HostState, Way};
+pub use judging::Standpoint;
 pub use orders::OpenOrder;
 pub use site::SiteOrder;
 pub use state::{AfterAbort, CancelReason, Cause, PauseReason, PendingReason, Phase, State};
@@ -37,6 +39,7 @@ mod ending;
 mod fact;
 mod handle;
 mod host_run;
+mod judging;
 mod orders;
 mod rollback;
 pub mod sentence;
@@ -72,6 +75,8 @@ pub struct Deployment {
     pub ended: Option<Time>,
     /// The last time that a host succeeded, or that the state changed.
     pub progress: Time,
+    /// What the analysis said last: of the present stage, or that the release hurts.
+    pub judged: Option<Standing>,
     /// What a person asked for and has not been answered yet.
     asked: Option<(Ask, Person)>,
     /// The latest moment that was recorded: time never runs backwards for a deployment.
@@ -93,6 +98,7 @@ impl Deployment {
             started: None,
             ended: None,
             progress: at,
+            judged: None,
             asked: None,
             latest: at,
         }
@@ -136,11 +142,16 @@ impl Deployment {
                     run.drain = Some(proof.clone());
                 }
             }
+            Fact::Judged { standing } => self.judged = Some((**standing).clone()),
+            Fact::Suspected { host, why } => self.suspect(at, host, why),
             Fact::Site { site, state } => {
                 self.sites.insert(site.clone(), state.clone());
             }
             Fact::Shared { host, share } => {
                 if let Some(run) = self.hosts.get_mut(host) {
+                    if *share > 0 && !run.serving {
+                        run.joined = Some(at);
+                    }
                     run.share = Some(*share);
                     run.serving = *share > 0;
                     run.drained = *share == 0;
@@ -177,7 +188,12 @@ impl Deployment {
             self.ended = Some(at);
         }
         self.progress = at;
+        let stage = self.stage_since();
         self.state = state.clone();
+        // A verdict is given on a stage; only that the release hurts stays true.
+        if stage != self.stage_since() {
+            self.judged = self.judged.take().filter(|judged| judged.verdict == Some(Verdict::Fail));
+        }
     }
 
     fn enter_host(&mut self, at: Time, host: &HostName, state: &HostState) {
@@ -244,6 +260,8 @@ impl HostRun {
             held_out,
             share: None,
             drain: None,
+            joined: None,
+            suspect: false,
             begun: 0,
             failure: None,
         }
@@ -268,14 +286,23 @@ impl HostRun {
                     }
                     Stage::Verify | Stage::Enable => self.serving = false,
                     // It was verified and takes traffic again.
-                    Stage::Observe => self.back_in_service(),
+                    Stage::Observe => {
+                        if doing.way == Way::Forward && self.joined.is_none() {
+                            self.joined = Some(at);
+                        }
+                        self.back_in_service();
+                    }
                 }
             }
             HostState::Failed(failure) => {
                 self.failure = Some(failure.clone());
                 self.serving &= failure.stage == Stage::Prepare;
             }
-            HostState::Succeeded | HostState::Reverted => self.back_in_service(),
+            HostState::Succeeded => self.back_in_service(),
+            HostState::Reverted => {
+                self.joined = Some(at);
+                self.back_in_service();
+            }
             HostState::Unreachable { .. } | HostState::RevertFailed(_) => self.serving = false,
             // Nobody is to use it now, and nobody does.
             HostState::Idle => self.drained = false,

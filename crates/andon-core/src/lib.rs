@@ -9,11 +9,15 @@
 //! - [`deployment`]: the state machine of a deployment and of each host in it.
 //! - [`analysis`]: the comparison of instances on the new release with instances on the old one.
 //! - [`scope`]: the lock, the queue and the known releases of one service in one environment.
+//! - [`cord`]: whether changes flow at all, who stopped them and why.
 //! - [`balance`]: what a balancer is told, and what it sees.
+//! - [`telling`]: what people are told, and what became of each message.
 //! - [`host`]: what a host says about itself.
+//! - [`vitals`]: what a host sees of the processes and the logs of a service.
 
 pub mod analysis;
 pub mod balance;
+pub mod cord;
 pub mod deployment;
 pub mod digest;
 pub mod host;
@@ -28,4 +32,6 @@ pub mod quantity;
 pub mod release;
 pub mod scope;
 pub mod suggest;
+pub mod telling;
 pub mod time;
+pub mod vitals;

@@ -15,6 +15,7 @@ pub use blue_green::{BlueGreen, Green, Set};
 pub use probe::{Health, Probe, ProductionTest};
 pub use rollout::{OnConflict, Rollout};
 pub use run::{Instance, Run, Supervision, SystemdUnit, Template};
+pub use tell::{Hook, HookForm, HookUrl, Login, MailAddress, MailServer, Tell};
 pub use watch::{PrometheusQuery, Source, Watch, WatchRules, Watched};
 
 pub mod balancer;
@@ -22,6 +23,7 @@ pub mod blue_green;
 pub mod probe;
 pub mod rollout;
 pub mod run;
+pub mod tell;
 pub mod watch;
 
 /// A whole `line.star`, validated.
@@ -125,6 +127,9 @@ pub struct Service {
     /// What a release is judged by while it spreads; `None` leaves it to health checks and production tests.
     #[serde(default)]
     pub watch: Option<Watch>,
+    /// Who is told when something needs people; `None` tells nobody.
+    #[serde(default)]
+    pub tell: Option<Tell>,
 }
 
 /// Where releases come from, relative to the directory of `line.star` unless absolute.

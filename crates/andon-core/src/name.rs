@@ -126,6 +126,10 @@ name! {
     ServerName
 }
 name! {
+    /// A secret: a password, a key, an address that must not be seen. Only its name is ever written down.
+    SecretName
+}
+name! {
     /// Where hosts stand: a datacenter, a room, a zone.
     SiteName
 }

@@ -12,7 +12,7 @@ use crate::balance::Pool;
 use crate::digest::Digest;
 use crate::host::Placement;
 use crate::kind::Kind;
-use crate::line::{BalancerKind, Host, Service, Set, Site, Transport};
+use crate::line::{BalancerKind, Host, Service, Set, Site, Transport, Watch};
 use crate::name::HostName;
 use crate::name::ScopeName;
 use crate::release::{Release, ReleaseId};
@@ -55,6 +55,9 @@ pub struct Plan {
     /// by host.
     #[serde(default)]
     pub sites: Vec<PlannedSite>,
+    /// Hosts of the last wave that stay on the old release for a while after all others have changed.
+    #[serde(default)]
+    pub holdback: u32,
     /// The hosts that change, in order, wave by wave.
     pub waves: Vec<Vec<HostName>>,
     /// Hosts that may be in their cycle at once.
@@ -185,6 +188,14 @@ impl Plan {
     /// Whether hosts leave and come back together, because each change of a balancer costs a reload.
     pub fn moves_together(&self) -> bool {
         self.pools.iter().any(|planned| matches!(planned.pool.balancer, BalancerKind::Nginx { .. }))
+    }
+
+    /// What the release is judged by while it spreads; `None` where nothing serves that it could be compared with, and
+    /// on the way back.
+    pub fn watch(&self) -> Option<&Watch> {
+        let serves_old = |planned: &PlannedHost| matches!(&planned.before, Before::Reached { serves: true, release: Some(runs), .. } if *runs != self.release.id);
+        let compares = self.kind == Kind::Deploy && self.hosts.values().any(serves_old);
+        self.service.watch.as_ref().filter(|watch| compares && !watch.is_empty())
     }
 
     /// How many hosts change.

@@ -85,6 +85,9 @@ pub struct Revision {
     pub subject: String,
     /// Who wrote it.
     pub author: String,
+    /// The author's address, as the commit has it.
+    #[serde(default)]
+    pub email: Option<String>,
     /// When it was committed.
     pub at: Time,
 }

@@ -15,6 +15,23 @@ impl Time {
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
+
+    /// The moment in ISO 8601, in UTC: `2026-11-18T09:12:03.120Z`. The calendar is computed as in "chrono-Compatible
+    /// Low-Level Date Algorithms" (H. Hinnant), `civil_from_days`.
+    pub fn iso(self) -> String {
+        let (days, rest) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000));
+        let shifted = days + 719_468;
+        let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted_month = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+        let year = year_of_era + era * 400 + i64::from(month <= 2);
+        let (hour, minute) = (rest / 3_600_000, rest / 60_000 % 60);
+        let (second, millis) = (rest / 1000 % 60, rest % 1000);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+    }
 }
 
 impl std::ops::Add<Duration> for Time {
@@ -61,5 +78,18 @@ pub mod optional_millis {
     /// Reads whole milliseconds, or nothing.
     pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Duration>, D::Error> {
         Ok(Option::<u64>::deserialize(input)?.map(Duration::from_millis))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_written_in_iso_8601() {
+        assert_eq!(Time(0).iso(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Time(-1).iso(), "1969-12-31T23:59:59.999Z");
+        assert_eq!(Time(951_782_400_000).iso(), "2000-02-29T00:00:00.000Z");
+        assert_eq!(Time(1_795_000_323_120).iso(), "2026-11-18T11:12:03.120Z");
     }
 }

@@ -12,4 +12,5 @@ pub(crate) mod rollout;
 pub(crate) mod run;
 pub(crate) mod service;
 pub(crate) mod site;
+pub(crate) mod tell;
 pub(crate) mod watch;

@@ -4,7 +4,7 @@
 
 use crate::call::Call;
 use crate::constructor::{
-    balancer, blue_green, group, health, host, probe, release, rollout, run, service, site, watch,
+    balancer, blue_green, group, health, host, probe, release, rollout, run, service, site, tell, watch,
 };
 use crate::kind::Kind;
 use crate::value::Thing;
@@ -51,7 +51,7 @@ impl Constructor {
 }
 
 /// All constructors, in the order in which a reader meets them.
-pub(crate) const CONSTRUCTORS: [&Constructor; 26] = [
+pub(crate) const CONSTRUCTORS: [&Constructor; 31] = [
     &host::HOST,
     &group::GROUP,
     &site::SITE,
@@ -78,4 +78,9 @@ pub(crate) const CONSTRUCTORS: [&Constructor; 26] = [
     &watch::PUSHED,
     &watch::COUNTED,
     &watch::JUDGE,
+    &tell::TELL,
+    &tell::SMTP,
+    &tell::SLACK,
+    &tell::WEBHOOK,
+    &tell::SECRET,
 ];

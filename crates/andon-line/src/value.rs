@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use allocative::Allocative;
-use andon_core::line::{BlueGreen, Health, Probe, ReleaseSource, Rollout, Run, WatchRules};
-use andon_core::name::{HostName, SiteName};
+use andon_core::line::{
+    BlueGreen, Health, Hook, MailServer, Probe, ReleaseSource, Rollout, Run, Tell, WatchRules,
+};
+use andon_core::name::{HostName, SecretName, SiteName};
 use starlark::collections::StarlarkHasher;
 use starlark::eval::{Arguments, Evaluator};
 use starlark::starlark_simple_value;
@@ -36,6 +38,10 @@ pub(crate) enum Thing {
     Rollout(Rollout),
     Look(Look),
     Judge(WatchRules),
+    Tell(Tell),
+    Mail(MailServer),
+    Hook(Hook),
+    Secret(SecretName),
     Service,
 }
 
@@ -62,6 +68,10 @@ pub(crate) enum Sort {
     Rollout,
     Look,
     Judge,
+    Tell,
+    Mail,
+    Hook,
+    Secret,
     Service,
 }
 
@@ -83,6 +93,10 @@ impl Sort {
                 "something to watch, `errors()`, `latency()`, `vitals()`, `prometheus(...)`, `pushed(...)` or `counted(...)`"
             }
             Sort::Judge => "rules of judging, `judge(...)`",
+            Sort::Tell => "who is told, `tell(...)`",
+            Sort::Mail => "a mail server, `smtp(...)`",
+            Sort::Hook => "a place that takes messages, `slack(...)` or `webhook(...)`",
+            Sort::Secret => "a secret, `secret(...)`",
             Sort::Service => "a service",
         }
     }
@@ -115,6 +129,10 @@ impl Description {
             Thing::Rollout(_) => Sort::Rollout,
             Thing::Look(_) => Sort::Look,
             Thing::Judge(_) => Sort::Judge,
+            Thing::Tell(_) => Sort::Tell,
+            Thing::Mail(_) => Sort::Mail,
+            Thing::Hook(_) => Sort::Hook,
+            Thing::Secret(_) => Sort::Secret,
             Thing::Service => Sort::Service,
         }
     }

@@ -51,7 +51,12 @@ fn the_reference_covers_the_constructors_and_their_parameters() {
             "prometheus",
             "pushed",
             "counted",
-            "judge"
+            "judge",
+            "tell",
+            "smtp",
+            "slack",
+            "webhook",
+            "secret"
         ]
     );
     for constructor in reference() {

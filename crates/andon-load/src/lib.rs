@@ -13,5 +13,5 @@ mod tally;
 
 pub use load::Load;
 pub use mix::{Kind, Mix, Request};
-pub use site::Site;
+pub use site::{Behaviour, Site};
 pub use tally::{Failure, Fault, KEPT, Tally};

@@ -14,8 +14,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
+use behaviour::Conduct;
 use conversation::Conversation;
 
+pub use behaviour::Behaviour;
+
+mod behaviour;
 mod conversation;
 mod page;
 
@@ -37,6 +41,8 @@ pub struct Site {
     /// What `SIGTERM` does. Gracefully: nothing new is accepted, and what is under way ends well. Otherwise everything
     /// ends in the middle of a word, as many an application does.
     pub graceful: bool,
+    /// What pages cost, and what goes wrong with them.
+    pub behaviour: Behaviour,
 }
 
 impl Site {
@@ -46,6 +52,7 @@ impl Site {
     /// The system's, when the port is taken.
     pub async fn serve(self) -> io::Result<()> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await?;
+        let conduct = Arc::new(Conduct::new(self.behaviour.clone()));
         let site = Arc::new(self);
         let (end, ending) = watch::channel(false);
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -58,9 +65,9 @@ impl Site {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let (site, ending) = (Arc::clone(&site), ending.clone());
+                    let (site, conduct, ending) = (Arc::clone(&site), Arc::clone(&conduct), ending.clone());
                     tokio::spawn(async move {
-                        attend(stream, &site, ending).await;
+                        attend(stream, &site, &conduct, ending).await;
                         drop(permit);
                     });
                 }
@@ -80,8 +87,8 @@ impl Site {
 }
 
 /// Serves one connection. A visitor who goes away or talks nonsense harms nobody.
-async fn attend(stream: TcpStream, site: &Site, ending: watch::Receiver<bool>) {
-    if let Ok(conversation) = Conversation::new(stream, site, ending) {
+async fn attend(stream: TcpStream, site: &Site, conduct: &Conduct, ending: watch::Receiver<bool>) {
+    if let Ok(conversation) = Conversation::new(stream, site, conduct, ending) {
         let _ = conversation.hold().await;
     }
 }

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use andon_load::{Kind, Load, Mix, Site, Tally};
+use andon_load::{Behaviour, Kind, Load, Mix, Site, Tally};
 use andon_testbed::deadline::wait_until;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -272,8 +272,13 @@ fn laps_part_the_tally_and_lose_nothing() {
 /// The application, for as long as the test process lives.
 fn site() -> SocketAddr {
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let site =
-        Site { port: address.port(), release: "r-1".into(), pages: "/nowhere".into(), graceful: false };
+    let site = Site {
+        port: address.port(),
+        release: "r-1".into(),
+        pages: "/nowhere".into(),
+        graceful: false,
+        behaviour: Behaviour::default(),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     thread::spawn(move || runtime.block_on(site.serve()).unwrap());
     assert!(wait_until(LIMIT, || TcpStream::connect(address).is_ok()));

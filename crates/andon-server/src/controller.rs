@@ -27,6 +27,7 @@ use crate::records::{Records, Versioned, is_conflict};
 use crate::{lease, preflight, traffic};
 
 mod charge;
+mod line;
 mod queue;
 mod sweep;
 mod trial;
@@ -178,8 +179,14 @@ impl Controller {
                 Admission::Held { by, reason, .. } => {
                     return Err(Problem::Held { scope: wish.scope, by, reason });
                 }
-                Admission::Occupied { by, since } => self.queue(&wish, scope, by, since).await,
-                Admission::Go => self.begin(&wish, scope, None).await,
+                Admission::Occupied { by, since } => {
+                    self.check_line(&wish).await?;
+                    self.queue(&wish, scope, by, since).await
+                }
+                Admission::Go => {
+                    self.check_line(&wish).await?;
+                    self.begin(&wish, scope, None).await
+                }
             };
             if let Some(going) = begun? {
                 return Ok(going);
@@ -199,6 +206,14 @@ impl Controller {
         let plan = self.plan_in(wish, &scope.value).await?;
         let Some(lease) = self.lease_on(&wish.scope, &scope).await? else { return Ok(None) };
         let now = (self.clock)();
+        // Asking the hosts took its time: the line is looked at once more, and has to stay so until this is recorded.
+        let cord = match self.check_line(wish).await {
+            Ok(cord) => cord,
+            Err(problem) => {
+                let _ = self.records.ledger().release(&lease).await;
+                return Err(problem);
+            }
+        };
         let mut facts = Vec::new();
         let mut deployment = match queued {
             Some(deployment) => deployment,
@@ -211,10 +226,10 @@ impl Controller {
         facts.push(Fact::Planned { plan: Box::new(plan) });
         facts.push(Fact::InCharge { fence: andon_core::host::Fence(lease.fence), by: self.me.clone() });
         let taken = [andon_core::scope::ScopeFact::LockTaken { deployment: deployment.value.id }];
-        let stored = self
-            .records
-            .commit(now, &self.me.name, &mut deployment, &facts, Some((&mut scope, &taken)))
-            .await;
+        let passed = self.passed(wish, deployment.value.id, &cord.value);
+        let (locked, line) = (Some((&mut scope, taken.as_slice())), Some((&cord, passed.as_slice())));
+        let stored =
+            self.records.commit_on_line(now, &self.me.name, &mut deployment, &facts, locked, line).await;
         if let Err(error) = stored {
             // Whoever was faster must not wait for this lease.
             let _ = self.records.ledger().release(&lease).await;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use andon_core::analysis::Standing;
 use andon_core::deployment::{Deployment, DeploymentId, Fact, HostState, Input, OpenOrder, Phase, State};
 use andon_core::host::{Authority, Fence, Placement, Stage, Step, Token};
 use andon_core::line::Host;
@@ -27,6 +28,7 @@ use crate::problem::Problem;
 use crate::records::{Records, Versioned, is_conflict};
 use crate::site_commands::SiteCommands;
 use crate::traffic::{Round, Rounds};
+use crate::watching::Watching;
 
 /// How often the ledger is asked for wishes of people.
 const LOOK: Duration = Duration::from_millis(250);
@@ -44,13 +46,15 @@ pub struct Progress {
     pub round: Arc<Round>,
     /// What its balancers have counted since it is driven here.
     pub numbers: SharedNumbers,
+    /// How its analysis stands; nothing before the first new host was looked at.
+    pub standing: Option<Arc<Standing>>,
 }
 
 impl Progress {
     /// A deployment that nobody drives yet.
     pub(crate) fn of(deployment: &Deployment, behind: Option<(DeploymentId, Time)>) -> Self {
         let deployment = Arc::new(deployment.clone());
-        Self { deployment, behind, round: Arc::default(), numbers: SharedNumbers::default() }
+        Self { deployment, behind, round: Arc::default(), numbers: SharedNumbers::default(), standing: None }
     }
 }
 
@@ -139,6 +143,8 @@ impl Driver {
         let mut renewed = began;
         let mut rounds = Rounds::new(Arc::clone(&self.ways));
         let mut commands = SiteCommands::default();
+        let mut watching = Watching::new();
+        let numbers = self.progress.borrow().numbers.clone();
         loop {
             self.advance(deployment, &news).await?;
             news.clear();
@@ -152,8 +158,13 @@ impl Driver {
             let patience = deployment.value.next_deadline(now).map_or(LOOK, |at| at.since(now).min(LOOK));
             let authority = self.authority(&deployment.value);
             let patience = rounds.begin(&deployment.value, now, &authority).unwrap_or(patience).min(patience);
+            let patience = watching.begin(&deployment.value, &numbers).unwrap_or(patience).min(patience);
             tokio::select! {
                 Some(ended) = commands.next() => news.push(ended),
+                look = watching.next() => {
+                    let heard = watching.hear(&deployment.value, (self.clock)(), &numbers, look);
+                    news.extend(heard.inspect(|heard| self.show(heard)));
+                }
                 Some(round) = rounds.next() => news.extend(self.heard(&deployment.value, round)),
                 Some(ended) = work.tasks.join_next_with_id() => news.extend(work.heard(ended)),
                 () = tokio::time::sleep(patience.max(Duration::from_millis(5))) => {}
@@ -215,17 +226,13 @@ impl Driver {
                 return Ok(());
             }
             let stored = if moved.state.is_terminal() {
-                let mut scope = self.records.scope(&moved.request.scope).await?;
-                let consequences = moved.consequences(&scope.value);
-                self.records
-                    .commit(now, &self.me.name, deployment, &facts, Some((&mut scope, &consequences)))
-                    .await
+                self.records.commit_end(now, &self.me.name, deployment, &facts).await
             } else {
                 self.records.commit(now, &self.me.name, deployment, &facts, None).await
             };
             match stored {
                 Ok(()) => return Ok(()),
-                // A person was faster: take their wish in, then decide anew.
+                // A person was faster, or the line has changed: take that in, then decide anew.
                 Err(error) if is_conflict(&error) => self.take_in(deployment).await?,
                 Err(error) => return Err(error.into()),
             }
@@ -315,6 +322,14 @@ impl Driver {
             progress.round = Arc::new(round);
         });
         news
+    }
+
+    /// Whoever watches sees how the analysis stands, also when nothing follows from it.
+    fn show(&self, heard: &Input) {
+        if let Input::Judged { standing, .. } = heard {
+            let standing = Arc::new((**standing).clone());
+            self.progress.send_modify(|progress| progress.standing = Some(standing));
+        }
     }
 
     fn authority(&self, deployment: &Deployment) -> Authority {

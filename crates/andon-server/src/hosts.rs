@@ -9,6 +9,7 @@ use andon_api::agent::{Order, Refusal};
 use andon_core::balance::{BalancerFailure, Pool, PoolSight, Sockets, Wishes};
 use andon_core::host::{Authority, HostFacts, Outcome, Placement, Token};
 use andon_core::line::Host;
+use andon_core::vitals::HostVitals;
 use async_trait::async_trait;
 
 pub use agents::Agents;
@@ -71,6 +72,16 @@ pub trait Hosts: Send + Sync {
 
     /// The connections that the instances of a service have, as their host sees them.
     async fn count_sockets(&self, host: &Host, placement: &Placement) -> Result<Sockets, String>;
+
+    /// What a host sees of the processes and the log of a service, and of itself. What was written to the log is counted
+    /// from the first look of a connection on. Changes nothing.
+    async fn vitals(&self, host: &Host, placement: &Placement) -> Result<HostVitals, HostError> {
+        let _ = placement;
+        Err(HostError::Unable(format!(
+            "nothing is known of the processes of {}: this way has no vitals",
+            host.name
+        )))
+    }
 
     /// Ends a step. Returns when the wish is delivered.
     async fn kill(&self, host: &Host, placement: &Placement, token: &Token) -> Result<(), HostError>;

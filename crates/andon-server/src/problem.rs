@@ -1,5 +1,6 @@
 //! Why a controller could not do what it was asked.
 
+use andon_core::cord::Stop;
 use andon_core::deployment::DeploymentId;
 use andon_core::plan::Refusal;
 use andon_core::scope::ScopeName;
@@ -23,6 +24,14 @@ pub enum Problem {
         by: DeploymentId,
         /// One sentence.
         reason: String,
+    },
+    /// The line stands, and this is neither a rollback nor a declared fix.
+    #[error("the line is stopped")]
+    Stopped {
+        /// What was to be deployed.
+        scope: ScopeName,
+        /// What the line stands for, the oldest reason first; at least one.
+        stops: Vec<Stop>,
     },
     /// Another deployment is at work, and the line says not to wait.
     #[error("{by} is at work in {scope}")]

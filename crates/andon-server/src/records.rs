@@ -1,10 +1,12 @@
 //! Typed facts in the ledger, and the views that are kept beside them.
 //!
-//! A deployment is the stream `deployment/N`, a scope the stream `scope/SERVICE/ENVIRONMENT`. Both are folds. Two
-//! views spare readers the fold: `deployment` has one [`Summary`] a row, `scope` the last folded scope.
+//! A deployment is the stream `deployment/N`, a scope the stream `scope/SERVICE/ENVIRONMENT`, the line the stream
+//! `line`. All are folds. Three views spare readers the fold: `deployment` has one [`Summary`] a row, `scope` the last
+//! folded scope, `line` the line.
 
 use std::sync::Arc;
 
+use andon_core::cord::{Cord, CordFact};
 use andon_core::deployment::{Deployment, DeploymentId, Fact, Summary};
 use andon_core::host::Fence;
 use andon_core::person::Person;
@@ -15,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Clock;
+
+mod cord;
 
 /// Facts that are read from the ledger at once.
 const PAGE: usize = 1000;
@@ -204,6 +208,19 @@ impl Records {
         facts: &[Fact],
         scope: Option<(&mut Versioned<Scope>, &[ScopeFact])>,
     ) -> Result<(), RecordsError> {
+        self.commit_on_line(at, by, deployment, facts, scope, None).await
+    }
+
+    /// The same, together with facts of the line. None at all ask only that it is still as it was read.
+    pub(crate) async fn commit_on_line(
+        &self,
+        at: Time,
+        by: &str,
+        deployment: &mut Versioned<Deployment>,
+        facts: &[Fact],
+        scope: Option<(&mut Versioned<Scope>, &[ScopeFact])>,
+        line: Option<(&Versioned<Cord>, &[CordFact])>,
+    ) -> Result<(), RecordsError> {
         let mut moved = deployment.value.clone();
         for fact in facts {
             moved.apply(at, fact);
@@ -222,6 +239,11 @@ impl Records {
             views.push(view);
             moved_scope = Some(moved);
         }
+        if let Some((cord, cord_facts)) = line {
+            let (append, view, _) = cord::append(at, cord, cord_facts)?;
+            appends.push(append);
+            views.extend(view);
+        }
         self.ledger.append(Batch { at, by: by.to_owned(), appends, views }).await?;
         deployment.value = moved;
         deployment.seq += facts.len() as u64;
@@ -229,6 +251,27 @@ impl Records {
             *scope = moved;
         }
         Ok(())
+    }
+
+    /// One transaction: facts that may end a deployment, with what that means for its scope and for the line. Most ends
+    /// mean nothing for the line, which is then left alone.
+    pub(crate) async fn commit_end(
+        &self,
+        at: Time,
+        by: &str,
+        deployment: &mut Versioned<Deployment>,
+        facts: &[Fact],
+    ) -> Result<(), RecordsError> {
+        let mut moved = deployment.value.clone();
+        for fact in facts {
+            moved.apply(at, fact);
+        }
+        let mut scope = self.scope(&moved.request.scope).await?;
+        let cord = self.cord().await?;
+        let (consequences, cord_facts) = (moved.consequences(&scope.value), moved.cord_facts(&cord.value));
+        let line = (!cord_facts.is_empty()).then_some((&cord, cord_facts.as_slice()));
+        let scope = Some((&mut scope, consequences.as_slice()));
+        self.commit_on_line(at, by, deployment, facts, scope, line).await
     }
 
     /// One transaction: facts of a scope that no deployment is about. On success the value has moved on.
@@ -271,16 +314,20 @@ pub(crate) fn is_conflict(error: &RecordsError) -> bool {
     matches!(error, RecordsError::Store(StoreError::Conflict { .. }))
 }
 
-fn append<F: Serialize>(stream: String, expected: u64, facts: &[F]) -> Result<StreamAppend, RecordsError> {
+pub(crate) fn append<F: Serialize>(
+    stream: String,
+    expected: u64,
+    facts: &[F],
+) -> Result<StreamAppend, RecordsError> {
     let facts = facts.iter().map(encode).collect::<Result<_, _>>()?;
     Ok(StreamAppend { stream, expected, facts })
 }
 
-fn encode<T: Serialize>(value: &T) -> Result<Value, RecordsError> {
+pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Value, RecordsError> {
     serde_json::to_value(value).map_err(|error| StoreError::Invalid(error.to_string()).into())
 }
 
-fn decode<T: serde::de::DeserializeOwned>(record: &Record) -> Result<T, RecordsError> {
+pub(crate) fn decode<T: serde::de::DeserializeOwned>(record: &Record) -> Result<T, RecordsError> {
     T::deserialize(&record.fact).map_err(|error| RecordsError::Foreign {
         stream: record.stream.clone(),
         position: record.position,

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The commit at `HEAD` of the repository around `dir`; `None` without a repository, without `git`, or in doubt.
 pub async fn head(dir: &Path) -> Option<Revision> {
-    let format = "--format=%h%x00%s%x00%an%x00%ct";
+    let format = "--format=%h%x00%s%x00%an%x00%ct%x00%ae";
     let mut git = Command::new("git");
     git.arg("-C").arg(dir).args(["log", "-1", "--no-show-signature", format]).kill_on_drop(true);
     git.stdin(std::process::Stdio::null());
@@ -29,8 +29,9 @@ fn parse(text: &str) -> Option<Revision> {
         || fields.next().map(|field| field.chars().filter(|c| !c.is_control()).take(200).collect());
     let (commit, subject, author): (String, String, String) = (next()?, next()?, next()?);
     let seconds: i64 = next()?.parse::<i64>().ok()?;
+    let email = next().filter(|email: &String| !email.is_empty());
     let known = !commit.is_empty();
-    known.then(|| Revision { commit, subject, author, at: Time(seconds.saturating_mul(1000)) })
+    known.then(|| Revision { commit, subject, author, email, at: Time(seconds.saturating_mul(1000)) })
 }
 
 #[cfg(test)]
@@ -39,8 +40,10 @@ mod tests {
 
     #[test]
     fn a_commit_is_read_and_its_text_cannot_write_to_the_terminal() {
-        let revision = parse("4c1d9e2\x00checkout: \u{1b}[31mretry\x00ana\x001700000000\n").unwrap();
+        let revision =
+            parse("4c1d9e2\x00checkout: \u{1b}[31mretry\x00ana\x001700000000\x00ana@example.com\n").unwrap();
         assert_eq!(revision.subject, "checkout: [31mretry");
+        assert_eq!(revision.email.as_deref(), Some("ana@example.com"));
         assert_eq!(revision.at, Time(1_700_000_000_000));
         assert_eq!(parse(""), None);
     }

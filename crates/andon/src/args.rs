@@ -135,6 +135,18 @@ pub(crate) enum Command {
         /// Only this environment
         environment: Option<EnvironmentName>,
     },
+    /// Whether the line runs; who stopped it, why, since when, and how it goes on
+    ///
+    /// While the line is stopped no deployment begins and no commit passes the commit check, except what puts things
+    /// right: a rollback, a declared fix. A release that failed stops it, a failed rollback does, and so does any
+    /// person who sees something. Without further words: ends with 0 while it runs and with 1 while it is stopped.
+    #[command(
+        after_help = "Examples:\n  andon line\n  andon line stop \"orders fell by half at 14:00\"\n  andon line start \"it was the payment provider\""
+    )]
+    Line {
+        #[command(subcommand)]
+        what: Option<LineCommand>,
+    },
     /// Deployments, the newest first
     #[command(after_help = "Example:\n  andon history www production -n 50 --json")]
     History {
@@ -204,6 +216,23 @@ pub(crate) enum Command {
         after_help = "Examples:\n  andon proxy --config proxy.toml\n  andon proxy show\n  andon proxy drain www web1"
     )]
     Proxy(commands::proxy::ProxyArgs),
+    /// Look again at what releases were judged by
+    #[command(
+        after_help = "Example:\n  andon canary replay .andon/evaluations/rollout-42/recording.jsonl",
+        arg_required_else_help = true
+    )]
+    Canary {
+        #[command(subcommand)]
+        what: commands::canary::CanaryCommand,
+    },
+    /// Answer over HTTP: the line's state, pushed metrics, and verdicts for other deployers
+    ///
+    /// Listens on this machine only, unless told otherwise; elsewhere it asks for a bearer token. SIGTERM ends it in
+    /// peace: requests that were begun are answered, evaluations go on when it is started again.
+    #[command(
+        after_help = "Examples:\n  andon server\n  andon server --listen 10.0.0.5:8420 --token-file /etc/andon/token\n  curl -s http://127.0.0.1:8420/v1/line"
+    )]
+    Server(commands::server::ServerArgs),
     /// A fleet of six local hosts that shows what Andon does; needs no root and no network
     #[command(after_help = "Example:\n  andon demo --once")]
     Demo {
@@ -246,7 +275,7 @@ pub(crate) enum Command {
 /// The recorded exceptions: they never change what the line says, only that it may pass now.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Exceptions {
-    /// This repairs the damage of that deployment: passes a scope that is held after it
+    /// This repairs the damage of that deployment: passes a stopped line, and a scope that is held after it
     #[arg(long, value_name = "DEPLOYMENT", value_parser = deployment_id)]
     pub(crate) fixes: Option<DeploymentId>,
     /// Deploy a release that was put back before, for this reason
@@ -265,6 +294,22 @@ pub(crate) struct WishArgs {
     /// Why, for the ledger
     #[arg(long, value_name = "TEXT")]
     pub(crate) why: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LineCommand {
+    /// Pull the cord: nothing but rollbacks and declared fixes begins from now on
+    #[command(after_help = "Example:\n  andon line stop \"orders fell by half at 14:00\"")]
+    Stop {
+        /// What was seen: everybody who is refused reads it
+        why: String,
+    },
+    /// Let the line run again, whatever it was stopped for
+    #[command(after_help = "Example:\n  andon line start \"it was the payment provider\"")]
+    Start {
+        /// What became of it, for the ledger
+        why: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

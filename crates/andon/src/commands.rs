@@ -6,6 +6,7 @@ use crate::args::{Cli, Command, LedgerCommand};
 use crate::failure::Failure;
 use crate::paint::Paint;
 
+pub(crate) mod canary;
 pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod deploy;
@@ -14,9 +15,11 @@ pub(crate) mod help;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod ledger;
+pub(crate) mod line;
 pub(crate) mod plan;
 pub(crate) mod proxy;
 pub(crate) mod run;
+pub(crate) mod server;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod sweep;
@@ -39,6 +42,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
             deploy::rollback(common, &scope, to, why, take_over).await
         }
         Command::Status { service, environment } => status::status(common, service, environment).await,
+        Command::Line { what } => line::line(common, what).await,
         Command::History { service, environment, limit } => {
             history::history(common, service.as_ref(), environment.as_ref(), limit).await
         }
@@ -51,6 +55,8 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
         Command::Sweep { service, environment } => sweep::sweep(common, service, environment).await,
         Command::Test { scope, host } => test::test(common, &scope, &host).await,
         Command::Proxy(args) => proxy::proxy(common, args).await,
+        Command::Canary { what } => canary::canary(common, what).await,
+        Command::Server(args) => server::server(common, args).await,
         Command::Demo { once } => demo::demo(common, once).await,
         Command::Ledger { what: LedgerCommand::Verify } => ledger::verify(common).await,
         Command::Explain { key } => explain::explain(common, &key),

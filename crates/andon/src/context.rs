@@ -141,12 +141,15 @@ pub(crate) fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'
 
 /// The ledger of a line, without the line.
 pub(crate) async fn open_ledger(common: &Common) -> Result<Controller, Failure> {
-    let dir = match (&common.data, find_line(common)) {
-        (Some(data), _) => data.clone(),
-        (None, Ok(line)) => data_dir(common, &directory(&line)),
-        (None, Err(failure)) => return Err(failure),
-    };
-    controller(common, &dir).await
+    controller(common, &data(common)?).await
+}
+
+/// Where the ledger is kept, without the line.
+pub(crate) fn data(common: &Common) -> Result<PathBuf, Failure> {
+    match &common.data {
+        Some(data) => Ok(data.clone()),
+        None => Ok(data_dir(common, &directory(&find_line(common)?))),
+    }
 }
 
 fn directory(line: &Path) -> PathBuf {

@@ -4,8 +4,8 @@ use andon_core::quantity::format_duration;
 use andon_server::{Problem, RecordsError};
 use serde::Serialize;
 
-use crate::exit;
 use crate::paint::Paint;
+use crate::{cord, exit};
 
 /// An error for people.
 #[derive(Debug, Clone, Serialize)]
@@ -77,6 +77,12 @@ impl From<Problem> for Failure {
                     scope.environment,
                     n = by.0
                 )),
+            Problem::Stopped { scope, stops } => Failure::refused(cord::stopped(
+                &stops,
+                andon_server::clock::now(),
+            ))
+            .why("while it is stopped only a rollback or a declared fix begins; nothing has been changed")
+            .next(cord::next(&stops, Some(&scope))),
             Problem::Occupied { by, .. } => Failure::refused(what)
                 .why("the line says on_conflict = \"reject\"; nothing has been changed")
                 .next(format!("wait for it: andon show {}", by.0)),

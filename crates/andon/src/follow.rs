@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use andon_core::analysis::Standing;
 use andon_core::deployment::{Ask, Deployment, PauseReason, State};
 use andon_core::time::Time;
 use andon_server::{Controller, Going, Problem, Progress, clock};
@@ -15,7 +16,7 @@ use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::screen::paragraph;
 use crate::screen::waiting::Reminders;
-use crate::{exit, json, screen, when};
+use crate::{cord, exit, json, screen, when};
 
 /// How often the live picture is drawn anew although nothing happened: its clocks move.
 const TICK: Duration = Duration::from_millis(500);
@@ -35,6 +36,11 @@ pub(crate) async fn follow(controller: &Controller, mut going: Going, as_json: b
         say(&json::deployment(&ended, clock::now()).to_string());
     } else {
         say(&ending(&ended, paint));
+        if let Ok(line) = controller.records().cord().await {
+            cord::after(&line.value, &ended, clock::now()).iter().for_each(|text| {
+                say(&paragraph(&format!("  {}  ", paint.dim("line")), text, wide(paint)));
+            });
+        }
     }
     Ok(if ended.state == State::Succeeded { exit::OK } else { exit::NOT_WELL })
 }
@@ -58,7 +64,9 @@ pub(crate) async fn watch_to_end(
     beside: Option<Beside<'_>>,
 ) -> Result<Watched, Failure> {
     let mut view = View::new(Paint::stdout(), silent, beside);
-    view.begin(&going.progress.borrow());
+    // A deployment is not left alone because the line cannot be read a second time.
+    let line = controller.records().cord().await.map(|line| cord::brief(&line.value)).unwrap_or_default();
+    view.begin(&going.progress.borrow(), line);
     let watched = watch(controller, going, &mut view).await;
     view.end();
     watched
@@ -107,7 +115,7 @@ async fn watch(controller: &Controller, going: &mut Going, view: &mut View<'_>) 
 /// within the width; elsewhere each of the three is one line.
 pub(crate) fn ending(deployment: &Deployment, paint: Paint) -> String {
     let Some(ending) = deployment.ending() else { return String::new() };
-    let width = if paint.live { width() } else { usize::MAX };
+    let width = wide(paint);
     let sign = if ending.good { paint.tick() } else { paint.cross() };
     let mut lines = vec![
         paragraph(&format!("{sign} "), &screen::legible(&ending.headline), width),
@@ -127,6 +135,11 @@ pub(crate) fn ending(deployment: &Deployment, paint: Paint) -> String {
     lines.join("\n")
 }
 
+/// The columns of a paragraph: those of the terminal, and elsewhere all that it needs.
+fn wide(paint: Paint) -> usize {
+    if paint.live { width() } else { usize::MAX }
+}
+
 /// Where pictures go.
 struct View<'a> {
     paint: Paint,
@@ -134,6 +147,7 @@ struct View<'a> {
     beside: Option<Beside<'a>>,
     live: Option<ProgressBar>,
     last: Option<Arc<Deployment>>,
+    standing: Option<Arc<Standing>>,
     told_of_pause: bool,
     reminders: Reminders,
 }
@@ -154,12 +168,13 @@ impl<'a> View<'a> {
             beside,
             live,
             last: None,
+            standing: None,
             told_of_pause: false,
             reminders: Reminders::default(),
         }
     }
 
-    fn begin(&self, progress: &Progress) {
+    fn begin(&self, progress: &Progress, line: &str) {
         if self.silent {
             return;
         }
@@ -169,8 +184,8 @@ impl<'a> View<'a> {
             Some(plan) => crate::commands::plan::headline(plan, self.paint),
             None => format!("{}    {}", deployment.request.scope, deployment.request.release.id),
         };
-        let width = if self.paint.live { width() } else { usize::MAX };
-        say(&paragraph(&format!("{id} "), &format!("{what}  by {}", deployment.request.by), width));
+        let by = &deployment.request.by;
+        say(&paragraph(&format!("{id} "), &format!("{what}  by {by}    {line}"), wide(self.paint)));
     }
 
     fn draw(&mut self, progress: &Progress) {
@@ -185,6 +200,7 @@ impl<'a> View<'a> {
         } else {
             let changes = screen::changes(self.last.as_deref(), &progress.deployment, now);
             changes.iter().chain(&self.reminders.lines(progress, now)).for_each(|line| say(line));
+            self.tell_standing(progress, now);
             self.tell_beside(&progress.deployment, now);
         }
         let deployment = &progress.deployment;
@@ -204,6 +220,15 @@ impl<'a> View<'a> {
         }
         self.told_of_pause = paused.is_some();
         self.last = Some(Arc::clone(deployment));
+    }
+
+    /// How the comparison of new with old hosts stands, when that has changed.
+    fn tell_standing(&mut self, progress: &Progress, now: Time) {
+        if let Some(standing) = &progress.standing {
+            let change = screen::analysis::change(self.standing.as_deref(), standing);
+            change.into_iter().for_each(|text| say(&format!("{}  {text}", when::clock(now))));
+            self.standing = Some(Arc::clone(standing));
+        }
     }
 
     /// What goes on beside the deployment, where a log hears of it: with each new phase.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 mod args;
 mod commands;
 mod context;
+mod cord;
 mod exit;
 mod failure;
 mod follow;

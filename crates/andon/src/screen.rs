@@ -14,6 +14,7 @@ use andon_server::Progress;
 use crate::paint::Paint;
 use crate::when;
 
+pub(crate) mod analysis;
 pub(crate) mod waiting;
 
 /// Names of one kind that are shown before they are counted only.
@@ -68,6 +69,8 @@ pub(crate) fn picture(
             lines.extend(hosts(progress, plan, now, paint, width));
             let sentence = deployment.waiting(deployment.clamp(now));
             lines.extend(sentence.map(|sentence| format!("  {}", legible(&sentence))));
+            let judged = progress.standing.as_ref().filter(|_| deployment.is_judged());
+            lines.extend(judged.into_iter().flat_map(|standing| analysis::lines(standing, paint)));
         }
         (None, None) => lines.push("  about to start".to_owned()),
     }

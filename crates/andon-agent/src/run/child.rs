@@ -7,6 +7,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use andon_core::vitals::Exit;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
@@ -26,6 +27,17 @@ pub(crate) enum Ended {
     Signal(i32),
     /// It took too long and was killed.
     TimedOut,
+}
+
+impl Ended {
+    /// The same for the controller; `None` of one that was killed for its time.
+    pub(crate) fn exit(self) -> Option<Exit> {
+        match self {
+            Self::Code(code) => Some(Exit::Code(code)),
+            Self::Signal(signal) => Some(Exit::Signal(signal)),
+            Self::TimedOut => None,
+        }
+    }
 }
 
 /// A program that has ended.

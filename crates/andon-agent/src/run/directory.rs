@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use andon_core::host::Placement;
 use andon_core::name::InstanceName;
 use andon_core::release::ReleaseId;
+use andon_core::vitals::Exit;
 use rustix::fs::FlockOperation;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,12 @@ pub(crate) struct Status {
     pub(crate) restarts: u32,
     /// How the process ended last, as the end of a sentence: `ended with exit code 1`.
     pub(crate) last_end: Option<String>,
+    /// Times that the process ended although nobody had told it to. `None` from a supervisor that does not count.
+    #[serde(default)]
+    pub(crate) ends: Option<u32>,
+    /// How it ended last then.
+    #[serde(default)]
+    pub(crate) last_exit: Option<Exit>,
     /// Whether it ends again and again.
     pub(crate) crash_looping: bool,
     /// Why the very first start failed. The supervisor has given up then.

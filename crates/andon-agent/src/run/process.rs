@@ -29,10 +29,21 @@ pub struct ProcessId {
 
 /// What `/proc/PID/stat` says of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stat {
-    zombie: bool,
-    parent: i32,
-    started: u64,
+pub(crate) struct Stat {
+    /// Whether it has ended and was not waited for.
+    pub(crate) zombie: bool,
+    /// Its parent's number.
+    pub(crate) parent: i32,
+    /// See [`ProcessId::started`].
+    pub(crate) started: u64,
+    /// Processor time, in clock ticks.
+    pub(crate) cpu: u64,
+    /// Processor time of the children that it has waited for, and of theirs, in clock ticks.
+    pub(crate) children_cpu: u64,
+    /// Its threads.
+    pub(crate) threads: u32,
+    /// Resident memory, in pages.
+    pub(crate) rss_pages: u64,
 }
 
 impl Stat {
@@ -41,14 +52,21 @@ impl Stat {
         let end = text.iter().rposition(|byte| *byte == b')')?;
         let fields: Vec<&str> =
             std::str::from_utf8(&text[end + 1..]).ok()?.split_ascii_whitespace().collect();
+        let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        let sum = |one: usize, other: usize| Some(number(one)?.saturating_add(number(other)?));
         Some(Self {
             zombie: matches!(*fields.first()?, "Z" | "X" | "x"),
             parent: fields.get(1)?.parse().ok()?,
-            started: fields.get(19)?.parse().ok()?,
+            started: number(19)?,
+            cpu: sum(11, 12)?,
+            children_cpu: sum(13, 14)?,
+            threads: fields.get(17)?.parse().ok()?,
+            rss_pages: number(21)?,
         })
     }
 
-    fn of(pid: i32) -> Option<Self> {
+    /// Of the process with this number.
+    pub(crate) fn of(pid: i32) -> Option<Self> {
         Self::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
     }
 }
@@ -113,7 +131,8 @@ fn variable(environment: &[u8], name: &str) -> Option<String> {
     })
 }
 
-fn all() -> Vec<(i32, Stat)> {
+/// Every process of this host, those included that have ended and were not waited for.
+pub(crate) fn all() -> Vec<(i32, Stat)> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
         .flatten()
@@ -201,8 +220,17 @@ mod tests {
 
     #[test]
     fn a_program_name_with_parentheses_and_spaces_does_not_shift_the_fields() {
-        let text = b"42 (a) R 1 (b) S 7 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 1";
-        assert_eq!(Stat::parse(text), Some(Stat { zombie: false, parent: 7, started: 98765 }));
+        let text = b"42 (a) R 1 (b) S 7 42 42 0 -1 4194560 1 0 0 0 50 7 200 3 20 0 4 0 98765 1 12";
+        let stat = Stat {
+            zombie: false,
+            parent: 7,
+            started: 98765,
+            cpu: 57,
+            children_cpu: 203,
+            threads: 4,
+            rss_pages: 12,
+        };
+        assert_eq!(Stat::parse(text), Some(stat));
         assert_eq!(Stat::parse(b"42 (a"), None);
         assert_eq!(Stat::parse(b""), None);
     }

@@ -144,6 +144,8 @@ impl<'a> Supervisor<'a> {
             release: order.release.clone(),
             restarts: 0,
             last_end: None,
+            ends: Some(0),
+            last_exit: None,
             crash_looping: false,
             failure: None,
         };
@@ -279,6 +281,8 @@ impl<'a> Supervisor<'a> {
             return;
         }
         self.end_all(Duration::ZERO);
+        self.status.ends = self.status.ends.map(|ends| ends.saturating_add(1));
+        self.status.last_exit = how.exit();
         self.wait_after_end(since, describe(how));
     }
 

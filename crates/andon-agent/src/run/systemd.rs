@@ -215,7 +215,12 @@ fn journal(name: &str, lines: u32) -> Vec<u8> {
         .unwrap_or_default()
 }
 
-fn unit_name(placement: &Placement, kind: &SystemdUnit, instance: &Instance) -> Result<String, RunError> {
+/// The name of the unit that runs `instance`, as `systemctl show` answers it.
+pub(crate) fn unit_name(
+    placement: &Placement,
+    kind: &SystemdUnit,
+    instance: &Instance,
+) -> Result<String, RunError> {
     match kind {
         SystemdUnit::Written { .. } => Ok(unit::name(placement, instance)),
         SystemdUnit::Existing(name) => {
@@ -365,7 +370,8 @@ fn instances_of(stem: &str) -> Result<BTreeSet<String>, RunError> {
     Ok(found)
 }
 
-fn show(names: &[String]) -> Result<BTreeMap<String, UnitState>, RunError> {
+/// What systemd says of these units, by their names.
+pub(crate) fn show(names: &[String]) -> Result<BTreeMap<String, UnitState>, RunError> {
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }

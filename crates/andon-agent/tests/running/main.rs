@@ -9,3 +9,4 @@ mod looks;
 mod plugins;
 mod starts;
 mod verdicts;
+mod vitals;

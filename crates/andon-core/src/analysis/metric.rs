@@ -58,3 +58,14 @@ pub struct Metric {
     /// The ratio that a pass must exclude; greater than `margin`.
     pub harm: f64,
 }
+
+impl Metric {
+    /// What its opportunities are called, with a blank before it.
+    pub(crate) fn unit(&self) -> &'static str {
+        match self.role {
+            Role::Errors => " requests",
+            Role::Slow => " responses",
+            Role::Other => "",
+        }
+    }
+}

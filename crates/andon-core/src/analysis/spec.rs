@@ -45,6 +45,25 @@ pub struct Spec {
     pub inconclusive: Policy,
     /// What follows an analysis without data.
     pub no_data: Policy,
+    /// How many times as much evidence condemns a release that only one member runs; at least 1. With one member, a
+    /// bad host can't be told from a bad release.
+    #[serde(default = "one")]
+    pub single_host_factor: f64,
+    /// What new exceptions stake, as a part of what an average metric does; at least 0.
+    #[serde(default = "part")]
+    pub exceptions: f64,
+    /// Whether a control group that becomes unlike history within 3 min of the begin of a stage, while anything else
+    /// speaks against the release as well, fails it: it may hurt both through what they share.
+    #[serde(default)]
+    pub suspicion: bool,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn part() -> f64 {
+    0.3
 }
 
 impl Spec {
@@ -61,6 +80,9 @@ impl Spec {
             extensions: 0,
             inconclusive: Policy::Proceed,
             no_data: Policy::Hold,
+            single_host_factor: one(),
+            exceptions: part(),
+            suspicion: false,
         }
     }
 }

@@ -39,6 +39,8 @@ pub enum HoldReason {
     NoData,
     /// The control group is broken or empty: there is nothing to compare with.
     NoControl,
+    /// A level that is not critical is surely worse: a person should look at it.
+    Level,
 }
 
 /// The end of a stage.

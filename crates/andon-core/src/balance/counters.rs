@@ -78,20 +78,19 @@ impl Histogram {
     /// The time in microseconds that a share of the responses (0 to 1) did not exceed: the upper bound of its bucket,
     /// or twice the last finite bound. `None` without responses.
     pub fn quantile_us(&self, share: f64) -> Option<f64> {
-        let total = self.count();
-        if total == 0 {
-            return None;
-        }
-        let wanted = (share.clamp(0.0, 1.0) * total as f64).ceil().max(1.0);
+        let bound = Self::bound_us(self.quantile_bucket(share)?);
+        Some(if bound.is_finite() { bound } else { 2.0 * Self::bound_us(BUCKETS - 2) })
+    }
+
+    /// The bucket of the time that a share (0 to 1) of the responses did not exceed; `None` without responses.
+    pub fn quantile_bucket(&self, share: f64) -> Option<u8> {
+        let wanted = (share.clamp(0.0, 1.0) * self.count() as f64).ceil().max(1.0);
         let mut seen = 0.0;
-        for (bucket, count) in &self.buckets {
-            seen += *count as f64;
-            if seen >= wanted {
-                let bound = Self::bound_us(*bucket);
-                return Some(if bound.is_finite() { bound } else { 2.0 * Self::bound_us(BUCKETS - 2) });
-            }
-        }
-        None
+        let reached = self.buckets.iter().find(|(_, count)| {
+            seen += **count as f64;
+            seen >= wanted
+        });
+        reached.map(|(bucket, _)| *bucket)
     }
 
     /// What was added since `earlier`; `None` when a number has shrunk.
@@ -127,10 +126,11 @@ impl Counters {
         self.mean_latency_us = other.mean_latency_us.or(self.mean_latency_us);
     }
 
-    /// Requests that the server failed: it answered with 500 to 599, could not be reached, or broke off.
+    /// Requests that the server failed: it answered with 500 to 599, could not be reached, or broke off. A request whose
+    /// connection failed may have been answered with an error by the balancer itself: such a pair counts once. What a
+    /// client gave up is not the server's failure.
     pub fn failed(&self) -> u64 {
-        let broken = self.connect_failures.saturating_add(self.response_failures);
-        self.responses[5].saturating_add(broken)
+        self.responses[5].max(self.connect_failures.saturating_add(self.response_failures))
     }
 
     /// Requests that were tried, of which [`Counters::failed`] are a part: some balancers count a request only when it

@@ -137,6 +137,15 @@ impl Numbers {
         total
     }
 
+    /// The same for every host, with all of its instances.
+    pub fn totals(&self) -> BTreeMap<HostName, Counters> {
+        let mut totals: BTreeMap<HostName, Counters> = BTreeMap::new();
+        for series in self.series.values().filter(|series| series.counted.is_some()) {
+            totals.entry(series.latest.spot.host.clone()).or_default().merge(series.meter.total());
+        }
+        totals
+    }
+
     /// What went through the wanted instances in the last `span`, summed over all pools; at most [`WINDOW`] back.
     /// `None` where nothing was counted in it: that is not the same as no traffic.
     pub fn flow(&self, span: Duration, wanted: impl Fn(&Spot) -> bool) -> Option<Flow> {

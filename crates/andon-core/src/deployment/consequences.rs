@@ -1,6 +1,8 @@
-//! What the end of a deployment means for its scope: judgements, the lock, and what should run from now on.
+//! What the end of a deployment means: for its scope judgements, the lock, and what should run from now on; for the
+//! line that it stands, or runs again.
 
-use super::{Deployment, HostRun, HostState, Kind, State};
+use super::{Deployment, DeploymentId, HostRun, HostState, Kind, State};
+use crate::cord::{Cord, CordFact, Puller};
 use crate::deployment::sentence::list_hosts;
 use crate::name::HostName;
 use crate::release::{Release, ReleaseStatus};
@@ -61,6 +63,41 @@ impl Deployment {
         facts
     }
 
+    /// The facts that this deployment's end adds to the line; none while it has not ended, and mostly none at all.
+    pub fn cord_facts(&self, cord: &Cord) -> Vec<CordFact> {
+        let fixes = self.request.fixes;
+        let by = Puller::Deployment { deployment: self.id, scope: self.request.scope.clone(), fixes };
+        if let Some(reason) = self.stops_the_line() {
+            return vec![CordFact::Stopped { by, reason }];
+        }
+        let Some(fixed) = fixes.filter(|_| self.state == State::Succeeded) else { return Vec::new() };
+        let deployments = cord.mended_by_fixing(fixed);
+        if deployments.is_empty() {
+            return Vec::new();
+        }
+        let why = format!("{} fixed what {} had stopped it for", self.id, list(&deployments));
+        vec![CordFact::Mended { by, deployments, why }]
+    }
+
+    /// Why the line stands after this deployment, in one sentence: its release failed, or its hosts could not be put
+    /// back. `None` where it ended well, by a person's wish, or not yet.
+    pub fn stops_the_line(&self) -> Option<String> {
+        match &self.state {
+            State::RollbackFailed { cause, hosts } => {
+                Some(format!("{} could not be put back: {cause}", list_hosts(hosts)))
+            }
+            State::Failed { cause } if self.request.kind == Kind::Rollback => {
+                Some(format!("the rollback failed: {cause}"))
+            }
+            State::RolledBack { cause } if cause.blames_the_release() => Some(cause.to_string()),
+            // What failed before any host was changed says little about the release, and has hurt nobody.
+            State::Failed { cause } if cause.blames_the_release() && self.touched().next().is_some() => {
+                Some(cause.to_string())
+            }
+            _ => None,
+        }
+    }
+
     /// Invariant I3: what was taken out of its balancers is put back, or held out with a reason.
     fn left_out(&self, scope: &Scope) -> Vec<ScopeFact> {
         let switches = self.plan.as_ref().is_some_and(|plan| plan.switch.is_some());
@@ -106,5 +143,14 @@ impl Deployment {
         let states = || self.hosts.values().map(|run| &run.state);
         states().all(|state| changed(state) || matches!(state, HostState::Skipped | HostState::Idle))
             || !states().any(changed)
+    }
+}
+
+/// `#8`, `#8 and #9`, `#8, #9 and #10`.
+fn list(ids: &[DeploymentId]) -> String {
+    let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.concat(),
     }
 }

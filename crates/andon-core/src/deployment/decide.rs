@@ -33,6 +33,9 @@ impl Deployment {
             State::Pending { .. } => vec![Fact::Entered { state: Phase::Prepare.running() }],
             State::Running { phase: Phase::Prepare } => self.prepare(plan),
             State::Running { phase: Phase::Wave(wave) } => self.run_wave(now, plan, *wave),
+            State::Running { phase: Phase::Judge { wave, since } } => {
+                self.judge_wave(now, plan, *wave, *since)
+            }
             State::Running { phase: Phase::Switch { step, since } } => {
                 self.run_switch(now, plan, *step, *since)
             }
@@ -64,6 +67,9 @@ impl Deployment {
             }
             (Ask::Pause, State::Baking { since }) => {
                 Some(State::Paused { reason: PauseReason::Manual, at: Phase::Bake { since: *since } })
+            }
+            (Ask::Resume, State::Paused { reason: PauseReason::Undecided { .. }, at }) => {
+                Some(self.beyond(at).running())
             }
             (Ask::Resume, State::Paused { at, .. }) => Some(at.running()),
             (Ask::Abort { .. } | Ask::Supersede { .. }, State::Pending { .. }) => {
@@ -201,12 +207,11 @@ impl Deployment {
         if wave == 0 && !learned && plan.waves.len() > 1 {
             return vec![Fact::Entered { state: State::Paused { reason: PauseReason::NothingLearned, at } }];
         }
-        // The gate between two waves: an analysis of new against old hosts is asked here.
-        vec![Fact::Entered { state: Phase::Wave(wave + 1).running() }]
+        self.after_wave(now, plan, wave)
     }
 
     /// One bad host is not a bad release: it is put back, set aside, and the others go on.
-    fn put_back_one_bad_host(&self, plan: &Plan) -> Option<Fact> {
+    pub(super) fn put_back_one_bad_host(&self, plan: &Plan) -> Option<Fact> {
         let (host, _) = self.hosts.iter().find(|(_, run)| needs_local_revert(run, plan))?;
         self.begin_back(plan, host)
     }
@@ -215,7 +220,7 @@ impl Deployment {
     fn while_paused(&self, now: Time, plan: &Plan, at: &Phase) -> Vec<Fact> {
         let wave = match at {
             Phase::Prepare => return Vec::new(),
-            Phase::Wave(wave) => *wave,
+            Phase::Wave(wave) | Phase::Judge { wave, .. } => *wave,
             Phase::Switch { .. } => 0,
             Phase::Bake { .. } if plan.switch.is_some() => 0,
             Phase::Bake { .. } => plan.waves.len(),

@@ -39,16 +39,20 @@ impl Deployment {
                 (true, format!("{id} {verb} after {after}: {release} serves"), self.next_after_success(&show))
             }
             State::RolledBack { cause } => {
-                let next = vec![show, format!("fix, then: {deploy} --fixes {n}")];
+                let fix = format!("fix, then: {deploy} --fixes {n}");
+                let next = [vec![show, fix], self.start_the_line()].concat();
                 (false, format!("{id} was rolled back after {after}: {cause}"), next)
             }
             State::RollbackFailed { cause, hosts } => {
                 let who = list_hosts(hosts);
-                let next = vec![show, format!("mend {who}, then: {deploy} --fixes {n}")];
+                let mend = format!("mend {who}, then: {deploy} --fixes {n}");
+                let next = [vec![show, mend], self.start_the_line()].concat();
                 (false, format!("{id} could not be put back on {who} after {after}: {cause}"), next)
             }
             State::Failed { cause } => {
-                let next = vec![show, format!("fix, then: {deploy}")];
+                let fixes = self.stops_the_line().map(|_| format!(" --fixes {n}")).unwrap_or_default();
+                let fix = format!("fix, then: {deploy}{fixes}");
+                let next = [vec![show, fix], self.start_the_line()].concat();
                 (false, format!("{id} failed after {after}: {cause}"), next)
             }
             State::Aborted { superseded_by: Some(newer) } => (
@@ -81,8 +85,13 @@ impl Deployment {
         if self.set_aside().next().is_some() { vec![show.to_owned()] } else { Vec::new() }
     }
 
+    /// How the line goes on without a fix, where this deployment has stopped it.
+    fn start_the_line(&self) -> Vec<String> {
+        self.stops_the_line().map(|_| "or: andon line start \"why\"".to_owned()).into_iter().collect()
+    }
+
     /// Final numbers: every host is in exactly one of them.
-    fn state_of_the_world(&self) -> String {
+    pub(crate) fn state_of_the_world(&self) -> String {
         let counts = self.host_counts();
         let mut parts = Vec::new();
         let mut add = |n: u32, what: &str| {
@@ -113,6 +122,9 @@ impl Deployment {
             text.push_str(&format!(". {} is marked bad", self.request.release.id));
         }
         text.push('.');
+        if self.stops_the_line().is_some() {
+            text.push_str(" The line is stopped.");
+        }
         text
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::Standing;
+
 use super::{DeploymentId, DrainProof, HostState, Kind, State};
 use crate::host::Fence;
 use crate::name::{HostName, SiteName};
@@ -136,6 +138,18 @@ pub enum Fact {
         /// Whether its balancers find it up now.
         serving: bool,
         /// What they said: one sentence.
+        why: String,
+    },
+    /// An analysis of new against old hosts came to a verdict on the present stage, or on the release.
+    Judged {
+        /// How it stood.
+        standing: Box<Standing>,
+    },
+    /// A host is unlike the others on its release: it, and not the release, seems to be the trouble. It is put back.
+    Suspected {
+        /// Which host.
+        host: HostName,
+        /// What was seen: one sentence.
         why: String,
     },
     /// A site is on its way out of traffic or back into it.

@@ -3,6 +3,7 @@
 use super::{
     AfterAbort, Ask, Deployment, Doing, Fact, Failure, HostRun, HostState, State, TrafficSight, Way,
 };
+use crate::analysis::Standing;
 use crate::host::{Fence, HostFacts, Outcome, Stage, Token, TokenStatus};
 use crate::name::{HostName, SiteName};
 use crate::person::Person;
@@ -48,6 +49,13 @@ pub enum Input {
         /// Whether it worked; one sentence if not.
         result: Result<(), String>,
     },
+    /// An analysis of new against old hosts was told what was seen, and says how it stands.
+    Judged {
+        /// The beginning of the stage that it is in: [`Deployment::stage_since`] when it was told.
+        stage: Option<Time>,
+        /// How it stands.
+        standing: Box<Standing>,
+    },
     /// A host with an unknown step was asked and answered.
     Found {
         /// Where.
@@ -79,6 +87,7 @@ impl Deployment {
                 _ => Vec::new(),
             },
             Input::SiteDone { site, result } => self.site_done(&site, result),
+            Input::Judged { stage, standing } => self.heard_analysis(stage, &standing),
             Input::Seen { host, sight } => self.seen(now, &host, &sight),
             Input::Found { host, token, facts } => match self.open(&host, &token) {
                 Some((run, doing)) => self.found(&host, run, doing, &facts),

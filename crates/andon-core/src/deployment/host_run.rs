@@ -152,6 +152,10 @@ pub struct HostRun {
     pub share: Option<u8>,
     /// The proof of its last drain.
     pub drain: Option<DrainProof>,
+    /// Since when it serves on the release that it runs; `None` for longer than is known.
+    pub joined: Option<Time>,
+    /// It is unlike the others on its release: what is said against it is not said against the release.
+    pub suspect: bool,
     /// Steps begun so far: the source of fresh tokens.
     pub begun: u32,
     /// Its last failure, kept after it was put back.

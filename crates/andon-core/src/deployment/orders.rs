@@ -103,6 +103,7 @@ impl Deployment {
             State::Running { phase: Phase::Wave(_) } if plan.on_failure != OnFailure::GoOn => {
                 Some(self.progress + rollout.progress_deadline)
             }
+            State::Running { phase: at @ Phase::Judge { .. } } => Some(self.held_back_until(plan, at)),
             State::Running { phase: Phase::Switch { since, .. } } => {
                 plan.switch.as_ref().map(|switch| *since + switch.step_time)
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     CancelReason, Cause, Deployment, Doing, HostState, PauseReason, PendingReason, Phase, State, Way,
 };
+use crate::analysis::Arm;
 use crate::host::Stage;
 use crate::name::HostName;
 use crate::quantity::format_duration;
@@ -26,6 +27,8 @@ impl std::fmt::Display for Cause {
             }
             Cause::NoProgress { after } => write!(f, "no host succeeded for {}", format_duration(*after)),
             Cause::Incomplete { hosts } => write!(f, "{} could not be changed", list_hosts(hosts)),
+            Cause::Analysis { sentence, .. } => f.write_str(sentence),
+            Cause::Undecided { sentence } => write!(f, "nothing was proven: {sentence}"),
             Cause::Asked { by: Some(by) } => write!(f, "{by} asked for it"),
             Cause::Asked { by: None } => f.write_str("it was asked for"),
         }
@@ -47,6 +50,7 @@ impl std::fmt::Display for PauseReason {
             PauseReason::NothingLearned => {
                 f.write_str("no host of the first wave could be reached: nothing is known about the release")
             }
+            PauseReason::Undecided { sentence } => f.write_str(sentence),
         }
     }
 }
@@ -131,11 +135,31 @@ impl Deployment {
                 ));
                 Some(format!("watching all hosts for {left} more, then it is good"))
             }
+            State::Running { phase: at @ Phase::Judge { since, .. } } if !self.busy() => {
+                Some(self.waiting_for_verdict(now, at, *since))
+            }
             State::Running { .. } | State::Aborting { .. } | State::RollingBack { .. } => {
                 on_hosts().or_else(|| Some("deciding".to_owned()))
             }
             _ => None,
         }
+    }
+
+    fn waiting_for_verdict(&self, now: Time, at: &Phase, since: Time) -> String {
+        let compared = self.compared(now);
+        let of =
+            |arm| u32::try_from(compared.values().filter(|at| at.arm == arm).count()).unwrap_or(u32::MAX);
+        let (new, old) = (hosts(of(Arm::Canary)), hosts(of(Arm::Control)));
+        let span = format_duration(Duration::from_secs(now.since(since).as_secs()));
+        let held = self.plan.as_ref().map(|plan| self.held_back_until(plan, at)).filter(|until| *until > now);
+        let held = held.map(|until| {
+            let left = format_duration(Duration::from_secs(until.since(now).as_secs() + 1));
+            format!("; the last hosts stay as they are for {left} more")
+        });
+        format!(
+            "comparing {new} on the new release with {old} on the old one for {span}{}",
+            held.unwrap_or_default()
+        )
     }
 
     fn waiting_for_host(&self, now: Time, host: &HostName, state: &HostState, since: Time) -> String {
@@ -158,6 +182,7 @@ impl Deployment {
         let phase = |phase: &Phase| match phase {
             Phase::Prepare => "preparing all hosts".to_owned(),
             Phase::Wave(n) => format!("wave {} of {waves}", (n + 1).min(waves)),
+            Phase::Judge { wave, .. } => format!("judging wave {} of {waves}", (wave + 1).min(waves)),
             Phase::Switch { step, .. } => {
                 let switch = self.plan.as_ref().and_then(|plan| plan.switch.as_ref());
                 let steps = switch.filter(|switch| !switch.from_hosts.is_empty()).map(|switch| &switch.steps);

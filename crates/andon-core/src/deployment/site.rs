@@ -58,7 +58,7 @@ impl Deployment {
             None | Some(SiteState::In) if !waiting.is_empty() => {
                 self.refuse_leaving(now, plan, wave, planned).unwrap_or_else(|| enters(SiteState::Leaving))
             }
-            None | Some(SiteState::In) => vec![Fact::Entered { state: Phase::Wave(wave + 1).running() }],
+            None | Some(SiteState::In) => self.after_wave(now, plan, wave),
             Some(SiteState::Leaving) if site.out.is_none() => enters(SiteState::Out),
             Some(SiteState::Returning) if site.back.is_none() => enters(SiteState::In),
             Some(SiteState::Leaving | SiteState::Returning) => Vec::new(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DeploymentId;
 use crate::host::Stage;
-use crate::name::{HostName, SiteName};
+use crate::name::{HostName, MetricName, SiteName};
 use crate::person::Person;
 use crate::time::Time;
 
@@ -95,6 +95,13 @@ pub enum Phase {
     Prepare,
     /// The hosts of this wave change. Counted from 0; wave 0 is the canary.
     Wave(usize),
+    /// The hosts of this wave have changed: new hosts are compared with old ones before the next wave begins.
+    Judge {
+        /// Which wave, counted from 0.
+        wave: usize,
+        /// Since when.
+        since: Time,
+    },
     /// Traffic moves from one set of hosts to the other.
     Switch {
         /// Which share of it has moved, counted from 0.
@@ -114,7 +121,9 @@ impl Phase {
     pub fn running(&self) -> State {
         match self {
             Phase::Bake { since } => State::Baking { since: *since },
-            Phase::Prepare | Phase::Wave(_) | Phase::Switch { .. } => State::Running { phase: self.clone() },
+            Phase::Prepare | Phase::Wave(_) | Phase::Judge { .. } | Phase::Switch { .. } => {
+                State::Running { phase: self.clone() }
+            }
         }
     }
 }
@@ -157,6 +166,11 @@ pub enum PauseReason {
     },
     /// The first wave ended without a single host that succeeded: nothing is known about the release.
     NothingLearned,
+    /// The analysis of a stage ended without knowing, and the line leaves that to a person.
+    Undecided {
+        /// What it could see: one sentence.
+        sentence: String,
+    },
 }
 
 /// What follows an abort.
@@ -221,6 +235,18 @@ pub enum Cause {
     Incomplete {
         /// Which.
         hosts: Vec<HostName>,
+    },
+    /// The analysis saw that the release hurts.
+    Analysis {
+        /// What it saw: one sentence.
+        sentence: String,
+        /// The metrics that it names.
+        metrics: Vec<MetricName>,
+    },
+    /// The analysis ended without knowing, and the line puts a release back then.
+    Undecided {
+        /// What it could see: one sentence.
+        sentence: String,
     },
     /// A person asked for it.
     Asked {
@@ -299,9 +325,16 @@ impl State {
     }
 }
 
+impl PauseReason {
+    /// Whether a person wanted it, so that nobody needs to be told.
+    pub fn is_a_persons_wish(&self) -> bool {
+        matches!(self, PauseReason::Manual)
+    }
+}
+
 impl Cause {
     /// Whether it speaks against the release, as opposed to a person's wish.
     pub fn blames_the_release(&self) -> bool {
-        !matches!(self, Cause::Asked { .. } | Cause::Incomplete { .. })
+        !matches!(self, Cause::Asked { .. } | Cause::Incomplete { .. } | Cause::Undecided { .. })
     }
 }

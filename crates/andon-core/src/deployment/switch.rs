@@ -4,6 +4,7 @@
 //! step is over when every balancer was seen to give every host its share. The way back is a single step, and needs
 //! no host to be changed: the other set still runs what it ran.
 
+use super::judging::Gate;
 use super::traffic::{HELD, TrafficSight, broken, holds, never_up};
 use super::{AfterAbort, Cause, Deployment, Fact, HostRun, HostState, PauseReason, Phase, State};
 use crate::balance::{FailureKind, ServerState};
@@ -45,7 +46,7 @@ impl Deployment {
     fn shares(&self, switch: &Switch) -> Option<Shares> {
         match &self.state {
             State::Running { phase } | State::Paused { at: phase, .. } => match phase {
-                Phase::Prepare | Phase::Wave(_) => None,
+                Phase::Prepare | Phase::Wave(_) | Phase::Judge { .. } => None,
                 Phase::Switch { step, .. } => {
                     let to = switch.steps.get(*step).copied().unwrap_or(100).min(100);
                     Some(if switch.from_hosts.is_empty() { AFTER } else { Shares { to, from: 100 - to } })
@@ -149,8 +150,14 @@ impl Deployment {
         };
         if shares != AFTER {
             let next = Phase::Switch { step: step + 1, since: now };
-            let due = now.since(since) >= switch.step_time;
-            return due.then(|| Fact::Entered { state: next.running() }).into_iter().collect();
+            if now.since(since) < switch.step_time {
+                return Vec::new();
+            }
+            return match self.gate(now, plan, &Phase::Switch { step, since }) {
+                Gate::Open => vec![Fact::Entered { state: next.running() }],
+                Gate::Shut => Vec::new(),
+                Gate::Ends(state) => vec![Fact::Entered { state }],
+            };
         }
         let arrived = switch.to_hosts.iter().filter(|host| self.is(host, &HostState::Ready));
         let left = switch.from_hosts.iter().filter(|host| self.is(host, &HostState::Pending));

@@ -402,6 +402,8 @@ fn name(text: &str) -> HostName {
     HostName::new(text).unwrap()
 }
 
+mod judging;
+mod line;
 mod site;
 mod stories;
 mod switch;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AfterAbort, Cause, Deployment, Fact, Failure, HostState, PauseReason, State, count};
+use super::{AfterAbort, Cause, Deployment, Fact, Failure, HostState, PauseReason, Phase, State, count};
 use crate::host::Stage;
 use crate::name::HostName;
 use crate::plan::{OnFailure, Plan};
@@ -19,13 +19,16 @@ impl Deployment {
         }
         let failures: Vec<(&HostName, &Failure)> =
             self.hosts.iter().filter_map(|(host, run)| Some((host, run.failure.as_ref()?))).collect();
-        let canary = failures.iter().find(|(host, _)| wave == 0 && self.wave_of(host) == Some(0));
+        // What speaks against one host alone is counted, and is no sign of a bad release.
+        let alike = |host: &HostName| self.hosts.get(host).is_some_and(|run| !run.suspect);
+        let canary =
+            failures.iter().find(|(host, _)| wave == 0 && alike(host) && self.wave_of(host) == Some(0));
         if let Some((host, failure)) = canary {
             let (host, stage, reason) = ((*host).clone(), failure.stage, failure.reason.clone());
             return Some(Cause::Canary { host, stage, reason });
         }
         let mut by_stage: BTreeMap<Stage, Vec<(&HostName, &Failure)>> = BTreeMap::new();
-        for (host, failure) in &failures {
+        for (host, failure) in failures.iter().filter(|(host, _)| alike(host)) {
             by_stage.entry(failure.stage).or_default().push((host, failure));
         }
         let correlated = by_stage.iter().find(|(_, hosts)| count(hosts.iter()) >= plan.correlated_failures);
@@ -43,16 +46,22 @@ impl Deployment {
     pub(super) fn stop_on_verdict(&self, now: Time, plan: &Plan, wave: usize) -> Option<Vec<Fact>> {
         let stalled = || {
             let deadline = plan.service.rollout.progress_deadline;
-            let running = matches!(self.state, State::Running { .. }) && plan.on_failure != OnFailure::GoOn;
+            let working =
+                matches!(&self.state, State::Running { phase } if !matches!(phase, Phase::Judge { .. }));
+            let running = working && plan.on_failure != OnFailure::GoOn;
             (running && now.since(self.progress) >= deadline).then_some(Cause::NoProgress { after: deadline })
         };
-        let cause = self.verdict(plan, wave).or_else(stalled)?;
+        let cause = self.condemned().or_else(|| self.verdict(plan, wave)).or_else(stalled)?;
+        Some(vec![Fact::Entered { state: self.put_back_for(plan, cause) }])
+    }
+
+    /// The state that puts the release back, or stops it where there is nothing to put back.
+    pub(super) fn put_back_for(&self, plan: &Plan, cause: Cause) -> State {
         let nothing_touched = self.touched().next().is_none();
-        let state = match plan.on_failure {
+        match plan.on_failure {
             OnFailure::RollBack if !nothing_touched => State::RollingBack { cause },
             _ => State::Aborting { then: AfterAbort::Fail { cause } },
-        };
-        Some(vec![Fact::Entered { state }])
+        }
     }
 
     /// Why the run must pause for unreachable hosts, apart from failed ones.

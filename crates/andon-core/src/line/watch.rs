@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{Metric, Policy};
+use crate::analysis::{Measure, Metric, Policy, Spec};
 
 /// What a service's releases are judged by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,9 +19,41 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Whether there is anything to look at.
+    /// Whether it watches nothing at all.
     pub fn is_empty(&self) -> bool {
         self.metrics.is_empty() && !self.vitals
+    }
+
+    /// Whether its numbers can let a release pass: at least one counts something. Where none does, restarts and the like
+    /// can still fail a release, and waves follow each other as without an analysis.
+    pub fn can_pass(&self) -> bool {
+        self.metrics.iter().any(|watched| watched.metric.measure == Measure::Rate)
+    }
+
+    /// What follows when the window is over and nothing is known: what the line says, else a person decides where a
+    /// number is watched that the line itself calls critical.
+    pub fn inconclusive(&self) -> Policy {
+        let own = |watched: &Watched| !matches!(watched.source, Source::Errors | Source::Latency { .. });
+        let critical = self.metrics.iter().any(|watched| watched.metric.critical && own(watched));
+        self.rules.inconclusive.unwrap_or(if critical { Policy::Hold } else { Policy::Proceed })
+    }
+
+    /// The rules of an analysis of so many hosts.
+    pub fn spec(&self, hosts: usize) -> Spec {
+        const SMALL: usize = 100;
+        let tick = Duration::from_secs(if hosts <= SMALL { 2 } else { 5 });
+        Spec {
+            tick: self.rules.tick.unwrap_or(tick),
+            warmup: self.rules.warmup,
+            observe: self.rules.observe,
+            window: self.rules.window,
+            extensions: self.rules.extensions,
+            inconclusive: self.inconclusive(),
+            no_data: self.rules.no_data,
+            // Calibrated: a nominal 0.005 puts about one harmless release in 1,000 back.
+            alpha: (5.0 / f64::from(self.rules.false_alarm_in.max(1))).min(0.05),
+            ..Spec::new(self.metrics.iter().map(|watched| watched.metric.clone()).collect())
+        }
     }
 }
 
@@ -111,8 +143,8 @@ pub struct WatchRules {
     pub window: Duration,
     /// How often the window is extended.
     pub extensions: u32,
-    /// What follows when the window is over and nothing is known.
-    pub inconclusive: Policy,
+    /// What follows when the window is over and nothing is known; `None`: see [`Watch::inconclusive`].
+    pub inconclusive: Option<Policy>,
     /// What follows when nothing could be seen.
     pub no_data: Policy,
     /// How long a few hosts stay on the old release after all others have changed; none for zero.
@@ -129,7 +161,7 @@ impl Default for WatchRules {
             observe: Duration::from_secs(120),
             window: Duration::from_secs(15 * 60),
             extensions: 0,
-            inconclusive: Policy::Proceed,
+            inconclusive: None,
             no_data: Policy::Hold,
             holdback: Duration::from_secs(600),
         }

@@ -152,7 +152,7 @@ pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, R
         Kind::Deploy if rollout.auto_rollback && (back_to.is_some() || has_live_set) => OnFailure::RollBack,
         Kind::Deploy => OnFailure::Stop,
     };
-    Ok(Plan {
+    let plan = Plan {
         scope: (*scope).clone(),
         kind: *kind,
         release: (*release).clone(),
@@ -173,7 +173,29 @@ pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, R
         correlated_failures: rollout.correlated_failures.max(1),
         on_failure,
         bake,
-    })
+        holdback: 0,
+    };
+    Ok(hold_back(plan))
+}
+
+/// Where the release is judged, a few hosts of a large last wave stay on the old release until all others have changed
+/// and were compared with them.
+fn hold_back(mut plan: Plan) -> Plan {
+    const SHARE: Share = Share::Percent(2);
+    let wanted = plan.watch().is_some_and(|watch| watch.can_pass() && watch.rules.holdback > Duration::ZERO);
+    let host_by_host = plan.sites.is_empty() && plan.switch.is_none();
+    let all = u32::try_from(plan.changing()).unwrap_or(u32::MAX);
+    if let Some(last) = plan.waves.last_mut()
+        && wanted
+        && host_by_host
+        && last.len() > 1
+    {
+        let size = SHARE.floor_of(all).max(1);
+        let kept = last.split_off(last.len().saturating_sub(size as usize).max(1));
+        plan.holdback = u32::try_from(kept.len()).unwrap_or(u32::MAX);
+        plan.waves.push(kept);
+    }
+    plan
 }
 
 /// An absolute number is taken as it is; a share is at least one host.

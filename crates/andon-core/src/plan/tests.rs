@@ -115,6 +115,7 @@ impl Fleet {
             blue_green: None,
             rollout: Rollout { bake: Duration::ZERO, ..Rollout::default() },
             watch: None,
+            tell: None,
         };
         let observed = hosts
             .iter()

@@ -113,6 +113,12 @@ pub(crate) const SERVICE: Constructor = Constructor {
         },
         watch::WATCH,
         watch::JUDGE,
+        Parameter {
+            name: "tell",
+            kind: Kind::Made(&[Sort::Tell]),
+            default: Default::Absent,
+            doc: "Who is told when something needs people. Services may share one: `team = tell(...)`.",
+        },
     ],
     build,
 };
@@ -132,6 +138,10 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         Some(Thing::Rollout(rollout)) => rollout.clone(),
         _ => Rollout::default(),
     };
+    let tell = match call.made("tell").map(|made| &made.thing) {
+        Some(Thing::Tell(tell)) => Some(tell.clone()),
+        _ => None,
+    };
     let blue_green = traffic::blue_green(call, run, environments.as_ref(), &rollout);
     let watch = watch::watch(call);
     let Thing::Release(release) = &call.made("release")?.thing else { return None };
@@ -149,6 +159,7 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         blue_green,
         rollout,
         watch,
+        tell,
     };
     call.notebook.charge(weight(&service));
     if call.notebook.is_overweight() {

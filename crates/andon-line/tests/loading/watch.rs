@@ -83,7 +83,7 @@ fn the_rules_of_the_schema_are_those_of_the_core() {
         observe: Duration::from_secs(60),
         window: Duration::from_secs(300),
         extensions: 2,
-        inconclusive: Policy::RollBack,
+        inconclusive: Some(Policy::RollBack),
         no_data: Policy::Proceed,
         holdback: Duration::ZERO,
     };

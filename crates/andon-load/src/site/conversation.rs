@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::Site;
+use super::behaviour::Conduct;
 use super::page::page;
 use crate::content;
 use crate::message::{self, Framing, Head};
@@ -21,11 +22,13 @@ const PATIENCE: Duration = Duration::from_secs(75);
 const MAX_DELAY: Duration = Duration::from_secs(60);
 
 const OK: &str = "200 OK";
+const FAILED: &str = "500 Internal Server Error";
 const TEXT: &str = "text/plain";
 
 pub(super) struct Conversation<'a> {
     stream: BufReader<TcpStream>,
     site: &'a Site,
+    conduct: &'a Conduct,
     /// Becomes true when the application is to end.
     ending: watch::Receiver<bool>,
 }
@@ -35,20 +38,27 @@ struct Answer {
     status: &'static str,
     kind: &'static str,
     body: Vec<u8>,
-    /// How long the answer takes.
+    /// How long the answer takes once it has begun to be made.
     delay: Duration,
+    /// How long it takes before.
+    work: Duration,
 }
 
 impl Answer {
     fn new(status: &'static str, kind: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, kind, body: body.into(), delay: Duration::ZERO }
+        Self { status, kind, body: body.into(), delay: Duration::ZERO, work: Duration::ZERO }
     }
 }
 
 impl<'a> Conversation<'a> {
-    pub(super) fn new(stream: TcpStream, site: &'a Site, ending: watch::Receiver<bool>) -> io::Result<Self> {
+    pub(super) fn new(
+        stream: TcpStream,
+        site: &'a Site,
+        conduct: &'a Conduct,
+        ending: watch::Receiver<bool>,
+    ) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::new(stream), site, ending })
+        Ok(Self { stream: BufReader::new(stream), site, conduct, ending })
     }
 
     /// Answers until either side has had enough.
@@ -69,7 +79,7 @@ impl<'a> Conversation<'a> {
             }
             let body = timeout(PATIENCE, message::body(&mut self.stream, framing, head.bytes)).await;
             let Ok(body) = body else { return Ok(()) };
-            let answer = answer(&head, &body?, self.site);
+            let answer = answer(&head, &body?, self.site, self.conduct);
             let closes = head.closes() || *self.ending.borrow();
             self.send(&head, answer, closes).await.map_err(broken)?;
             if closes {
@@ -80,7 +90,10 @@ impl<'a> Conversation<'a> {
 
     /// A slow answer says nothing for half of its time, and falls silent in the middle for the other half.
     async fn send(&mut self, request: &Head, answer: Answer, closes: bool) -> io::Result<()> {
-        let Answer { status, kind, body, delay } = answer;
+        let Answer { status, kind, body, delay, work } = answer;
+        if !work.is_zero() {
+            sleep(work).await;
+        }
         let Site { port, release, .. } = self.site;
         // The length of a slow answer is not known in advance, as it is in life; the old protocol has no chunks.
         let chunked = !delay.is_zero() && request.first.ends_with("HTTP/1.1");
@@ -125,7 +138,7 @@ fn append(message: &mut Vec<u8>, part: &[u8], chunked: bool) {
     }
 }
 
-fn answer(head: &Head, body: &[u8], site: &Site) -> Answer {
+fn answer(head: &Head, body: &[u8], site: &Site, conduct: &Conduct) -> Answer {
     let mut words = head.first.split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -136,7 +149,12 @@ fn answer(head: &Head, body: &[u8], site: &Site) -> Answer {
             let asked = |name| parameter(query, name).unwrap_or_default();
             let bytes = usize::try_from(asked("bytes")).unwrap_or(usize::MAX);
             let delay = Duration::from_millis(asked("ms")).min(MAX_DELAY);
-            Answer { delay, ..Answer::new(OK, TEXT, content::text(asked("number"), bytes)) }
+            let fare = conduct.page(asked("number"));
+            let answer = match fare.fails {
+                true => Answer::new(FAILED, TEXT, "This went wrong.\n"),
+                false => Answer { delay, ..Answer::new(OK, TEXT, content::text(asked("number"), bytes)) },
+            };
+            Answer { work: fare.cost, ..answer }
         }
         ("GET" | "HEAD", path) => match page(&site.pages, path) {
             Some(body) => Answer::new(OK, "text/html", body),

@@ -121,6 +121,10 @@ impl Controller {
                 self.cancel(deployment.clone(), CancelReason::Refused { why }).await?;
                 continue;
             }
+            if let Err(problem) = self.check_line(&wish).await {
+                self.refuse(&deployment, problem).await?;
+                continue;
+            }
             if let Lock::Owned { deployment: owner, since } = &scope.value.lock {
                 let (owner, since) = (*owner, *since);
                 if owner > deployment.value.id {
@@ -143,6 +147,7 @@ impl Controller {
                     self.cancel(deployment.clone(), CancelReason::Refused { why }).await?;
                     return Err(Problem::Refused(refusal));
                 }
+                Err(problem @ Problem::Stopped { .. }) => self.refuse(&deployment, problem).await?,
                 Err(Problem::NotNow(_)) if began.elapsed() < PATIENCE => {}
                 Err(Problem::NotNow(why)) => {
                     self.cancel(deployment.clone(), CancelReason::Refused { why }).await?;
@@ -150,6 +155,14 @@ impl Controller {
                 Err(problem) => return Err(problem),
             }
         }
+    }
+
+    /// Ends one that waited when the line was stopped. Any other problem is passed on.
+    async fn refuse(&self, deployment: &Versioned<Deployment>, problem: Problem) -> Result<(), Problem> {
+        let Problem::Stopped { stops, .. } = &problem else { return Err(problem) };
+        let by = stops.first().map(|stop| format!(" by {}: {}", stop.by, stop.reason)).unwrap_or_default();
+        let why = format!("the line was stopped while this one waited,{by}");
+        self.cancel(deployment.clone(), CancelReason::Refused { why }).await
     }
 
     /// Passes the progress of a deployment that waited on to whoever has watched it wait.
@@ -203,22 +216,13 @@ impl Controller {
         Ok(())
     }
 
-    /// Records facts that may end a deployment, with what that means for its scope.
+    /// Records facts that may end a deployment, with what that means for its scope and the line.
     async fn end(
         &self,
         deployment: &mut Versioned<Deployment>,
         now: Time,
         facts: &[Fact],
     ) -> Result<(), Problem> {
-        let mut moved = deployment.value.clone();
-        for fact in facts {
-            moved.apply(now, fact);
-        }
-        let mut scope = self.records.scope(&moved.request.scope).await?;
-        let consequences = moved.consequences(&scope.value);
-        Ok(self
-            .records
-            .commit(now, &self.me.name, deployment, facts, Some((&mut scope, &consequences)))
-            .await?)
+        Ok(self.records.commit_end(now, &self.me.name, deployment, facts).await?)
     }
 }

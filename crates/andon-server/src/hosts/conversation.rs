@@ -214,9 +214,10 @@ async fn deliver_all(from: &mut (impl AsyncRead + Unpin), inboxes: &Mutex<Inboxe
         let inbox = {
             let mut inboxes = lock(inboxes);
             match &message {
-                FromHost::Facts { id, .. } | FromHost::Balanced { id, .. } | FromHost::Sockets { id, .. } => {
-                    inboxes.questions.remove(id)
-                }
+                FromHost::Facts { id, .. }
+                | FromHost::Balanced { id, .. }
+                | FromHost::Sockets { id, .. }
+                | FromHost::Vitals { id, .. } => inboxes.questions.remove(id),
                 FromHost::Artifact { id, .. } => inboxes.questions.get(id).cloned(),
                 FromHost::Accepted { token } | FromHost::Output { token, .. } => {
                     inboxes.steps.get(token).cloned()

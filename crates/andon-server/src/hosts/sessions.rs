@@ -11,6 +11,7 @@ use andon_core::balance::{BalancerFailure, FailureKind, Pool, PoolSight, Sockets
 use andon_core::host::{Authority, HostFacts, Outcome, Placement, Step, Token, TokenStatus};
 use andon_core::line::{Host, Transport};
 use andon_core::name::HostName;
+use andon_core::vitals::HostVitals;
 use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio::process::Command;
@@ -267,6 +268,23 @@ impl Hosts for AgentHosts {
             }
         };
         in_time(PATIENCE, ask).await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    async fn vitals(&self, host: &Host, placement: &Placement) -> Result<HostVitals, HostError> {
+        let ask = async {
+            let talk = self.conversation(host).await?;
+            let placement = Box::new(self.placed(host, placement));
+            let (_, mut answers) = talk.ask(|id| ToHost::Vitals { id, placement }).await?;
+            match answers.next().await? {
+                FromHost::Vitals { vitals, .. } => Ok(*vitals),
+                _ => Err(HostError::Lost("its agent answered something else".to_owned())),
+            }
+        };
+        let answer = in_time(PATIENCE, ask).await;
+        if matches!(answer, Err(HostError::Lost(_))) {
+            self.hang_up(host);
+        }
+        answer
     }
 
     async fn kill(&self, host: &Host, placement: &Placement, token: &Token) -> Result<(), HostError> {

@@ -7,6 +7,7 @@ mod charge;
 mod fleet;
 mod killed;
 mod ledger;
+mod line;
 mod lost;
 mod numbers;
 mod queue;

@@ -71,6 +71,7 @@ pub(crate) fn service(hosts: &[Host], rollout: &Rollout) -> Service {
         blue_green: None,
         rollout: rollout.clone(),
         watch: None,
+        tell: None,
     }
 }
 

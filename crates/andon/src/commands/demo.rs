@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{Done, deploy, say, status};
 use crate::args::{Common, Exceptions, ScopeArgs};
-use crate::context::{Context, width};
+use crate::context::{Context, me, width};
 use crate::failure::Failure;
 use crate::follow::{self, Watched};
 use crate::paint::Paint;
@@ -168,6 +168,10 @@ impl Play<'_> {
                 return Ok(exit::NOT_WELL);
             }
             self.narrator.after(&deployment);
+            if number < ACTS.len() && deployment.stops_the_line().is_some() {
+                self.narrator.tell("Somebody has looked at it, and starts the line for the next act.");
+                context.controller.start_line(me(), "the next act".to_owned()).await?;
+            }
         }
         if !self.fleet.common.json {
             self.narrator.tell("");

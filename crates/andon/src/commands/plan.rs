@@ -15,16 +15,21 @@ use crate::args::{Common, Exceptions, ScopeArgs};
 use crate::commands::deploy::wish;
 use crate::context::Context;
 use crate::paint::Paint;
-use crate::{exit, when};
+use crate::{cord, exit, when};
 
 pub(crate) async fn plan(common: &Common, scope: &ScopeArgs, exceptions: Exceptions) -> Done {
     let context = Context::open(common).await?;
     let wish = wish(&context, scope, None, exceptions).await?;
     let plan = context.controller.plan(&wish).await?;
+    let line = context.controller.records().cord().await?.value;
     if common.json {
         say(&to_json(&plan).to_string());
     } else {
         say(&to_text(&plan, Paint::stdout()));
+        if line.admits(wish.kind, wish.fixes).is_err() {
+            let stopped = cord::stopped(line.stops(), andon_server::clock::now());
+            say(&format!("It would be refused now: {stopped}."));
+        }
     }
     Ok(exit::OK)
 }

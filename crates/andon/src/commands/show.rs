@@ -190,6 +190,8 @@ fn tell(fact: &Fact) -> String {
                 format!("users could not be brought back to {site}: {}", legible(why))
             }
         },
+        Fact::Judged { standing } => format!("{}: {}", standing.title(), legible(&standing.sentence)),
+        Fact::Suspected { host, why } => format!("{host} is unlike the others: {}", legible(why)),
         Fact::Serving { host, serving, why } => {
             let what = if *serving { "serves again" } else { "does not serve any more" };
             format!("{host} {what}: {}", legible(why))
@@ -225,6 +227,9 @@ fn tell_state(state: &State) -> String {
     match state {
         State::Running { phase: Phase::Prepare } => "the release goes to all hosts".to_owned(),
         State::Running { phase: Phase::Wave(n) } => format!("wave {}", n + 1),
+        State::Running { phase: Phase::Judge { wave, .. } } => {
+            format!("new hosts are compared with old ones after wave {}", wave + 1)
+        }
         State::Running { phase: Phase::Switch { .. } } => "traffic begins to move to the new set".to_owned(),
         State::Baking { .. } => "all waves are done; all hosts are watched".to_owned(),
         State::Paused { reason, .. } => {

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::screen::legible;
 use crate::standing::{self, owners};
-use crate::{exit, when};
+use crate::{cord, exit, when};
 
 /// How far back the newest deployment of a scope is looked for.
 const RECENT: usize = 500;
@@ -39,11 +39,17 @@ async fn ledger(common: &Common) -> Done {
     let controller = open_ledger(common).await?;
     let scopes = controller.records().scopes().await?;
     let recent = controller.records().history(None, RECENT).await?;
+    let line = controller.records().cord().await?.value;
     let (paint, now) = (Paint::stdout(), clock::now());
     if common.json {
         let rows: Vec<Value> = scopes.iter().map(|(name, scope)| scope_json(name, scope, &recent)).collect();
         say(&Value::Array(rows).to_string());
         return Ok(exit::OK);
+    }
+    let sign = if line.is_stopped() { paint.cross() } else { paint.tick() };
+    say(&format!("{sign} {}", cord::sentence(&line, now)));
+    if line.is_stopped() {
+        say(&format!("  next  {}", cord::next(line.stops(), None)));
     }
     if scopes.is_empty() {
         say(

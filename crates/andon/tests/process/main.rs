@@ -12,6 +12,7 @@ mod happy;
 mod hosts;
 mod interruptions;
 mod ledger;
+mod line;
 mod lines;
 mod names;
 mod proxy;

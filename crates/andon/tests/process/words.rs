@@ -2,9 +2,9 @@
 
 use crate::project::Project;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "init", "check", "plan", "deploy", "rollback", "status", "traffic", "sweep", "history", "show", "pause",
-    "resume", "abort", "run", "test", "proxy", "demo", "ledger", "explain", "help",
+    "resume", "abort", "run", "test", "proxy", "demo", "ledger", "explain", "help", "line",
 ];
 
 #[test]

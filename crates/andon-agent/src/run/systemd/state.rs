@@ -6,7 +6,7 @@ use andon_core::host::InstanceState;
 
 /// The properties that are asked for.
 pub(crate) const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,UnitFileState,ExecMainStatus,\
-    ExecMainStartTimestampMonotonic";
+    ExecMainStartTimestampMonotonic,ControlGroup,MemoryMax,InvocationID";
 
 /// So many restarts make a crash loop, while the last of them is recent.
 const CRASH_LOOP: u32 = 3;
@@ -35,6 +35,12 @@ pub(crate) struct UnitState {
     pub(crate) status: i32,
     /// When its main process started, in microseconds since boot.
     pub(crate) started: u64,
+    /// Its cgroup below their root, while it has one.
+    pub(crate) cgroup: Option<String>,
+    /// The most memory that it may have, in bytes.
+    pub(crate) memory_max: Option<u64>,
+    /// Changes with every start.
+    pub(crate) invocation: String,
 }
 
 impl UnitState {
@@ -52,6 +58,10 @@ impl UnitState {
             enabled: text("UnitFileState") == "enabled",
             status: text("ExecMainStatus").parse().unwrap_or(0),
             started: text("ExecMainStartTimestampMonotonic").parse().unwrap_or(0),
+            cgroup: Some(text("ControlGroup")).filter(|path| !path.is_empty()),
+            // Without a limit it is `infinity`, or the largest number.
+            memory_max: text("MemoryMax").parse().ok().filter(|most| *most < u64::MAX),
+            invocation: text("InvocationID"),
         }
     }
 

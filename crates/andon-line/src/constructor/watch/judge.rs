@@ -45,12 +45,13 @@ pub(crate) const JUDGE: Constructor = Constructor {
         parameter("observe", UP_TO_A_DAY, "\"2m\"", "The shortest time of comparing before a stage passes."),
         parameter("window", UP_TO_A_DAY, "\"15m\"", "The longest time of a stage without a verdict."),
         parameter("extensions", Kind::Number { min: 0, max: 10 }, "0", "How often the window is extended."),
-        parameter(
-            "inconclusive",
-            POLICY,
-            "\"proceed\"",
-            "What follows when the window is over and nothing is known.",
-        ),
+        Parameter {
+            name: "inconclusive",
+            kind: POLICY,
+            default: Default::Absent,
+            doc: "What follows when the window is over and nothing is known. Otherwise \"hold\" where a number of your own is \
+                  critical, and \"proceed\" elsewhere.",
+        },
         parameter("no_data", POLICY, "\"hold\"", "What follows when nothing could be seen at all."),
         parameter(
             "holdback",
@@ -93,7 +94,7 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         observe: observe?,
         window: window?,
         extensions: count("extensions")?,
-        inconclusive: policy(call, "inconclusive")?,
+        inconclusive: policy(call, "inconclusive"),
         no_data: policy(call, "no_data")?,
         holdback: call.span("holdback")?,
     }))

@@ -144,6 +144,7 @@ impl Narrator {
         );
         for text in [
             format!("export ANDON_LINE={}", line.display()),
+            format!("{program} line"),
             format!("{program} history"),
             format!("{program} show 3"),
             format!("{program} show 3 --log web1"),

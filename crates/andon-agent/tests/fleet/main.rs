@@ -32,6 +32,8 @@ macro_rules! named {
     ($($function:ident),* $(,)?) => { &[$((stringify!($function), $function)),*] };
 }
 
+mod vitals;
+
 /// What happens on the machine. Never here: units are written and started.
 const SCENES: &[(&str, fn())] = named![
     an_instance_per_port_runs_the_release_and_the_next_one,
@@ -44,11 +46,15 @@ const SCENES: &[(&str, fn())] = named![
     a_process_that_ignores_term_is_killed_after_its_time,
 ];
 
+fn scenes() -> impl Iterator<Item = &'static (&'static str, fn())> {
+    SCENES.iter().chain(vitals::SCENES)
+}
+
 #[test]
 #[ignore = "fleet: needs root; run by `cargo xtask test`"]
 fn units_run_on_a_real_machine() {
     if let Ok(wanted) = std::env::var(SCENE) {
-        let (_, play) = SCENES.iter().find(|(name, _)| *name == wanted).unwrap();
+        let (_, play) = scenes().find(|(name, _)| *name == wanted).unwrap();
         return play();
     }
     let fleet = andon_testbed::Fleet::boot(1).unwrap();
@@ -59,8 +65,7 @@ fn units_run_on_a_real_machine() {
     let own = File::open(std::env::current_exe().unwrap()).unwrap();
     let sent = ssh("cat > /tmp/units && chmod +x /tmp/units", own.into());
     assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
-    let played: Vec<(&str, Output)> = SCENES
-        .iter()
+    let played: Vec<(&str, Output)> = scenes()
         .map(|(name, _)| {
             let this = "/tmp/units --ignored --exact units_run_on_a_real_machine";
             (*name, ssh(&format!("sudo {SCENE}={name} {this} 2>&1"), Stdio::null()))

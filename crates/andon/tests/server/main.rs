@@ -1,0 +1,15 @@
+//! The server as programs meet it: the real one, over real HTTP, killed and started again.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests: also the parts that several tests share")]
+
+mod comparison;
+mod site;
+
+mod argo;
+mod evaluations;
+mod flagger;
+mod hostile;
+mod killed;
+mod process;
+mod prometheus;
+mod replay;
