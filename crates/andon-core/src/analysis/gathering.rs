@@ -176,16 +176,12 @@ impl Gathering {
 }
 
 impl Column {
-    fn reading(
-        &self,
-        threshold: Option<SlowBound>,
-        added: Option<&Counters>,
-        heard: &HostLook,
-    ) -> Reading {
+    fn reading(&self, threshold: Option<SlowBound>, added: Option<&Counters>, heard: &HostLook) -> Reading {
         let level = |value: Option<f64>| value.map_or(Reading::Missing, Reading::Level);
         match self {
-            Column::Errors => added.map_or(Reading::Missing, |added| {
-                Reading::Count { events: added.failed(), of: added.tried() }
+            Column::Errors => added.map_or(Reading::Missing, |added| Reading::Count {
+                events: added.failed(),
+                of: added.tried(),
             }),
             Column::Slow { .. } => match (added.and_then(|added| added.latency.as_ref()), threshold) {
                 (Some(times), Some(bound)) => bound.reading(times),
