@@ -18,7 +18,7 @@ use rustix::fs::{FlockOperation, flock};
 
 pub use excluded::Excluded;
 pub use row::Row;
-pub use sampler::{Sampled, Sampler};
+pub use sampler::{ERRORS, PERIOD, Sampled, Sampler};
 
 use crate::frames::{Frames, push_frame};
 

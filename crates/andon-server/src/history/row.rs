@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use andon_core::analysis::Reading;
+use andon_core::analysis::{self, Reading, SlowBound};
 use andon_core::balance::Histogram;
+use andon_core::line::{Source, Watched};
 use andon_core::name::{MemberName, MetricName};
 use andon_core::time::Time;
 
@@ -32,6 +33,26 @@ impl Row {
     /// What was heard of a number.
     pub fn reading(&self, metric: &MetricName) -> Reading {
         self.readings.get(metric).copied().unwrap_or(Reading::Missing)
+    }
+
+    /// The row as an analysis of `watched` reads it. `bounds` say for each number of slow answers above which time an
+    /// answer is slow; without one nothing is known of it.
+    pub fn for_analysis(
+        &self,
+        watched: &[Watched],
+        bounds: &BTreeMap<MetricName, SlowBound>,
+    ) -> analysis::Row {
+        let reading = |watched: &Watched| match watched.source {
+            Source::Latency { .. } => match (bounds.get(&watched.metric.name), &self.latency) {
+                (Some(bound), Some(latency)) => bound.reading(latency),
+                _ => Reading::Missing,
+            },
+            Source::Errors | Source::Prometheus(_) | Source::Pushed { .. } | Source::Script { .. } => {
+                self.reading(&watched.metric.name)
+            }
+        };
+        let readings = watched.iter().map(reading).collect();
+        analysis::Row { at: self.at, over: self.over, member: self.member.clone(), readings }
     }
 
     /// Adds what was seen of the same member in the stretch behind: counts add up, of levels the last one stays.

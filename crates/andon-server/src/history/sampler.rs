@@ -169,3 +169,6 @@ pub(super) fn rows(at: Time, samples: &[Sample]) -> Vec<Row> {
     };
     hosts.into_iter().map(row).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ fn minute(host: usize, n: i64, dice: &mut impl FnMut() -> f64) -> Row {
     );
     // The sum of twelve dice has a standard deviation of one.
     let mut normal = || (0..12).map(|_| dice()).sum::<f64>() - 6.0;
+    #[allow(clippy::cast_possible_truncation, reason = "it is small")]
     let mut about = |mean: f64| (mean + mean.sqrt() * normal()).max(0.0).round() as u64;
     let requests = about(3000.0);
     row.readings.insert(metric("errors"), Reading::Count { events: about(3.0), of: requests });
@@ -151,6 +152,37 @@ fn old_days_are_forgotten() {
         }
     }
     assert_eq!(history.files().unwrap().len(), 37);
+}
+
+#[test]
+fn an_analysis_gets_a_reading_for_each_number_and_slowness_is_counted_above_its_bound() {
+    use andon_core::analysis::{Measure, Metric, Role, SlowBound, Worse};
+    use andon_core::line::{Source, Watched};
+    let watched = |name: &str, source| {
+        let metric = Metric {
+            name: metric(name),
+            measure: Measure::Rate,
+            worse: Worse::Higher,
+            role: Role::Other,
+            weight: 1.0,
+            critical: false,
+            margin: 1.1,
+            harm: 1.5,
+        };
+        Watched { metric, source }
+    };
+    let row = minute(1, 0, &mut dice(11));
+    let latency = row.latency.clone().unwrap();
+    let bounds = [(metric("slow-p90"), SlowBound::of(&latency, 0.9).unwrap())].into();
+    let all = [
+        watched("slow-p90", Source::Latency { quantile: 90 }),
+        watched("slow-p99", Source::Latency { quantile: 99 }),
+        watched("errors", Source::Errors),
+    ];
+    let read = row.for_analysis(&all, &bounds).readings;
+    let Reading::Count { events, of } = read[0] else { panic!("{read:?}") };
+    assert!(of == latency.count() && events > 0 && events * 10 <= of, "{read:?}");
+    assert_eq!((read[1], read[2]), (Reading::Missing, row.reading(&metric("errors"))));
 }
 
 fn reading() -> impl Strategy<Value = Reading> {

@@ -331,7 +331,7 @@ impl State {
 
 impl Open {
     fn new(directory: &Path, hour: u64) -> std::io::Result<Self> {
-        let last = Segment::all(directory)?.into_iter().filter(|segment| segment.hour == hour).next_back();
+        let last = Segment::all(directory)?.into_iter().rfind(|segment| segment.hour == hour);
         let segment = Segment { hour, part: last.map_or(0, |last| last.part + 1) };
         let mut file = File::options().create_new(true).append(true).open(directory.join(segment.file()))?;
         file.write_all(HEADER)?;
