@@ -25,6 +25,7 @@ mod guards;
 pub mod history;
 mod judge;
 mod metric;
+pub mod planner;
 mod power;
 pub mod recording;
 mod roster;
