@@ -1,5 +1,6 @@
 //! Everything that must hold before a change is taken, the cheap checks first.
 
+use crate::calibrate::{self, Calibration};
 use crate::failure::Failure;
 use crate::program::{cargo, output, program, run, succeeds};
 use crate::step::{Outcome, Steps};
@@ -20,6 +21,7 @@ pub(crate) fn ci() -> Result<(), Failure> {
     steps.run("clippy", || {
         run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])).map(passed)
     });
+    steps.run("calibrate", || calibrate::calibrate(&Calibration::quick()).map(passed));
     suite::add(&mut steps);
     steps.finish()
 }

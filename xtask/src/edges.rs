@@ -32,7 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("andon-proxy", &["andon-core", "andon-api"]),
-    ("andon-sim", &["andon-core", "andon-store"]),
+    ("andon-sim", &["andon-core"]),
     ("andon-testbed", &[]),
     ("xtask", &["andon-testbed"]),
 ];

@@ -10,6 +10,7 @@
 
 mod agent;
 mod bench;
+mod calibrate;
 mod ci;
 mod dist;
 mod edges;
@@ -53,6 +54,8 @@ enum Task {
         #[arg(long)]
         debug: bool,
     },
+    /// Simulate deployments, and say how well they are judged; fails when a target is missed
+    Calibrate(calibrate::Calibration),
     /// Build what is handed out, into `dist/`
     Dist,
     /// Boot Debian machines for trying things, until Enter is pressed or a command has ended
@@ -114,6 +117,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Agent { debug } => {
             agent::build(if debug { agent::Build::Debug } else { agent::Build::Small }).map(drop)
         }
+        Task::Calibrate(calibration) => calibrate::calibrate(&calibration),
         Task::Dist => dist::dist(),
         Task::Fleet { machines, command } => fleet::fleet(machines, &command),
         Task::Machines { task: MachinesTask::Clean { when_stdin_closes } } => {

@@ -30,6 +30,7 @@ mod judge;
 mod metric;
 mod negligible;
 pub mod phrase;
+pub mod planner;
 mod power;
 pub mod recording;
 mod roster;
