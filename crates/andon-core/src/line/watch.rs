@@ -30,11 +30,18 @@ impl Watch {
         self.metrics.iter().any(|watched| watched.metric.measure == Measure::Rate)
     }
 
+    /// What is left of it in an environment where no balancer counts.
+    #[must_use]
+    pub fn without_balancers(mut self) -> Self {
+        self.metrics.retain(|watched| !watched.source.is_balancers());
+        self
+    }
+
     /// What follows when the window is over and nothing is known: what the line says, else a person decides where a
     /// number is watched that the line itself calls critical.
     pub fn inconclusive(&self) -> Policy {
-        let own = |watched: &Watched| !matches!(watched.source, Source::Errors | Source::Latency { .. });
-        let critical = self.metrics.iter().any(|watched| watched.metric.critical && own(watched));
+        let critical =
+            self.metrics.iter().any(|watched| watched.metric.critical && !watched.source.is_balancers());
         self.rules.inconclusive.unwrap_or(if critical { Policy::Hold } else { Policy::Proceed })
     }
 
@@ -101,6 +108,13 @@ pub enum Source {
         #[serde(with = "crate::time::millis")]
         every: Duration,
     },
+}
+
+impl Source {
+    /// Whether it is counted by the balancers of a service.
+    pub fn is_balancers(&self) -> bool {
+        matches!(self, Source::Errors | Source::Latency { .. })
+    }
 }
 
 /// Questions to a Prometheus server.
