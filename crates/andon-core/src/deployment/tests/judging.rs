@@ -84,6 +84,8 @@ fn every_wave_but_the_last_waits_for_a_pass() {
         hear(&mut world, standing(Some(Verdict::Pass)));
     }
     assert_eq!(*world.run(), State::Succeeded);
+    assert!(world.deployment.judged.is_none(), "it counts for its stage only");
+    assert_eq!(world.deployment.analysis().unwrap().verdict, Some(Verdict::Pass), "and is remembered");
 }
 
 #[test]
