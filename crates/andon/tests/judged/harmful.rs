@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::front::Front;
 use crate::scene::{Scene, put_back};
-use crate::shop::{go_on, served};
+use crate::shop::{Shop, go_on, served};
 
 /// Every page fails: users are off it within seconds, and nobody else gets it.
 fn all_pages_fail(front: impl FnOnce(&[Backend]) -> Front) {
@@ -20,8 +20,8 @@ fn all_pages_fail(front: impl FnOnce(&[Backend]) -> Front) {
     load.stop();
     let reason = put_back(&shown);
     assert!(reason.contains("errors") || reason.contains("requests"), "{reason}");
-    assert_eq!(shown["hosts"]["changed"], 1, "{shown:#}");
-    assert_eq!(shown["hosts"]["restored"], 1, "{shown:#}");
+    assert_eq!(shown["hosts"]["changed"], 1, "{:#?}", Shop::story(&shown));
+    assert_eq!(shown["hosts"]["restored"], 1, "{:#?}", Shop::story(&shown));
     assert_eq!(after.failed, 0, "nobody is hurt any more: {after}");
     let release = shown["release"].as_str().unwrap();
     assert!(served(&after, release).is_empty(), "nobody is on it any more");
@@ -57,7 +57,7 @@ fn tenfold_errors_on_one_of_six_instances_are_caught() {
     let tally = load.stop();
     let reason = put_back(&shown);
     assert!(reason.contains("errors"), "{reason}");
-    assert_eq!(shown["hosts"]["changed"], 1, "{shown:#}");
+    assert_eq!(shown["hosts"]["changed"], 1, "{:#?}", Shop::story(&shown));
     println!("{}", json!({ "reason": reason, "failed": tally.failed, "requests": tally.requests }));
 }
 
@@ -71,4 +71,20 @@ fn a_release_that_is_slower_by_half_is_caught() {
     load.stop();
     let reason = put_back(&shown);
     assert!(reason.contains("slow"), "{reason}");
+}
+
+#[test]
+fn a_release_that_crashes_again_and_again_is_put_back() {
+    let scene = Scene::open(Front::haproxy, "vitals(), errors()");
+    let load = scene.users();
+    // Long enough to be healthy and to pass its tests; whoever supervises it starts it again.
+    scene.release_after("(sleep 2; kill -9 $$) >/dev/null 2>&1 &", "crashing", "");
+    let (ran, shown) = scene.deploy();
+    println!("{}", json!({ "analysis": shown["analysis"], "reason": shown["reason"] }));
+    ran.code(1);
+    load.stop();
+    assert_eq!(shown["state"], "rolled_back", "{:#?}", Shop::story(&shown));
+    let reason = shown["reason"].as_str().unwrap();
+    assert!(reason.contains("web1"), "{reason}");
+    scene.is_refused();
 }
