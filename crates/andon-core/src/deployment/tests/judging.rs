@@ -177,7 +177,8 @@ fn what_is_not_known_is_decided_by_the_line_and_never_in_silence() {
     assert!(waits_after(&undecided(Verdict::Inconclusive, no_holdback()), 1));
     let orders = |critical| {
         let mut watch = watch(no_holdback());
-        watch.metrics[0].source = Source::Pushed { name: "orders".into(), of: None };
+        watch.metrics[0].source =
+            Source::Pushed { name: "orders".into(), of: None, every: std::time::Duration::from_secs(1) };
         watch.metrics[0].metric.critical = critical;
         watch
     };
