@@ -28,6 +28,7 @@ use crate::{lease, preflight, traffic};
 
 mod charge;
 mod line;
+mod outlook;
 mod queue;
 mod sweep;
 mod trial;

@@ -25,7 +25,7 @@ use crate::hosts::Hosts;
 use crate::numbers::SharedNumbers;
 use crate::recording::RecordingWriter;
 use crate::senses::{Arms, Senses};
-use past::Past;
+pub(crate) use past::Past;
 use vitals::Vitals;
 
 mod past;
