@@ -12,6 +12,7 @@ mod json;
 mod paint;
 mod screen;
 mod standing;
+mod told;
 mod when;
 
 fn main() -> ExitCode {
