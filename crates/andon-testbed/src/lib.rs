@@ -11,9 +11,11 @@ mod keys;
 pub mod machine;
 pub mod process;
 pub mod program;
+pub mod smtp;
 pub mod sshd;
 
 pub use balancer::{Backend, BalancerError, Haproxy, Nginx, Proxy, Retries};
 pub use machine::{Fleet, Machine, MachineError};
 pub use program::{MissingPrograms, require};
+pub use smtp::{Manners, SmtpError, SmtpServer};
 pub use sshd::{KnownHosts, Sshd, SshdError, SshdHost};

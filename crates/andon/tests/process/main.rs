@@ -16,5 +16,6 @@ mod lines;
 mod names;
 mod proxy;
 mod steps;
+mod telling;
 mod two_people;
 mod words;
