@@ -6,6 +6,8 @@ use andon_line::{Diagnostics, Severity, load_source};
 
 #[path = "diagnostics/balancers.rs"]
 mod balancers;
+#[path = "diagnostics/telling.rs"]
+mod telling;
 
 /// Every diagnostic as `text it points at => message`, with the suggestion behind an arrow.
 fn told(line: &str) -> Vec<String> {

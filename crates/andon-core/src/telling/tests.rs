@@ -45,22 +45,22 @@ fn put_back() -> Telling {
 
 #[test]
 fn a_mail_in_plain_text() {
-    insta::assert_snapshot!(format!("Subject: {}\n\n{}", put_back().subject(), put_back().plain()), @"");
+    insta::assert_snapshot!(format!("Subject: {}\n\n{}", put_back().subject(), put_back().plain()));
 }
 
 #[test]
 fn a_mail_in_html() {
-    insta::assert_snapshot!(put_back().html(Some("picture")), @"");
+    insta::assert_snapshot!(put_back().html(Some("picture")));
 }
 
 #[test]
 fn a_chat() {
-    insta::assert_snapshot!(put_back().slack().text, @"");
+    insta::assert_snapshot!(put_back().slack().text);
 }
 
 #[test]
 fn a_message_for_programs() {
-    insta::assert_snapshot!(serde_json::to_string_pretty(&put_back().payload("id")).unwrap(), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&put_back().payload("id")).unwrap());
 }
 
 #[test]
@@ -85,6 +85,66 @@ fn what_comes_from_outside_stays_text() {
     let plain = telling.plain();
     assert!(!plain.contains(['\r', '\u{1b}', '\u{202e}']), "{plain:?}");
     assert!(!plain.lines().any(|line| line.starts_with("Bcc")), "{plain}");
+}
+
+fn deployment(state: State) -> Deployment {
+    let digest = Digest::of(b"two");
+    let request = crate::deployment::Request {
+        scope: put_back().scope.unwrap(),
+        kind: crate::deployment::Kind::Deploy,
+        release: crate::release::Release {
+            id: ReleaseId::of(&digest),
+            digest,
+            packing: crate::release::Packing::Tar,
+            packed: crate::quantity::ByteSize(1),
+            unpacked: crate::quantity::ByteSize(1),
+            revision: put_back().revision,
+        },
+        by: Person { name: "ben".into(), at: "desk".into() },
+        why: None,
+        fixes: None,
+        allow_bad: None,
+        take_over: false,
+    };
+    let mut deployment = Deployment::new(DeploymentId(7), request, Time(1_795_000_000_000));
+    deployment.apply(Time(1_795_000_041_000), &crate::deployment::Fact::Entered { state });
+    deployment
+}
+
+#[test]
+fn people_are_told_when_they_are_needed_and_not_of_what_they_asked_for() {
+    use crate::deployment::{Cause, PauseReason, Phase};
+    let fault = || Cause::NoProgress { after: std::time::Duration::from_secs(600) };
+    let asked = || Cause::Asked { by: None };
+    let hosts = || vec![HostName::new("web1").unwrap()];
+    let paused = |reason| State::Paused { reason, at: Phase::Wave(1) };
+    let floor = |available| paused(PauseReason::Floor { available, floor: 6 });
+    let told: Vec<(State, Option<(Kind, bool)>)> = vec![
+        (State::RolledBack { cause: fault() }, Some((Kind::PutBack, true))),
+        (State::RolledBack { cause: asked() }, None),
+        (State::RollbackFailed { cause: fault(), hosts: hosts() }, Some((Kind::NotPutBack, true))),
+        (State::RollbackFailed { cause: asked(), hosts: hosts() }, Some((Kind::NotPutBack, false))),
+        (State::Failed { cause: fault() }, Some((Kind::Failed, true))),
+        (State::Failed { cause: asked() }, None),
+        (floor(5), Some((Kind::Paused, false))),
+        (paused(PauseReason::Manual), None),
+        (State::Succeeded, None),
+        (State::Aborted { superseded_by: None }, None),
+        (State::Running { phase: Phase::Wave(0) }, None),
+        (State::RollingBack { cause: fault() }, None),
+    ];
+    for (state, wanted) in told {
+        let telling = of(&deployment(state.clone()), None);
+        let found = telling.as_ref().map(|telling| (telling.kind, telling.blames_the_release));
+        assert_eq!(found, wanted, "{state:?}");
+    }
+    let key = |state| of(&deployment(state), None).unwrap().key;
+    assert_eq!(key(State::RolledBack { cause: fault() }), "7/put_back");
+    assert_eq!(key(floor(5)), key(floor(5)), "the same pause is told once");
+    assert_ne!(key(floor(5)), key(floor(4)));
+    let paused = of(&deployment(floor(5)), None).unwrap();
+    assert_eq!(paused.next, ["andon resume 7", "andon abort 7 --rollback"]);
+    assert!(paused.headline.starts_with("#7 is paused and needs a decision: "), "{}", paused.headline);
 }
 
 #[test]
