@@ -177,7 +177,8 @@ fn names(drawing: &mut Drawing, plot: &Plot, picture: &Picture) {
     if let [upper, lower] = labels.as_mut_slice()
         && lower.0 - upper.0 < APART
     {
-        let middle = f32::midpoint(upper.0, lower.0).clamp(plot.top + APART / 2.0, HEIGHT - BOTTOM - APART / 2.0);
+        let middle =
+            f32::midpoint(upper.0, lower.0).clamp(plot.top + APART / 2.0, HEIGHT - BOTTOM - APART / 2.0);
         (upper.0, lower.0) = (middle - APART / 2.0, middle + APART / 2.0);
     }
     for (y, name, value, stroke) in labels {

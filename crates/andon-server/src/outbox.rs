@@ -219,7 +219,8 @@ impl Outbox {
             let post = self.post(&dispatch.telling, *number, route, patience);
             let (key, number) = (key.clone(), *number);
             sending.spawn(async move {
-                let sent = tokio::time::timeout(patience, tokio::task::spawn_blocking(move || post.send())).await;
+                let sent =
+                    tokio::time::timeout(patience, tokio::task::spawn_blocking(move || post.send())).await;
                 let outcome = match sent {
                     Ok(Ok(outcome)) => outcome,
                     Ok(Err(_)) => Outcome::NotNow("Andon stumbled over this message".to_owned()),
@@ -306,7 +307,10 @@ impl Outbox {
             body: encode(&row)?,
         };
         let appends = vec![append(stream(key), seq, facts)?];
-        self.records.ledger().append(Batch { at, by: self.me.name.clone(), appends, views: vec![view] }).await?;
+        self.records
+            .ledger()
+            .append(Batch { at, by: self.me.name.clone(), appends, views: vec![view] })
+            .await?;
         Ok(())
     }
 

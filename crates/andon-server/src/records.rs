@@ -271,7 +271,11 @@ pub(crate) fn is_conflict(error: &RecordsError) -> bool {
     matches!(error, RecordsError::Store(StoreError::Conflict { .. }))
 }
 
-pub(crate) fn append<F: Serialize>(stream: String, expected: u64, facts: &[F]) -> Result<StreamAppend, RecordsError> {
+pub(crate) fn append<F: Serialize>(
+    stream: String,
+    expected: u64,
+    facts: &[F],
+) -> Result<StreamAppend, RecordsError> {
     let facts = facts.iter().map(encode).collect::<Result<_, _>>()?;
     Ok(StreamAppend { stream, expected, facts })
 }

@@ -40,7 +40,8 @@ mod tests {
 
     #[test]
     fn a_commit_is_read_and_its_text_cannot_write_to_the_terminal() {
-        let revision = parse("4c1d9e2\x00checkout: \u{1b}[31mretry\x00ana\x001700000000\x00ana@example.com\n").unwrap();
+        let revision =
+            parse("4c1d9e2\x00checkout: \u{1b}[31mretry\x00ana\x001700000000\x00ana@example.com\n").unwrap();
         assert_eq!(revision.subject, "checkout: [31mretry");
         assert_eq!(revision.email.as_deref(), Some("ana@example.com"));
         assert_eq!(revision.at, Time(1_700_000_000_000));

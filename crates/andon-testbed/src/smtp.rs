@@ -75,7 +75,8 @@ impl SmtpServer {
         fs::write(directory.path().join("cert.pem"), &certificate)?;
         fs::write(directory.path().join("key.pem"), key.signing_key.serialize_pem())?;
         fs::write(directory.path().join("server.py"), SERVER)?;
-        let login = manners.login.map_or("null".to_owned(), |(user, word)| format!("[\"{user}\", \"{word}\"]"));
+        let login =
+            manners.login.map_or("null".to_owned(), |(user, word)| format!("[\"{user}\", \"{word}\"]"));
         let told = format!(
             "{{\"starttls\": {}, \"login\": {login}, \"slow\": {}, \"port\": {}}}",
             manners.starttls, manners.slow, manners.port

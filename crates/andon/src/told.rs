@@ -37,7 +37,8 @@ pub(crate) async fn after(controller: &Controller, deployment: &Deployment, sile
     for line in lines(&dispatches) {
         say(&line);
     }
-    let authorless = dispatches.iter().any(|one| one.telling.blames_the_release && one.telling.author(tell).is_none());
+    let authorless =
+        dispatches.iter().any(|one| one.telling.blames_the_release && one.telling.author(tell).is_none());
     if authorless && tell.author && tell.mail.is_some() {
         let text = "its author was not told: the release was made from no commit with a mail address";
         say(&paragraph(&format!("  {} ", Paint::stdout().question()), text, line_width()));
@@ -57,7 +58,9 @@ fn lines(dispatches: &[Dispatch]) -> Vec<String> {
                 let why = why.as_ref().map(|why| format!(": {}", legible(why))).unwrap_or_default();
                 others.push(format!("the message to {to} waits{why}"));
             }
-            LetterState::GivenUp { why, .. } => others.push(format!("{to} could not be told: {}", legible(why))),
+            LetterState::GivenUp { why, .. } => {
+                others.push(format!("{to} could not be told: {}", legible(why)))
+            }
         }
     }
     let mut lines = Vec::new();

@@ -227,7 +227,14 @@ mod tests {
         assert_eq!(hook_host("http://[::1]:8080"), Ok("[::1]:8080"));
         assert_eq!(hook_host("http://chat.example.com/"), Err(HookUrlError::InClear));
         assert_eq!(hook_host("http://127.0.0.1.example.com/"), Err(HookUrlError::InClear));
-        let bad = ["chat.example.com", "ftp://x", "https://", "https:///x", "https://a b/", "http://127.0.0.1\\@x/"];
+        let bad = [
+            "chat.example.com",
+            "ftp://x",
+            "https://",
+            "https:///x",
+            "https://a b/",
+            "http://127.0.0.1\\@x/",
+        ];
         for bad in bad.into_iter().chain(["http://127.0.0.1@example.com/", "https://:443/"]) {
             assert_eq!(hook_host(bad), Err(HookUrlError::Malformed), "{bad}");
         }

@@ -29,7 +29,9 @@ impl Telling {
         page.push_str("</table>\n");
         if let Some(seen) = &self.picture {
             let sentence = escape(&one_line(&seen.sentence));
-            page.push_str(&format!("<p style=\"{HEADING}\">What was seen</p>\n<p style=\"margin:0 0 8px\">{sentence}</p>\n"));
+            page.push_str(&format!(
+                "<p style=\"{HEADING}\">What was seen</p>\n<p style=\"margin:0 0 8px\">{sentence}</p>\n"
+            ));
             if let Some(cid) = picture {
                 page.push_str(&format!(
                     "<img src=\"cid:{}\" alt=\"{sentence}\" width=\"720\" style=\"max-width:100%;height:auto\">\n",
@@ -47,7 +49,10 @@ impl Telling {
         if !self.next.is_empty() {
             page.push_str(&format!("<p style=\"{HEADING}\">What to do next</p>\n"));
             for next in &self.next {
-                page.push_str(&format!("<p style=\"margin:0 0 4px;{CODE}\">{}</p>\n", escape(&one_line(next))));
+                page.push_str(&format!(
+                    "<p style=\"margin:0 0 4px;{CODE}\">{}</p>\n",
+                    escape(&one_line(next))
+                ));
             }
         }
         page.push_str("</div></body></html>\n");

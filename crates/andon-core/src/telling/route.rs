@@ -55,9 +55,11 @@ impl Route {
 
 /// All ways of a message: to the author if the release is at fault, to those who get every mail, and to the team.
 pub fn routes(telling: &Telling, tell: &Tell) -> Vec<Route> {
-    let readers: BTreeSet<MailAddress> = telling.author(tell).into_iter().chain(tell.to.iter().cloned()).collect();
-    let mails = tell.mail.iter().flat_map(|server| {
-        readers.iter().map(|to| Route::Mail { server: server.clone(), to: to.clone() })
-    });
+    let readers: BTreeSet<MailAddress> =
+        telling.author(tell).into_iter().chain(tell.to.iter().cloned()).collect();
+    let mails = tell
+        .mail
+        .iter()
+        .flat_map(|server| readers.iter().map(|to| Route::Mail { server: server.clone(), to: to.clone() }));
     mails.chain(tell.team.iter().cloned().map(Route::Hook)).collect()
 }

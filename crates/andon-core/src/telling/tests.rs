@@ -1,3 +1,5 @@
+//! What is told to whom, in which words, and how often it is tried. The texts are kept beside, as snapshots.
+
 use super::*;
 use crate::digest::Digest;
 use crate::name::{EnvironmentName, ServiceName};
@@ -80,7 +82,10 @@ fn what_comes_from_outside_stays_text() {
     let html = telling.html(Some("picture"));
     assert!(!html.contains("<img src=x") && !html.contains("\"q\"") && !html.contains('\u{1b}'), "{html}");
     let slack = telling.slack().text;
-    assert!(!slack.contains("<!channel>") && !slack.contains("@here") && !slack.contains('\u{1b}'), "{slack}");
+    assert!(
+        !slack.contains("<!channel>") && !slack.contains("@here") && !slack.contains('\u{1b}'),
+        "{slack}"
+    );
     assert_eq!(slack.matches("```").count(), 2, "the output cannot end its own frame: {slack}");
     let plain = telling.plain();
     assert!(!plain.contains(['\r', '\u{1b}', '\u{202e}']), "{plain:?}");
@@ -200,7 +205,10 @@ fn tries_become_rarer_and_end_after_a_day() {
     assert_eq!(&pauses[..8], [10, 20, 40, 80, 160, 320, 640, 900]);
     assert!(pauses[8..].iter().all(|pause| *pause == 900) && pauses.len() > 90);
     let state = &dispatch.letters[0].state;
-    assert!(matches!(state, LetterState::GivenUp { why, .. } if why == "given up after 24 h: no answer \\x1b"), "{state:?}");
+    assert!(
+        matches!(state, LetterState::GivenUp { why, .. } if why == "given up after 24 h: no answer \\x1b"),
+        "{state:?}"
+    );
     assert_eq!(dispatch.tried(now, 0, Outcome::Delivered("late".into())), None, "an end is an end");
     assert_eq!(dispatch.tried(now, 9, Outcome::Delivered("where".into())), None);
 }
@@ -221,7 +229,7 @@ fn a_dispatch_is_a_fold_of_what_was_recorded() {
     let routes = routes(&telling, &one_hook());
     let (at, later) = (Time(1), Time(2));
     let facts = [
-        (at, DispatchFact::Queued { telling: Box::new(telling.clone()), routes: routes.clone() }),
+        (at, DispatchFact::Queued { telling: Box::new(telling), routes }),
         (later, DispatchFact::Failed { letter: 0, why: "no".into(), again: Time(12) }),
         (Time(12), DispatchFact::Delivered { letter: 0, answer: "yes".into() }),
         (Time(13), DispatchFact::GivenUp { letter: 0, why: "too late".into() }),

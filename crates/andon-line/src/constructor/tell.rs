@@ -88,7 +88,8 @@ fn tell(call: &Call<'_>) -> Option<Thing> {
     if mail.is_none() && !broken {
         let needs = [("to", !call.list("to").is_empty()), ("author", call.says("author") && author)];
         for (name, _) in needs.into_iter().filter(|(_, needed)| *needed) {
-            let error = call.error_at(call.place_of(name), format!("`{name}` needs something that sends mail"));
+            let error =
+                call.error_at(call.place_of(name), format!("`{name}` needs something that sends mail"));
             call.notebook.record(error.help("add `mail = smtp(...)`"));
         }
         if call.list("team").is_empty() {
@@ -150,7 +151,9 @@ fn ca(call: &Call<'_>) -> Result<Option<String>, ()> {
     }
     if content.contains("PRIVATE KEY") {
         let error = call.error_at(call.place_of("ca"), format!("{} holds a private key", quoted(path)));
-        call.notebook.record(error.help("what stands in a line is written into the ledger: name the certificate alone"));
+        call.notebook.record(
+            error.help("what stands in a line is written into the ledger: name the certificate alone"),
+        );
         return Err(());
     }
     Ok(Some(content))

@@ -20,7 +20,7 @@ fn each_mistake_of_telling_is_told_at_its_exact_place() {
             format!("tell({mail}, to = [\"ana\"])"),
             &["\"ana\" => this is not a mail address like ana@example.com, got \"ana\""],
         ),
-        (format!("tell({mail}, author = False)"), &["smtp => nobody gets these mails"]),
+        (format!("tell({mail}, author = False)"), &["smtp(\"mail.example.com\", sender = \"andon@example.com\") => nobody gets these mails"]),
         (
             "tell(mail = smtp(\"mail.example.com:x\", sender = \"a@b\"))".into(),
             &["\"mail.example.com:x\" => \"mail.example.com:x\" is not the name of a server"],
@@ -64,7 +64,8 @@ fn certificates_are_read_with_the_line_and_a_private_key_is_refused() {
     };
     let certificate = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n";
     fs::write(directory.path().join("ca.pem"), certificate).unwrap();
-    fs::write(directory.path().join("both.pem"), format!("{certificate}-----BEGIN PRIVATE KEY-----\n")).unwrap();
+    fs::write(directory.path().join("both.pem"), format!("{certificate}-----BEGIN PRIVATE KEY-----\n"))
+        .unwrap();
     fs::write(directory.path().join("none.pem"), "hello").unwrap();
     let loaded = load_source("line.star", &line("ca.pem"), directory.path()).unwrap();
     let tell = loaded.line.services.values().next().unwrap().tell.clone().unwrap();
@@ -75,7 +76,8 @@ fn certificates_are_read_with_the_line_and_a_private_key_is_refused() {
     assert_eq!(tell.team[0].form, HookForm::Slack);
     assert!(matches!(&tell.team[0].url, HookUrl::Secret(name) if name.as_str() == "chat"));
     assert_eq!(tell.team[1].secret.as_ref().map(|name| name.as_str()), Some("hook"));
-    for (file, why) in [("both.pem", "private key"), ("none.pem", "no certificate"), ("gone.pem", "gone.pem")] {
+    for (file, why) in [("both.pem", "private key"), ("none.pem", "no certificate"), ("gone.pem", "gone.pem")]
+    {
         let error = load_source("line.star", &line(file), directory.path()).unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     }

@@ -1,6 +1,8 @@
 //! A drawing as PNG, twice as fine as the screen's pixels.
 
-use tiny_skia::{Color, FillRule, LineCap, LineJoin, Paint, PathBuilder, Pixmap, Stroke, StrokeDash, Transform};
+use tiny_skia::{
+    Color, FillRule, LineCap, LineJoin, Paint, PathBuilder, Pixmap, Stroke, StrokeDash, Transform,
+};
 use ttf_parser::OutlineBuilder;
 
 use super::drawing::Drawing;

@@ -8,8 +8,8 @@ const STEPS: f64 = 5.0;
 const MOMENTS: i64 = 7;
 /// Spans between two moments that people count in, in milliseconds.
 const SPANS: [i64; 16] = [
-    1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000,
-    10_800_000, 21_600_000, 43_200_000,
+    1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000,
+    3_600_000, 10_800_000, 21_600_000, 43_200_000,
 ];
 
 /// The distance between two values on the axis: 1, 2, 2.5 or 5 times a power of ten.
@@ -46,12 +46,13 @@ pub(super) fn number(value: f64) -> String {
     let size = value.abs();
     let short = |value: f64, digits: usize| {
         let text = format!("{value:.digits$}");
-        let trimmed = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+        let trimmed =
+            if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
         trimmed.to_owned()
     };
     match size {
         0.0 => "0".to_owned(),
-        _ if size >= 1e12 || size < 1e-4 => format!("{value:.1e}"),
+        _ if !(1e-4..1e12).contains(&size) => format!("{value:.1e}"),
         _ if size >= 1e9 => format!("{}G", short(value / 1e9, 1)),
         _ if size >= 1e6 => format!("{}M", short(value / 1e6, 1)),
         _ if size >= 1e4 => format!("{}k", short(value / 1e3, 1)),
@@ -74,7 +75,10 @@ pub(super) fn clock_step(from: Time, to: Time) -> i64 {
 /// The moments that are named.
 pub(super) fn moments(from: Time, to: Time, step: i64) -> Vec<Time> {
     let first = from.0.div_euclid(step).saturating_mul(step);
-    (0..=MOMENTS + 2).map(|n| Time(first.saturating_add(n.saturating_mul(step)))).filter(|at| *at >= from && *at <= to).collect()
+    (0..=MOMENTS + 2)
+        .map(|n| Time(first.saturating_add(n.saturating_mul(step))))
+        .filter(|at| *at >= from && *at <= to)
+        .collect()
 }
 
 #[cfg(test)]
@@ -85,9 +89,14 @@ mod tests {
     fn axes_have_round_numbers_and_hold_what_they_must() {
         assert_eq!(range(0.0, 9.3), (0.0, 10.0));
         assert_eq!(values(0.0, 10.0), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
-        for (low, high) in [(0.0, 0.0), (0.0, 1e-9), (-5.0, 3.0), (0.0, f64::MAX), (0.0, 0.07), (-1e-300, 0.0)] {
+        for (low, high) in
+            [(0.0, 0.0), (0.0, 1e-9), (-5.0, 3.0), (0.0, f64::MAX), (0.0, 0.07), (-1e-300, 0.0)]
+        {
             let (bottom, top) = range(low, high);
-            assert!(bottom <= low && top > bottom && (top >= high || high > 1e300), "{low} {high}: {bottom} {top}");
+            assert!(
+                bottom <= low && top > bottom && (top >= high || high > 1e300),
+                "{low} {high}: {bottom} {top}"
+            );
             let named = values(bottom, top);
             assert!((1..=12).contains(&named.len()), "{low} {high}: {named:?}");
         }

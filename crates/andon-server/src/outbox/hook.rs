@@ -41,7 +41,8 @@ pub(super) fn send(post: &Post, hook: &Hook) -> Result<Outcome, PostError> {
     Ok(match request.send(&body) {
         Ok(mut answer) => {
             let status = answer.status().as_u16();
-            let words = answer.body_mut().with_config().limit(MOST_ANSWER).read_to_string().unwrap_or_default();
+            let words =
+                answer.body_mut().with_config().limit(MOST_ANSWER).read_to_string().unwrap_or_default();
             outcome(&host, status, &words)
         }
         Err(error) => {
@@ -67,7 +68,11 @@ fn sign(key: &str, seconds: &str, body: &str) -> String {
 /// What an answer means. `410 Gone` is the one that asks for no further try.
 fn outcome(host: &str, status: u16, words: &str) -> Outcome {
     let words = words.trim();
-    let text = if words.is_empty() { format!("{host} answered {status}") } else { format!("{host} answered {status}: {words}") };
+    let text = if words.is_empty() {
+        format!("{host} answered {status}")
+    } else {
+        format!("{host} answered {status}: {words}")
+    };
     match status {
         200..=299 => Outcome::Delivered(text),
         300..=399 => Outcome::NotNow(format!("{host} answered {status}, and redirects are not followed")),

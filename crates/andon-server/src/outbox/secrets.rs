@@ -138,7 +138,10 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let (secrets, name) = (Secrets::new(data.path()), SecretName::new("hook.key-1").unwrap());
         let unknown = secrets.find(&name).unwrap_err().to_string();
-        assert!(unknown.contains("ANDON_SECRET_HOOK_KEY_1") && unknown.contains("secrets/hook.key-1"), "{unknown}");
+        assert!(
+            unknown.contains("ANDON_SECRET_HOOK_KEY_1") && unknown.contains("secrets/hook.key-1"),
+            "{unknown}"
+        );
         fs::create_dir(data.path().join("secrets")).unwrap();
         let path = data.path().join("secrets/hook.key-1");
         fs::write(&path, "hush\n").unwrap();

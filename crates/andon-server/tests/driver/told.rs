@@ -66,14 +66,3 @@ async fn a_release_that_was_put_back_is_told_once_whenever_its_controller_dies()
         assert!(put_back > 5, "only {put_back} stories came to a rollback");
     }
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_persons_own_pause_is_not_told() {
-    let world = World::new(6).await;
-    world.fleet.fails("web1", Stage::Verify, &release("new").id);
-    let (ana, _) = world.person("ana");
-    let going = ana.deploy(telling(world.wish("new"))).await.unwrap();
-    ana.wish(going.id, andon_core::deployment::Ask::Pause, None).await.unwrap();
-    world.until(NEW, |deployment| matches!(deployment.state, State::Paused { .. })).await;
-    assert_eq!(ana.outbox().list("2/paused", 10).await.unwrap(), []);
-}

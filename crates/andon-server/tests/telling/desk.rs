@@ -112,5 +112,9 @@ pub(crate) fn telling() -> Telling {
     };
     let by = Person { name: "ana".into(), at: "laptop".into() };
     let kind = andon_core::telling::Kind::PutBack;
-    Telling { kind, key: "128/put_back".into(), ..sample(scope, Some(revision), &by, Time(1_795_000_000_000)) }
+    Telling {
+        kind,
+        key: "128/put_back".into(),
+        ..sample(scope, Some(revision), &by, Time(1_795_000_000_000))
+    }
 }

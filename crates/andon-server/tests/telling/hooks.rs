@@ -90,7 +90,10 @@ async fn a_webhook_is_signed_and_repeated_under_the_same_name_until_it_is_taken(
     desk.queue(&telling(), &tell).await;
     assert_eq!(desk.deliver(false).await.waiting, 1);
     let (state, _) = desk.said().await;
-    assert!(matches!(&state, LetterState::Waiting { why: Some(why), .. } if why.contains("500: not today")), "{state:?}");
+    assert!(
+        matches!(&state, LetterState::Waiting { why: Some(why), .. } if why.contains("500: not today")),
+        "{state:?}"
+    );
     pass(Duration::from_secs(11));
     assert_eq!(desk.deliver(false).await.delivered, 1, "{:?}", desk.said().await);
 
@@ -105,7 +108,11 @@ async fn a_webhook_is_signed_and_repeated_under_the_same_name_until_it_is_taken(
         assert_eq!((&body["kind"], &body["service"]), (&Value::from("put_back"), &Value::from("www")));
         assert_eq!(body["delivery"], request.header("andon-delivery"));
     }
-    assert_ne!(first.header("andon-timestamp"), second.header("andon-timestamp"), "an old call cannot be replayed");
+    assert_ne!(
+        first.header("andon-timestamp"),
+        second.header("andon-timestamp"),
+        "an old call cannot be replayed"
+    );
     assert!(!desk.ledger().await.contains("a long key"));
 }
 
@@ -118,7 +125,10 @@ async fn a_hook_that_is_gone_is_not_called_again_and_redirects_lead_nowhere() {
     desk.queue(&telling(), &tell).await;
     desk.deliver(false).await;
     let (state, _) = desk.said().await;
-    assert!(matches!(&state, LetterState::Waiting { why: Some(why), .. } if why.contains("redirects")), "{state:?}");
+    assert!(
+        matches!(&state, LetterState::Waiting { why: Some(why), .. } if why.contains("redirects")),
+        "{state:?}"
+    );
     desk.deliver(true).await;
     let (state, tries) = desk.said().await;
     assert!(matches!(&state, LetterState::GivenUp { why, .. } if why.contains("410")), "{state:?}");

@@ -81,7 +81,10 @@ async fn a_server_that_is_down_gets_the_mail_once_when_it_is_up() {
     assert_eq!(desk.deliver(false).await.waiting, 1);
     let (state, tries) = desk.said().await;
     assert_eq!(tries, 1);
-    assert!(matches!(&state, LetterState::Waiting { why: Some(why), .. } if why.contains("refused")), "{state:?}");
+    assert!(
+        matches!(&state, LetterState::Waiting { why: Some(why), .. } if why.contains("refused")),
+        "{state:?}"
+    );
     desk.deliver(false).await;
     assert_eq!(desk.said().await.1, 1, "its time has not come");
     pass(Duration::from_secs(11));
@@ -112,7 +115,10 @@ async fn nothing_is_said_in_clear_where_encryption_is_demanded() {
     desk.queue(&telling(), &mail_to(through.clone(), "oncall@example.com")).await;
     desk.deliver(false).await;
     let (state, _) = desk.said().await;
-    assert!(matches!(&state, LetterState::Waiting { why: Some(why), .. } if why.contains("STARTTLS")), "{state:?}");
+    assert!(
+        matches!(&state, LetterState::Waiting { why: Some(why), .. } if why.contains("STARTTLS")),
+        "{state:?}"
+    );
     assert!(mails(&server).is_empty());
 
     // Said so by the line, a server on this machine may do without.
@@ -132,7 +138,10 @@ async fn a_certificate_that_is_not_trusted_gets_no_mail() {
     desk.queue(&telling(), &mail_to(through, "oncall@example.com")).await;
     desk.deliver(false).await;
     let (state, _) = desk.said().await;
-    assert!(matches!(&state, LetterState::Waiting { why: Some(why), .. } if why.contains("certificate")), "{state:?}");
+    assert!(
+        matches!(&state, LetterState::Waiting { why: Some(why), .. } if why.contains("certificate")),
+        "{state:?}"
+    );
     assert!(mails(&server).is_empty());
 }
 
@@ -153,7 +162,10 @@ async fn a_wrong_password_is_told_in_the_servers_words_and_an_unknown_mailbox_is
     desk.secret("smtp", "hush");
     desk.deliver(true).await;
     let (state, _) = desk.said().await;
-    assert!(matches!(&state, LetterState::GivenUp { why, .. } if why.contains("no such mailbox")), "{state:?}");
+    assert!(
+        matches!(&state, LetterState::GivenUp { why, .. } if why.contains("no such mailbox")),
+        "{state:?}"
+    );
     assert_eq!(desk.deliver(true).await.waiting, 0);
 }
 

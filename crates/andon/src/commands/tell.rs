@@ -60,8 +60,12 @@ async fn retry(common: &Common) -> Done {
         match (round.waiting, round.elsewhere) {
             (0, _) if round.delivered == 0 => say("No message waits."),
             (0, _) => say(&format!("{} {delivered} delivered, none waits", paint.tick())),
-            (_, true) => say(&format!("{} another andon is delivering; {waiting} not yet delivered", paint.half())),
-            (_, false) => say(&format!("{} {delivered} delivered, {waiting} not\n  next  andon tell", paint.question())),
+            (_, true) => {
+                say(&format!("{} another andon is delivering; {waiting} not yet delivered", paint.half()))
+            }
+            (_, false) => {
+                say(&format!("{} {delivered} delivered, {waiting} not\n  next  andon tell", paint.question()))
+            }
         }
     }
     Ok(if round.waiting == 0 { exit::OK } else { exit::NOT_WELL })

@@ -42,7 +42,8 @@ fn release(project: &Project, mark: &str, smoke: &str, author: &str, subject: &s
 
 fn git(project: &Project, words: &[&str]) {
     let mut git = project.around(Command::new("git"));
-    let nobody = ["-c", "user.name=Builder", "-c", "user.email=builder@example.com", "-c", "commit.gpgsign=false"];
+    let nobody =
+        ["-c", "user.name=Builder", "-c", "user.email=builder@example.com", "-c", "commit.gpgsign=false"];
     let ended = git.args(nobody).args(words).output().unwrap();
     assert!(ended.status.success(), "{words:?}: {ended:?}");
 }
@@ -56,7 +57,8 @@ fn mails(server: &SmtpServer) -> Vec<(String, String, Value)> {
     let read = |text: &String| {
         let mail: Value = serde_json::from_str(text).unwrap();
         let headers = mail["headers"].as_array().unwrap();
-        let subject = headers.iter().find(|header| header[0] == "Subject").unwrap()[1].as_str().unwrap().to_owned();
+        let subject =
+            headers.iter().find(|header| header[0] == "Subject").unwrap()[1].as_str().unwrap().to_owned();
         (mail["to"][0].as_str().unwrap().to_owned(), subject, mail)
     };
     let mut mails: Vec<_> = server.mails().iter().map(read).collect();
@@ -82,7 +84,9 @@ fn the_author_of_a_release_that_was_put_back_gets_a_mail() {
     assert_eq!((&mail["tls"], &mail["user"]), (&Value::Bool(true), &Value::from("andon")));
     let parts = mail["parts"].as_array().unwrap();
     let plain = parts.iter().find(|part| part["type"] == "text/plain").unwrap()["text"].as_str().unwrap();
-    for said in ["web1, in the first wave, failed to verify", "no order could be placed", "by Bea", "--fixes 2"] {
+    for said in
+        ["web1, in the first wave, failed to verify", "no order could be placed", "by Bea", "--fixes 2"]
+    {
         assert!(plain.contains(said), "{said}: {plain}");
     }
 
@@ -129,7 +133,11 @@ fn a_test_message_says_what_each_server_answered() {
     assert!(mails[0].2["parts"].as_array().unwrap().iter().any(|part| part["type"] == "image/png"));
     project.write(".andon/secrets/smtp", "guess\n");
     readable_by(&project, 0o600);
-    project.run(&["tell", "test", "www"]).code(1).says("wrong user or password, says the test").never_says("guess");
+    project
+        .run(&["tell", "test", "www"])
+        .code(1)
+        .says("wrong user or password, says the test")
+        .never_says("guess");
 
     project.write_line(&local_hosts(2), QUICK, "");
     project.run(&["tell", "test", "www"]).code(3).says("www tells nobody").says("andon help tell");

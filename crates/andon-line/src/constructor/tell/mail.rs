@@ -32,12 +32,7 @@ pub(crate) const SMTP: Constructor = Constructor {
             default: Default::Required,
             doc: "The address that mail comes from.",
         },
-        Parameter {
-            name: "user",
-            kind: Kind::Text,
-            default: Default::Absent,
-            doc: "As whom to log in.",
-        },
+        Parameter { name: "user", kind: Kind::Text, default: Default::Absent, doc: "As whom to log in." },
         Parameter {
             name: "password",
             kind: Kind::Made(&[Sort::Secret]),
@@ -65,7 +60,8 @@ fn smtp(call: &Call<'_>) -> Option<Thing> {
     if !tls && !is_this_machine(&host) {
         let message = "without STARTTLS everybody on the way can read what is sent";
         let error = call.error_at(call.place_of("tls"), message);
-        call.notebook.record(error.help("only a server on this machine (127.0.0.1, localhost) may do without"));
+        call.notebook
+            .record(error.help("only a server on this machine (127.0.0.1, localhost) may do without"));
         return None;
     }
     Some(Thing::Mail(MailServer { host, port, sender: sender?, login: login.ok()?, tls, ca: ca.ok()? }))
@@ -83,7 +79,8 @@ fn server(call: &Call<'_>, text: &str) -> Option<(String, u16)> {
     match port.filter(|port| *port > 0 && is_address(host)) {
         Some(port) => Some((host.to_owned(), port)),
         None => {
-            let error = call.error_at(call.place_of("server"), format!("{} is not the name of a server", quoted(text)));
+            let error = call
+                .error_at(call.place_of("server"), format!("{} is not the name of a server", quoted(text)));
             call.notebook.record(error.help("write it like \"mail.example.com:587\""));
             None
         }
@@ -93,7 +90,9 @@ fn server(call: &Call<'_>, text: &str) -> Option<(String, u16)> {
 /// User and password: `Ok(None)` if neither is given, `Err` after what is wrong was recorded.
 fn login(call: &Call<'_>) -> Result<Option<Login>, ()> {
     let both = [("user", "password"), ("password", "user")];
-    if let Some((said, missing)) = both.into_iter().find(|(said, missing)| call.says(said) && !call.says(missing)) {
+    if let Some((said, missing)) =
+        both.into_iter().find(|(said, missing)| call.says(said) && !call.says(missing))
+    {
         call.error(call.place_of(said), format!("`{said}` needs `{missing}`"));
         return Err(());
     }
