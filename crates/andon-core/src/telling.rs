@@ -16,6 +16,7 @@ pub use dispatch::{Dispatch, DispatchFact, GIVE_UP_AFTER, Letter, LetterState, O
 pub use payload::Payload;
 pub use picture::Picture;
 pub use route::{Address, Route, routes};
+pub use sample::sample;
 pub use words::SlackMessage;
 
 mod dispatch;
@@ -23,6 +24,7 @@ mod html;
 mod payload;
 mod picture;
 mod route;
+mod sample;
 pub mod words;
 
 /// The longest output of a host in a message, in characters; the end of it is what counts.

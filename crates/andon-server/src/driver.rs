@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::hosts::{HostError, Hosts, Supplies};
 use crate::lease;
 use crate::numbers::SharedNumbers;
+use crate::outbox::Outbox;
 use crate::problem::Problem;
 use crate::records::{Records, Versioned, is_conflict};
 use crate::site_commands::SiteCommands;
@@ -103,6 +104,7 @@ pub(crate) struct Driver {
     pub(crate) lease: Lease,
     pub(crate) progress: watch::Sender<Progress>,
     pub(crate) until: Until,
+    pub(crate) outbox: Outbox,
 }
 
 /// The work that is under way, one task for each host.
@@ -146,10 +148,12 @@ impl Driver {
         let mut commands = SiteCommands::default();
         let mut watching = Watching::new(Arc::clone(&self.ways), &self.data);
         let numbers = self.progress.borrow().numbers.clone();
+        let mut told = None;
         loop {
             self.advance(deployment, &news).await?;
             news.clear();
             self.publish(&deployment.value);
+            self.tell(&deployment.value, &mut told).await;
             if self.until.is_reached(&deployment.value, began.elapsed()) {
                 watching.close(&deployment.value);
                 return Ok(());
@@ -258,6 +262,15 @@ impl Driver {
             }
             Err(StoreError::Leased { by, .. }) => Err(Problem::TakenOver { by: by.description }),
             Err(error) => Err(Problem::store(error)),
+        }
+    }
+
+    /// Queues what people must hear about a state that was just entered. A message that cannot be recorded now holds
+    /// nothing up: the next command finds that it is missing.
+    async fn tell(&self, deployment: &Deployment, told: &mut Option<State>) {
+        if told.as_ref() != Some(&deployment.state) {
+            let _ = self.outbox.note(deployment, || None).await;
+            *told = Some(deployment.state.clone());
         }
     }
 
