@@ -17,6 +17,7 @@ pub use payload::Payload;
 pub use picture::Picture;
 pub use route::{Address, Route, routes};
 pub use sample::sample;
+pub use sketch::sketch;
 pub use words::SlackMessage;
 
 mod dispatch;
@@ -25,6 +26,7 @@ mod payload;
 mod picture;
 mod route;
 mod sample;
+mod sketch;
 pub mod words;
 
 /// The longest output of a host in a message, in characters; the end of it is what counts.

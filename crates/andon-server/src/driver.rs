@@ -3,7 +3,7 @@
 //! Woken by news from hosts, by wishes of people in the ledger, and by the core's own deadlines. Orders are read off
 //! the stored state, so nothing is done that was not recorded as intended before.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use andon_core::host::{Authority, Fence, Placement, Stage, Step, Token};
 use andon_core::line::Host;
 use andon_core::name::HostName;
 use andon_core::person::Person;
+use andon_core::telling;
 use andon_core::time::Time;
 use andon_store::{Lease, StoreError};
 use tokio::sync::watch;
@@ -115,6 +116,13 @@ struct AtWork {
     by_task: HashMap<Id, (HostName, Token)>,
 }
 
+/// What people have been told of already, as far as this process knows.
+#[derive(Default)]
+struct Told {
+    state: Option<State>,
+    suspects: BTreeSet<HostName>,
+}
+
 struct Task {
     token: Token,
     asking: bool,
@@ -148,12 +156,12 @@ impl Driver {
         let mut commands = SiteCommands::default();
         let mut watching = Watching::new(Arc::clone(&self.ways), &self.data);
         let numbers = self.progress.borrow().numbers.clone();
-        let mut told = None;
+        let mut told = Told::default();
         loop {
             self.advance(deployment, &news).await?;
             news.clear();
             self.publish(&deployment.value);
-            self.tell(&deployment.value, &mut told).await;
+            self.tell(&deployment.value, &watching, &mut told).await;
             if self.until.is_reached(&deployment.value, began.elapsed()) {
                 watching.close(&deployment.value);
                 return Ok(());
@@ -267,10 +275,19 @@ impl Driver {
 
     /// Queues what people must hear about a state that was just entered. A message that cannot be recorded now holds
     /// nothing up: the next command finds that it is missing.
-    async fn tell(&self, deployment: &Deployment, told: &mut Option<State>) {
-        if told.as_ref() != Some(&deployment.state) {
-            let _ = self.outbox.note(deployment, || None).await;
-            *told = Some(deployment.state.clone());
+    async fn tell(&self, deployment: &Deployment, watching: &Watching, told: &mut Told) {
+        if told.state.as_ref() != Some(&deployment.state) {
+            let _ = self.outbox.note(deployment, || watching.picture(deployment)).await;
+            told.state = Some(deployment.state.clone());
+        }
+        let Some(tell) = deployment.plan.as_ref().and_then(|plan| plan.service.tell.as_ref()) else { return };
+        let suspects = deployment.hosts.iter().filter(|(_, run)| run.suspect);
+        for (host, run) in suspects {
+            if told.suspects.insert(host.clone()) {
+                let why = run.failure.as_ref().map(|failure| failure.reason.as_str()).unwrap_or_default();
+                let telling = telling::suspect_host(deployment, host, why, run.since, None);
+                let _ = self.outbox.queue(telling, tell).await;
+            }
         }
     }
 

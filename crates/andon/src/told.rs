@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use andon_core::deployment::Deployment;
-use andon_core::telling::{Dispatch, LetterState};
+use andon_core::telling::{Dispatch, LetterState, Telling};
 use andon_server::Controller;
 
+use crate::args::Common;
 use crate::commands::say;
-use crate::context::{Context, width};
+use crate::context::{Context, everybody, width};
 use crate::paint::Paint;
 use crate::screen::{legible, paragraph};
 
@@ -42,6 +43,24 @@ pub(crate) async fn after(controller: &Controller, deployment: &Deployment, sile
     if authorless && tell.author && tell.mail.is_some() {
         let text = "its author was not told: the release was made from no commit with a mail address";
         say(&paragraph(&format!("  {} ", Paint::stdout().question()), text, line_width()));
+    }
+}
+
+/// Tells everybody whom any service of the line tells that a person stopped the line, or started it again.
+pub(crate) async fn of_the_line(common: &Common, controller: &Controller, telling: Telling) {
+    let Some(tell) = everybody(common) else { return };
+    let outbox = controller.outbox();
+    let told = async {
+        outbox.queue(telling, &tell).await?;
+        outbox.deliver(false, PATIENCE, None).await
+    };
+    match told.await {
+        Ok(round) if round.waiting > 0 && !common.json => {
+            say(&format!("{} messages wait: andon tell retry", round.waiting));
+        }
+        Ok(_) => {}
+        Err(error) if !common.json => say(&format!("nobody could be told: {}", legible(&error.to_string()))),
+        Err(_) => {}
     }
 }
 

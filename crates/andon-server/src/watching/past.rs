@@ -53,6 +53,11 @@ impl Past {
         }));
     }
 
+    /// What this process has seen itself before anything had changed.
+    pub(crate) fn seen(&self) -> &[Row] {
+        &self.seen
+    }
+
     /// How long responses took, those of `recent` included.
     pub(crate) fn times(&self, recent: Histogram) -> Histogram {
         let mut times = recent;
