@@ -12,7 +12,8 @@ const BETS: [f64; 4] = [0.0, 0.1, 0.3, 0.6];
 /// The natural logarithm of the evidence that `events` out of `of` come from a rate below `bound` (0 to 1), where counts
 /// vary `dispersion` (at least 1) times as much as independent events would. Nothing is proven below a bound of 0.
 pub(super) fn ln_below(events: f64, of: f64, bound: f64, dispersion: f64) -> f64 {
-    if !(bound > 0.0 && bound < 1.0) || !(of > 0.0) {
+    let means_something = bound > 0.0 && bound < 1.0 && of > 0.0;
+    if !means_something {
         return f64::NEG_INFINITY;
     }
     let (events, well) = (events.min(of), (of - events).max(0.0));
