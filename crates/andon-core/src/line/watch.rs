@@ -47,8 +47,11 @@ impl Watch {
 
     /// The rules of an analysis of so many hosts.
     pub fn spec(&self, hosts: usize) -> Spec {
-        const SMALL: usize = 100;
-        let tick = Duration::from_secs(if hosts <= SMALL { 2 } else { 5 });
+        let tick = Duration::from_secs(match hosts {
+            0..=100 => 1,
+            101..=500 => 2,
+            _ => 5,
+        });
         Spec {
             tick: self.rules.tick.unwrap_or(tick),
             warmup: self.rules.warmup,
@@ -143,7 +146,7 @@ pub struct PrometheusQuery {
 pub struct WatchRules {
     /// At most about one harmless release in so many is put back.
     pub false_alarm_in: u32,
-    /// The time between two looks; `None`: 2 s up to 100 hosts, 5 s beyond.
+    /// The time between two looks; `None`: 1 s up to 100 hosts, 2 s up to 500, 5 s beyond.
     #[serde(default, with = "crate::time::optional_millis", skip_serializing_if = "Option::is_none")]
     pub tick: Option<Duration>,
     /// How long a host that was just changed is not compared yet.

@@ -127,6 +127,30 @@ impl Scene {
         project.run(&["deploy", "www"]).code(3).says("bad").says("--allow-bad");
     }
 
+    /// When the plan says that so many times as many errors are seen on the first host, warm-up included; the plan says
+    /// so in words as well.
+    pub(crate) fn planned_seconds(&self, times: f64) -> Option<f64> {
+        let ran = self.shop.project.well(&["plan", "www", "--json"]);
+        let plan: Value = serde_json::from_str(ran.out.trim()).unwrap();
+        let words = plan["outlook_in_words"][0].as_str().unwrap();
+        assert!(words.starts_with("with 1 of 6 instances at "), "{words}");
+        let outlook = &plan["outlook"];
+        let warmup = outlook["warmup"].as_f64().unwrap();
+        let seen = outlook["stages"][0]["metrics"][0]["detections"].as_array().unwrap().iter();
+        let after = seen.filter(|seen| seen["ratio"] == times).find_map(|seen| seen["after"].as_f64());
+        after.map(|after| (warmup + after) / 1000.0)
+    }
+
+    /// When an event that begins with these words was recorded, in seconds of the day.
+    pub(crate) fn second_of(shown: &Value, words: &str) -> f64 {
+        let mut events = shown["events"].as_array().unwrap().iter();
+        let event = events.find(|event| text(event, "what").starts_with(words));
+        let event = event.unwrap_or_else(|| panic!("{words}: {shown:#}"));
+        let clock = text(event, "at").split_once('T').unwrap().1;
+        let parts = clock.trim_end_matches('Z').split(':').map(|part| part.parse::<f64>().unwrap());
+        parts.fold(0.0, |seconds, part| seconds * 60.0 + part)
+    }
+
     /// Deploys to the end, whatever that is.
     pub(crate) fn deploy(&self) -> (Ran, Value) {
         let ran = self.shop.finish(self.shop.deploy());

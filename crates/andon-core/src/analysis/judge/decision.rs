@@ -441,7 +441,7 @@ impl Judge {
         let (events, of) = self.contrasts[index].sums().canary;
         metric.worse == Worse::Higher
             && !self.stage.alone
-            && ln_below(events, of, metric.negligible, baseline.dispersion)
+            && ln_below(events as f64, of as f64, metric.negligible, baseline.dispersion)
                 >= -self.spec.beta.clamp(1e-12, 0.5).ln()
     }
 
