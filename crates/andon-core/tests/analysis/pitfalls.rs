@@ -398,3 +398,22 @@ fn that_nobody_came_is_said() {
     assert_eq!(world.judge.verdict(), Some(Verdict::None));
     assert!(world.sentence().ends_with("the new release got no requests"), "{}", world.sentence());
 }
+
+#[test]
+fn a_window_too_short_to_prove_what_was_seen_says_what_was_seen() {
+    let mut world = World::errors(3, 3);
+    let spec = Spec {
+        window: Duration::from_secs(12),
+        observe: Duration::from_secs(3),
+        ..world.judge.spec().clone()
+    };
+    world.judge = Judge::new(Spec { warmup: Duration::ZERO, ..spec }, world.judge.baseline().clone());
+    (world.load, world.tick) = (50.0, 1_000);
+    world.run_with(60, |_, arm| if arm == Arm::Canary { 0.2 } else { 0.0 });
+    let standing = world.judge.standing();
+    assert_eq!(standing.verdict, Some(Verdict::Inconclusive), "{standing:#?}");
+    assert!(
+        standing.sentence.contains("too short to prove what was seen: errors on the new release"),
+        "{standing:#?}"
+    );
+}

@@ -10,16 +10,16 @@ use crate::project::text;
 use crate::scene::{INSTANCES, Scene, put_back};
 use crate::shop::{BALANCER_HOST, Shop, go_on, served};
 
-/// Quick rules, with this about hosts that are held back.
-fn rules(holdback: &str) -> String {
+/// Quick rules, with this window, and this about hosts that are held back.
+fn rules(window: &str, holdback: &str) -> String {
     format!(
-        r#"judge = judge(tick = "1s", warmup = "1s", observe = "3s", window = "20s", holdback = "{holdback}"),"#
+        r#"judge = judge(tick = "1s", warmup = "1s", observe = "3s", window = "{window}", holdback = "{holdback}"),"#
     )
 }
 
 #[test]
 fn the_last_host_is_held_back_and_compared_until_its_time_has_come() {
-    let scene = Scene::closed(Front::haproxy, "errors()", &rules("6s"));
+    let scene = Scene::closed(Front::haproxy, "errors()", &rules("12s", "6s"));
     scene.begin("");
     let load = scene.steady();
     scene.release("next", "");
@@ -32,18 +32,9 @@ fn the_last_host_is_held_back_and_compared_until_its_time_has_come() {
     // One, two, two, and the one that was held back.
     let gates = story.iter().filter(|what| what.contains("judg") || what.contains("compar")).count();
     assert!(gates >= 3, "{story:#?}");
-    let events = shown["events"].as_array().unwrap();
-    let at = |words: &str| {
-        let found = events.iter().rfind(|event| text(event, "what") == words);
-        text(found.unwrap_or_else(|| panic!("{words}: {story:#?}")), "at").to_owned()
-    };
-    let seconds = |time: &str| {
-        let clock = time.split_once('T').unwrap().1.trim_end_matches('Z');
-        let mut parts = clock.split(':').map(|part| part.parse::<f64>().unwrap());
-        let mut next = || parts.next().unwrap();
-        next() * 3600.0 + next() * 60.0 + next()
-    };
-    let waited = (seconds(&at("web6 draining")) - seconds(&at("web5 succeeded"))).rem_euclid(86_400.0);
+    let at = |words: &str| Scene::second_of(&shown, words);
+    let waited =
+        (at("web6 draining") - at("new hosts are compared with old ones after wave 3")).rem_euclid(86_400.0);
     assert!(waited >= 5.5, "{waited} s: {story:#?}");
 }
 
@@ -58,11 +49,11 @@ fn a_bad_green_set_gives_its_first_users_back() {
         };
         blue.iter().cloned().chain(blue.iter().zip(green).map(twin)).collect()
     };
-    let scene = Scene::closed(|backends| Front::haproxy(&twins(backends)), "errors()", &rules("0s"));
+    let scene = Scene::closed(|backends| Front::proxy(&twins(backends)), "errors()", &rules("30s", "0s"));
     let (blue, green) = scene.shop.backends().split_at(half);
     let sets = format!(
         "watch = [errors()], {} blue_green = blue_green(green = [{}], steps = [\"20%\", \"100%\"], step_time = \"2s\"),",
-        rules("0s"),
+        rules("30s", "0s"),
         green[0].address.port() - 1
     );
     scene.shop.write_line_of(half, &scene.front.expression(BALANCER_HOST), &sets, "");
@@ -77,10 +68,12 @@ fn a_bad_green_set_gives_its_first_users_back() {
     let reason = put_back(&shown);
     assert!(reason.contains("errors") || reason.contains("requests"), "{reason}");
     assert!(!story.contains("100 %"), "it never got all users: {story}");
-    load.lap();
+    let hurt = load.lap();
+    println!("{}", json!({ "requests": hurt.requests, "failed": hurt.failed }));
     go_on(&load, 300);
-    let after = load.stop();
-    assert_eq!(after.failed, 0, "{after}");
+    let after = load.lap();
+    load.stop();
+    assert_eq!(after.failed, 0, "{} failed", after.failed);
     let ports: BTreeSet<u16> = blue.iter().map(|backend| backend.address.port()).collect();
     assert_eq!(served(&after, &old), ports);
 
@@ -96,9 +89,9 @@ fn a_bad_green_set_gives_its_first_users_back() {
 
 #[test]
 fn a_bad_release_is_put_back_in_the_first_site_that_gets_it() {
-    let scene = Scene::closed(Front::haproxy, "errors()", &rules("0s"));
+    let scene = Scene::closed(Front::haproxy, "errors()", &rules("30s", "0s"));
     let line = |rollout: &str| {
-        let watch = format!("watch = [errors()], {}", rules("0s"));
+        let watch = format!("watch = [errors()], {}", rules("30s", "0s"));
         let front = scene.front.expression(BALANCER_HOST);
         scene.shop.write_line_of(INSTANCES.into(), &front, &watch, rollout);
         scene
@@ -117,5 +110,7 @@ fn a_bad_release_is_put_back_in_the_first_site_that_gets_it() {
     assert_eq!(shown["hosts"]["changed"], 3, "{:#?}", Shop::story(&shown));
     load.lap();
     go_on(&load, 300);
-    assert_eq!(load.stop().failed, 0);
+    let after = load.lap();
+    load.stop();
+    assert_eq!(after.failed, 0, "{} failed", after.failed);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::contrast::{Sums, dispersion};
 use super::super::power::least_visible;
 use super::super::roster::Number;
+use super::super::standing::LEANING;
 use super::super::wording::{Count, Fold, list, told};
 use super::super::{HoldReason, Measure, MetricStanding, Status, Tick, Verdict, Worse};
 use super::Judge;
@@ -139,6 +140,13 @@ impl Judge {
         {
             let why = self.remark.clone().unwrap_or_default();
             return format!("the window of {} is over without a verdict: {why}", self.window());
+        }
+        if self.ln_evidence(None) >= LEANING {
+            let told = self.worse_sentence(self.leading(), &self.place(&self.accused()));
+            return format!(
+                "the window of {} is over, too short to prove what was seen: {told}",
+                self.window()
+            );
         }
         let open: Vec<usize> = (0..self.spec.metrics.len())
             .filter(|index| self.spec.metrics[*index].measure == Measure::Rate && !self.is_harmless(*index))

@@ -174,9 +174,14 @@ fn what_is_not_known_is_decided_by_the_line_and_never_in_silence() {
         world.run();
         assert!(waits_after(&world, 1), "a person lets it go on without a verdict");
     }
-    // By default nothing seen is for a person, and so is a number that the line calls critical.
+    // By default nothing seen is for a person, and so is what leans to harm, and a number that the line calls critical.
     assert!(matches!(undecided(Verdict::None, no_holdback()).deployment.state, State::Paused { .. }));
-    assert!(waits_after(&undecided(Verdict::Inconclusive, no_holdback()), 1));
+    assert!(matches!(undecided(Verdict::Inconclusive, no_holdback()).deployment.state, State::Paused { .. }));
+    let mut world = watched(8, no_holdback());
+    world.run();
+    hear(&mut world, Standing { ln_evidence: 2.0, ..standing(Some(Verdict::Inconclusive)) });
+    world.run();
+    assert!(waits_after(&world, 1), "{:?}", world.deployment.state);
     let orders = |critical| {
         let mut watch = watch(no_holdback());
         watch.metrics[0].source =
