@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::follow::{self, Watched};
 use crate::paint::Paint;
 use crate::exit;
-use act::{ACTS, Act, Opens};
+use act::{ACTS, Act, Loss, Opens};
 use fleet::Fleet;
 use narrator::Narrator;
 use played::Played;
@@ -91,14 +91,15 @@ impl Play<'_> {
         let mut users = Users::arrive(self.fleet.balancer.address)?;
         self.narrator.users();
         users.settle().await;
-        let mut last = None;
+        let (mut last, mut was) = (None, Weather::Fair);
         for (act, number) in ACTS.iter().zip(1..) {
             self.narrator.begin(number, act);
             let exceptions = self.make_way(&context, act, last).await?;
             act.weather.set(self.fleet.path())?;
-            if act.weather == Weather::Fair {
+            if act.promise.loss == Loss::Nothing && was != Weather::Fair {
                 users.calm().await;
             }
+            was = act.weather;
             users.lap();
             let Some(deployment) = self.deploy(&context, act, exceptions, &users).await? else {
                 return Ok(exit::LEFT);
