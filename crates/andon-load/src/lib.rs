@@ -14,4 +14,4 @@ mod tally;
 pub use load::Load;
 pub use mix::{Kind, Mix, Request};
 pub use site::{Behaviour, Site};
-pub use tally::{Failure, Fault, KEPT, Tally};
+pub use tally::{Failure, Fault, Heard, KEPT, Tally};

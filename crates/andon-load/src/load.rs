@@ -30,6 +30,7 @@ const MAX_IDLE: usize = 500;
 /// A load that runs until it is stopped. Dropping it ends it at once, and counts nothing more.
 #[derive(Debug)]
 pub struct Load {
+    begun: Instant,
     counted: Arc<Mutex<Counted>>,
     wish: watch::Sender<Wish>,
     thread: Option<JoinHandle<()>>,
@@ -59,18 +60,18 @@ impl Load {
     /// The system's, when it has no thread or no descriptors to spare.
     pub fn start(target: SocketAddr, mix: Mix) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let counted = Arc::<Mutex<Counted>>::default();
+        let (begun, counted) = (Instant::now(), Arc::<Mutex<Counted>>::default());
         let (wish, wishes) = watch::channel(Wish::GoOn);
-        let course = Arc::new(Course {
-            target,
-            mix,
-            begun: Instant::now(),
-            counted: Arc::clone(&counted),
-            idle: Mutex::default(),
-        });
+        let course =
+            Arc::new(Course { target, mix, begun, counted: Arc::clone(&counted), idle: Mutex::default() });
         let work = move || runtime.block_on(run(&course, wishes));
         let thread = Some(thread::Builder::new().name("load".to_owned()).spawn(work)?);
-        Ok(Self { counted, wish, thread })
+        Ok(Self { begun, counted, wish, thread })
+    }
+
+    /// The time since it began, which the moments of a [`Tally`] are counted from.
+    pub fn age(&self) -> Duration {
+        self.begun.elapsed()
     }
 
     /// What has ended since the last lap, or since the start.
@@ -184,7 +185,7 @@ async fn attempt(course: &Course, request: &Request, due: Instant, port: &mut Po
     if let Some(fault) = fault {
         return course.fail(request, due, *port, server, fault);
     }
-    lock(&course.counted).lap.succeed(due.elapsed(), server);
+    lock(&course.counted).lap.succeed(due - course.begun, due.elapsed(), server);
     if stays_open {
         connection.reused = true;
         course.keep(connection);

@@ -119,6 +119,28 @@ impl fmt::Display for Failure {
     }
 }
 
+/// What was heard of one answerer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// When its first answer had ended, good or bad, since the load began.
+    pub first: Duration,
+    /// When the first request that failed with it had ended; `None` without one.
+    pub first_failed: Option<Duration>,
+    /// Requests that have failed with it.
+    pub failed: u64,
+}
+
+impl Heard {
+    fn merge(&mut self, later: &Self) {
+        self.first = self.first.min(later.first);
+        self.first_failed = match (self.first_failed, later.first_failed) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        self.failed += later.failed;
+    }
+}
+
 /// What came of a load, or of a part of it. A request belongs to the moment of its end.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tally {
@@ -137,6 +159,8 @@ pub struct Tally {
     pub reopened: u64,
     /// Good answers by who gave them.
     pub servers: BTreeMap<String, u64>,
+    /// When each answerer was heard first, and what failed with it. A request whose answerer is unknown is in none.
+    pub heard: BTreeMap<String, Heard>,
     /// Times of the good answers, from the moment at which the request was due.
     pub latency: Histogram,
     /// The longest time by which the load itself was late in sending a request, whose clock ticks once a
@@ -159,10 +183,12 @@ impl Tally {
         self.latency.quantile_us(share).map(|us| Duration::from_secs_f64(us / 1e6))
     }
 
-    pub(crate) fn succeed(&mut self, after: Duration, server: Option<String>) {
+    /// A good answer to a request that was due at `at`, as long `after` that.
+    pub(crate) fn succeed(&mut self, at: Duration, after: Duration, server: Option<String>) {
         self.requests += 1;
         self.latency.add(u64::try_from(after.as_micros()).unwrap_or(u64::MAX));
         let Some(server) = server else { return };
+        self.hear(&server, &Heard { first: at + after, first_failed: None, failed: 0 });
         if self.servers.len() < MAX_SERVERS || self.servers.contains_key(&server) {
             *self.servers.entry(server).or_default() += 1;
         }
@@ -173,12 +199,24 @@ impl Tally {
         self.failed += 1;
         *self.faults.entry(failure.fault.name()).or_default() += 1;
         self.last_failure = self.last_failure.max(Some(failure.at + failure.after));
+        if let Some(server) = &failure.server {
+            let ended = failure.at + failure.after;
+            self.hear(server, &Heard { first: ended, first_failed: Some(ended), failed: 1 });
+        }
         if self.failures.len() < KEPT {
             self.failures.push(failure);
         }
     }
 
-    /// Adds what was counted later.
+    fn hear(&mut self, server: &str, heard: &Heard) {
+        if let Some(known) = self.heard.get_mut(server) {
+            known.merge(heard);
+        } else if self.heard.len() < MAX_SERVERS {
+            self.heard.insert(server.to_owned(), *heard);
+        }
+    }
+
+    /// Adds what was counted later, or by another load.
     pub fn merge(&mut self, later: &Self) {
         self.requests += later.requests;
         self.failed += later.failed;
@@ -191,6 +229,9 @@ impl Tally {
         self.failures.extend(later.failures.iter().take(room).cloned());
         for (server, count) in &later.servers {
             *self.servers.entry(server.clone()).or_default() += count;
+        }
+        for (server, heard) in &later.heard {
+            self.hear(server, heard);
         }
         self.latency.merge(&later.latency);
         self.late = self.late.max(later.late);

@@ -1,9 +1,10 @@
-//! `andon demo`: a play in two acts on six local hosts behind a balancer, before customers who never rest. What happens
+//! `andon demo`: a play in six acts on six local hosts behind a balancer, before customers who never rest. What happens
 //! is the real thing, from the line to the processes; this file leads through it and checks that every act ended as it
 //! was announced.
 
-use andon_core::deployment::{Deployment, State};
+use andon_core::deployment::{Deployment, DeploymentId, State};
 use andon_core::name::ServiceName;
+use andon_server::{Going, Progress};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -11,93 +12,36 @@ use tokio::sync::watch;
 use super::{Done, deploy, say, status};
 use crate::args::{Common, Exceptions, ScopeArgs};
 use crate::context::{Context, me, width};
+use crate::exit;
 use crate::failure::Failure;
 use crate::follow::{self, Watched};
 use crate::paint::Paint;
-use crate::{exit, when};
-use fleet::{Fleet, Shop};
+use act::{ACTS, Act, Loss, Opens};
+use fleet::Fleet;
 use narrator::Narrator;
-use users::{Users, Visits};
+use played::Played;
+use shop::Shop;
+use users::Users;
+use weather::Weather;
 
 pub(crate) use service::{ServiceArgs, serve};
 
+mod act;
 mod balancer;
 mod fleet;
 mod narrator;
+mod played;
 mod ports;
 mod processes;
 mod service;
+mod shop;
 mod users;
-
-/// One act, before it is played.
-struct Act {
-    name: &'static str,
-    shop: Shop,
-    why: &'static str,
-    before: &'static str,
-    /// How it is to end: the state, hosts changed, hosts restored. And no request is to fail.
-    promise: (&'static str, u32, u32),
-}
-
-const ACTS: [Act; 2] = [
-    Act {
-        name: "a good release goes out",
-        shop: Shop::Good,
-        why: "coffee",
-        before: "The shop sells coffee now. The release goes to one host, then to two, then to the other three. \
-                 Each host is taken out of the balancer and seen to be idle, then changed, checked and tested, and \
-                 only then put back.",
-        promise: ("succeeded", 6, 0),
-    },
-    Act {
-        name: "a broken release is stopped and put back",
-        shop: Shop::WhiteOnWhite,
-        why: "a brighter checkout",
-        before: "Somebody made the checkout brighter: its button is white on white now. The processes start and \
-                 every health check passes. Only the production test, which looks at the checkout, can tell.",
-        promise: ("rolled_back", 1, 1),
-    },
-];
-
-/// One act, after it was played: its deployment as the ledger has it, and what its customers have counted.
-#[derive(Debug, Serialize)]
-struct Played {
-    name: &'static str,
-    outcome: &'static str,
-    hosts_changed: u32,
-    hosts_restored: u32,
-    seconds: f64,
-    requests: u64,
-    failed_requests: u64,
-    /// Of the requests that are not slow on purpose; `None` when none of them was answered.
-    p99_ms: Option<f64>,
-}
+mod weather;
 
 /// The last line of the demo, for programs.
 #[derive(Serialize)]
 struct Report<'a> {
     acts: &'a [Played],
-}
-
-impl Played {
-    fn of(act: &Act, deployment: &Deployment, visits: &Visits) -> Self {
-        let counts = deployment.host_counts();
-        let began = deployment.started.unwrap_or(deployment.accepted);
-        Self {
-            name: act.name,
-            outcome: deployment.state.name(),
-            hosts_changed: counts.changed,
-            hosts_restored: counts.restored,
-            seconds: deployment.ended.map_or(0.0, |ended| when::seconds(ended.since(began))),
-            requests: visits.tally.requests,
-            failed_requests: visits.tally.failed,
-            p99_ms: visits.p99_ms(),
-        }
-    }
-
-    fn keeps(&self, act: &Act) -> bool {
-        (self.outcome, self.hosts_changed, self.hosts_restored) == act.promise && self.failed_requests == 0
-    }
 }
 
 pub(crate) async fn demo(common: &Common, once: bool) -> Done {
@@ -136,7 +80,7 @@ struct Play<'a> {
 }
 
 impl Play<'_> {
-    /// The shop opens, its customers come, and both acts are played before them. Ends early when an act does not keep
+    /// The shop opens, its customers come, and all acts are played before them. Ends early when an act does not keep
     /// its promise, or with Ctrl-C.
     async fn perform(&mut self, played: &mut Vec<Played>) -> Done {
         self.narrator.scene(self.fleet);
@@ -147,30 +91,39 @@ impl Play<'_> {
         let mut users = Users::arrive(self.fleet.balancer.address)?;
         self.narrator.users();
         users.settle().await;
+        let (mut last, mut was) = (None, Weather::Fair);
         for (act, number) in ACTS.iter().zip(1..) {
-            self.narrator.begin(number, act.name, act.before);
-            let Some(deployment) = self.deploy(&context, act.shop, act.why, Some(&users)).await? else {
+            self.narrator.begin(number, act);
+            let exceptions = self.make_way(&context, act, last).await?;
+            act.weather.set(self.fleet.path())?;
+            if act.promise.loss == Loss::Nothing && was != Weather::Fair {
+                users.calm().await;
+            }
+            was = act.weather;
+            users.lap();
+            let Some(deployment) = self.deploy(&context, act, exceptions, &users).await? else {
                 return Ok(exit::LEFT);
             };
+            last = Some(deployment.id);
             if number == ACTS.len() {
                 tokio::task::block_in_place(|| users.leave());
             }
             let visits = users.lap();
-            let result = Played::of(act, &deployment, &visits);
-            let kept = result.keeps(act);
-            played.push(result);
+            let entries = context.controller.records().entries(deployment.id, 0).await?;
+            let result = Played::of(act, &deployment, &entries, &visits);
             if *self.interrupted.borrow() {
+                played.push(result);
                 return Ok(exit::LEFT);
             }
-            self.narrator.visits(&deployment, &visits);
-            if !kept {
-                self.narrator.broken_promise(&deployment, act.promise);
-                return Ok(exit::NOT_WELL);
+            self.narrator.visits(&deployment, &visits, act);
+            let broken = result.broken(act);
+            if broken.is_none() {
+                self.narrator.after(act, &result);
             }
-            self.narrator.after(&deployment);
-            if number < ACTS.len() && deployment.stops_the_line().is_some() {
-                self.narrator.tell("Somebody has looked at it, and starts the line for the next act.");
-                context.controller.start_line(me(), "the next act".to_owned()).await?;
+            played.push(result);
+            if let Some(broken) = broken {
+                self.narrator.broken_promise(&broken, &deployment);
+                return Ok(exit::NOT_WELL);
             }
         }
         if !self.fleet.common.json {
@@ -183,9 +136,13 @@ impl Play<'_> {
     /// The first release goes to all hosts at once, while nobody is there. `false` when it was left.
     async fn open(&mut self) -> Result<bool, Failure> {
         self.fleet.balancer.start().await?;
+        self.fleet.listen().await?;
+        Weather::Fair.set(self.fleet.path())?;
         let context = self.fleet.open(true).await?;
         self.narrator.opening();
-        let Some(deployment) = self.deploy(&context, Shop::Opening, "the shop opens", None).await? else {
+        self.fleet.build(Shop::Opening)?;
+        let going = self.go(&context, "the shop opens", NO_EXCEPTIONS).await?;
+        let Some(deployment) = self.watch(&context, going, Weather::Fair, None).await? else {
             return Ok(false);
         };
         match deployment.state {
@@ -198,20 +155,54 @@ impl Play<'_> {
         }
     }
 
-    /// One deployment, as a person would do it; it is shown when there are customers. `None` when it was left.
+    /// How an act gets past the line that the one before it may have stopped.
+    async fn make_way(
+        &self,
+        context: &Context,
+        act: &Act,
+        last: Option<DeploymentId>,
+    ) -> Result<Exceptions, Failure> {
+        match act.opens {
+            Opens::Running => Ok(NO_EXCEPTIONS),
+            Opens::Repair => Ok(Exceptions { fixes: last, ..NO_EXCEPTIONS }),
+            Opens::Started(why) => {
+                context.controller.start_line(me(), why.to_owned()).await?;
+                self.narrator.started(why);
+                Ok(NO_EXCEPTIONS)
+            }
+        }
+    }
+
+    /// The deployment of an act, as a person would do it. `None` when it was left.
     async fn deploy(
         &mut self,
         context: &Context,
-        shop: Shop,
-        why: &str,
+        act: &Act,
+        exceptions: Exceptions,
+        users: &Users,
+    ) -> Result<Option<Box<Deployment>>, Failure> {
+        self.fleet.build(act.shop)?;
+        let going = self.go(context, act.why, exceptions).await?;
+        self.watch(context, going, act.weather, Some(users)).await
+    }
+
+    async fn go(&mut self, context: &Context, why: &str, exceptions: Exceptions) -> Result<Going, Failure> {
+        let scope = ScopeArgs { service: service_name()?, environment: None };
+        let wish = deploy::wish(context, &scope, Some(why.to_owned()), exceptions).await?;
+        let going = context.controller.deploy(wish).await?;
+        self.fleet.driver = Some(going.end.abort_handle());
+        Ok(going)
+    }
+
+    /// Watches a deployment to its end, or to a pause that it does not leave by itself; it is shown when there are
+    /// customers. `None` when it was left.
+    async fn watch(
+        &mut self,
+        context: &Context,
+        mut going: Going,
+        weather: Weather,
         users: Option<&Users>,
     ) -> Result<Option<Box<Deployment>>, Failure> {
-        self.fleet.build(shop)?;
-        let scope = ScopeArgs { service: service_name()?, environment: None };
-        let exceptions = Exceptions { fixes: None, allow_bad: None, take_over: false };
-        let wish = deploy::wish(context, &scope, Some(why.to_owned()), exceptions).await?;
-        let mut going = context.controller.deploy(wish).await?;
-        self.fleet.driver = Some(going.end.abort_handle());
         // Ctrl-C before anybody watched the deployment.
         if *self.interrupted.borrow() {
             return Ok(None);
@@ -219,10 +210,15 @@ impl Play<'_> {
         let silent = self.narrator.silent || users.is_none();
         let tell = || users.map(|users| users.now(self.narrator.paint)).unwrap_or_default();
         let beside: Option<follow::Beside<'_>> = if users.is_some() { Some(&tell) } else { None };
+        let progress = going.progress.clone();
+        let place = self.fleet.path().to_owned();
         let watched = tokio::select! {
             watched = follow::watch_to_end(&context.controller, &mut going, silent, beside) => watched?,
-            // Without it the deployment would pause and wait for somebody who starts it again.
+            // Nobody is here who could say how it goes on.
+            paused = paused(progress) => Watched::Ended(paused),
+            // Without it the deployment would pause, too.
             failure = self.fleet.balancer.ended() => return Err(failure),
+            failure = weather.go_on(&place) => return Err(failure),
         };
         match watched {
             Watched::Left(_) => Ok(None),
@@ -233,6 +229,18 @@ impl Play<'_> {
                 Ok(Some(deployment))
             }
         }
+    }
+}
+
+const NO_EXCEPTIONS: Exceptions = Exceptions { fixes: None, allow_bad: None, take_over: false };
+
+/// A deployment that has paused and waits for a person.
+async fn paused(mut progress: watch::Receiver<Progress>) -> Box<Deployment> {
+    let is_paused = |progress: &Progress| matches!(progress.deployment.state, State::Paused { .. });
+    match progress.wait_for(is_paused).await {
+        Ok(paused) => Box::new((*paused.deployment).clone()),
+        // It ends, and is heard of elsewhere.
+        Err(_) => std::future::pending().await,
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use andon_core::host::Placement;
 use andon_core::plan;
 use andon_server::hosts::local_root;
+use andon_server::senses::{PushReceiver, pushed};
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::task::AbortHandle;
@@ -17,20 +19,13 @@ use tokio::task::AbortHandle;
 use super::balancer::Balancer;
 use super::ports::Ports;
 use super::processes;
+use super::shop::Shop;
 use crate::args::Common;
 use crate::context::{Context, LINE};
 use crate::failure::Failure;
 
 /// Hosts of the fleet. The line says so, too.
 pub(super) const HOSTS: u16 = 6;
-/// What the shop sells from the second release on.
-const COFFEE: &str = "Tea, coffee, ";
-/// What it sells before.
-const TEA: &str = "Tea, ";
-/// What makes the checkout button visible, and what its production test looks for.
-const SEEN: &str = "background: #0a6e31";
-/// White, like its letters.
-const UNSEEN: &str = "background: #fff";
 /// How long the end of the last process is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
@@ -42,20 +37,8 @@ const HASTE: [(&str, &str); 3] = [
     (r#"bake             = "1s""#, r#"bake             = "0s""#),
 ];
 
-const LINE_TEXT: &str = include_str!("files/line.star");
-const INDEX: &str = include_str!("files/index.html");
-const CHECKOUT: &str = include_str!("files/checkout.html");
-
-/// The releases of the shop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shop {
-    /// The first one.
-    Opening,
-    /// As it should be.
-    Good,
-    /// Healthy in every way, but nobody can see the checkout button.
-    WhiteOnWhite,
-}
+/// The line, with words for ports and the balancer.
+pub(super) const LINE_TEXT: &str = include_str!("files/line.star");
 
 /// Six local hosts and what belongs to them. Dropped before its end, by a panic, it ends, too.
 pub(super) struct Fleet {
@@ -67,6 +50,8 @@ pub(super) struct Fleet {
     pub(super) balancer: Balancer,
     /// The words that lead any command to this fleet.
     pub(super) common: Common,
+    /// Who receives the orders.
+    till: Option<PushReceiver>,
     /// What drives the deployment under way.
     pub(super) driver: Option<AbortHandle>,
     /// What may run, once the line was read.
@@ -91,7 +76,16 @@ impl Fleet {
         let data = Some(path.join(".andon"));
         let common = Common { line: Some(path.join(LINE)), data, ssh_config: None, json };
         let directory = Some(directory);
-        Ok(Self { directory, path, ports, balancer, common, driver: None, placements: Vec::new() })
+        Ok(Self {
+            directory,
+            path,
+            ports,
+            balancer,
+            common,
+            till: None,
+            driver: None,
+            placements: Vec::new(),
+        })
     }
 
     /// Where everything of it lies.
@@ -106,27 +100,18 @@ impl Fleet {
 
     /// Writes a release where the line looks for the next one.
     pub(super) fn build(&self, shop: Shop) -> Result<(), Failure> {
-        let release = self.path().join("release");
-        let exe = std::env::current_exe().map_err(|error| Failure::broken(format!("who am I? {error}")))?;
-        let exe = exe.to_str().ok_or_else(|| {
-            Failure::broken(format!("{} cannot be written into a script", exe.display()))
-                .next("move andon to a path in UTF-8")
-        })?;
-        let start = format!(
-            "#!/bin/sh\n# Serves the pages of the release that this script is part of.\nexec {} demo-service --pages \"${{0%/bin/www}}/pages\" \"$@\"\n",
-            shell_words::quote(exe)
-        );
-        let index = match shop {
-            Shop::Opening => INDEX.replace(COFFEE, TEA),
-            Shop::Good | Shop::WhiteOnWhite => INDEX.to_owned(),
-        };
-        let checkout = match shop {
-            Shop::Opening | Shop::Good => CHECKOUT.to_owned(),
-            Shop::WhiteOnWhite => CHECKOUT.replace(SEEN, UNSEEN),
-        };
-        write(&release.join("bin/www"), &start, 0o755)?;
-        write(&release.join("pages/index.html"), &index, 0o644)?;
-        write(&release.join("pages/checkout.html"), &checkout, 0o644)
+        let till = self.till.as_ref().and_then(PushReceiver::statsd_udp);
+        let till = till.ok_or_else(|| Failure::broken("nobody receives the orders of the demo"))?;
+        shop.build(self.path(), till)
+    }
+
+    /// Begins to receive what the shop tells of its orders.
+    pub(super) async fn listen(&mut self) -> Result<(), Failure> {
+        let data = self.path.join(".andon");
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let till = PushReceiver::start(&pushed::directory(&data), Some(any), None).await;
+        self.till = Some(till.map_err(|error| Failure::broken(error.to_string()))?);
+        Ok(())
     }
 
     /// Writes the line, in haste or with all care, reads it and opens the ledger.
@@ -156,6 +141,7 @@ impl Fleet {
         // From here on files are removed by hand, and stay where a process may still need them.
         let path = directory.keep();
         self.balancer.end();
+        self.till = None;
         let begun = Instant::now();
         while !self.is_quiet()? {
             if begun.elapsed() > PATIENCE {
@@ -216,7 +202,8 @@ fn hasty(line: &str) -> String {
     HASTE.iter().fold(line.to_owned(), |line, (care, haste)| line.replace(care, haste))
 }
 
-fn write(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+/// Writes a file below the fleet's directory.
+pub(super) fn write(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     let parent: PathBuf = path.parent().map(Path::to_owned).unwrap_or_default();
     fs::create_dir_all(parent)
         .and_then(|()| fs::write(path, text))
@@ -233,16 +220,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_two_releases_differ_in_what_the_production_test_looks_for() {
-        assert!(LINE_TEXT.contains(SEEN) && LINE_TEXT.contains("BASE"));
-        assert_eq!(CHECKOUT.matches(SEEN).count(), 1);
-        assert!(!CHECKOUT.replace(SEEN, UNSEEN).contains(SEEN));
-        assert!(CHECKOUT.contains("color: #fff"));
-    }
-
-    #[test]
-    fn the_first_release_differs_from_the_second_and_goes_out_in_haste() {
-        assert_eq!(INDEX.matches(COFFEE).count(), 1);
+    fn the_first_release_goes_out_in_haste() {
+        assert!(LINE_TEXT.contains("BASE"));
         for (care, haste) in HASTE {
             assert_eq!(LINE_TEXT.matches(care).count(), 1, "{care}");
             assert!(hasty(LINE_TEXT).contains(haste), "{haste}");

@@ -1,9 +1,10 @@
 //! What the demo says between deployments. Every number comes from a deployment, from the fleet or from its customers.
 
 use andon_core::deployment::Deployment;
-use andon_core::deployment::sentence::hosts;
 
+use super::act::{Act, Loss};
 use super::fleet::{Fleet, HOSTS};
+use super::played::Played;
 use super::users::{Users, Visits};
 use crate::commands::say;
 use crate::follow;
@@ -58,10 +59,18 @@ impl Narrator {
     }
 
     /// The title of an act and what will happen.
-    pub(super) fn begin(&self, number: usize, name: &str, before: &str) {
+    pub(super) fn begin(&self, number: usize, act: &Act) {
         self.tell("");
-        self.tell(&self.paint.strong(&format!("Act {number}: {name}")));
-        self.tell(before);
+        self.tell(&self.paint.strong(&format!("Act {number}: {}", act.name)));
+        self.tell(act.before);
+        self.tell("");
+    }
+
+    /// Somebody has started the line.
+    pub(super) fn started(&self, why: &str) {
+        self.tell(&format!(
+            "The line was stopped. Somebody has looked at it, and starts it: andon line start {why:?}"
+        ));
         self.tell("");
     }
 
@@ -73,44 +82,59 @@ impl Narrator {
     }
 
     /// What there was to notice in an act that ended as announced.
-    pub(super) fn after(&self, deployment: &Deployment) {
-        let counts = deployment.host_counts();
-        self.tell("");
-        self.tell(&match counts.restored {
-            0 => format!(
-                "{} of {} hosts serve it, and every one of them has passed its tests.",
-                counts.succeeded, counts.total
-            ),
-            restored => format!(
-                "Nobody had to look: {} saw the release and {} back on the old one.",
-                hosts(counts.changed),
-                if restored == 1 { "is".to_owned() } else { format!("{restored} are") },
-            ),
-        });
+    pub(super) fn after(&self, act: &Act, played: &Played) {
+        self.tell(act.after);
+        let Some(restored) = played.restore_seconds else { return };
+        let seen = match played.detect_seconds {
+            Some(detected) if act.promise.loss == Loss::Nothing => {
+                format!("It was seen {detected:.1} s after the first answer of the release, ")
+            }
+            Some(detected) => {
+                format!("It was seen {detected:.1} s after the first page that failed with it, ")
+            }
+            None => "It was seen, ".to_owned(),
+        };
+        let (verb, back) = match played.hosts_restored {
+            1 => ("was", "1 host".to_owned()),
+            n => ("were", format!("{n} hosts")),
+        };
+        self.tell(&format!("{seen}and {back} {verb} back on the old one {restored:.1} s later."));
     }
 
     /// What the customers have met with during an act.
-    pub(super) fn visits(&self, deployment: &Deployment, visits: &Visits) {
-        let Visits { p99, tally } = visits;
+    pub(super) fn visits(&self, deployment: &Deployment, visits: &Visits, act: &Act) {
+        let Visits { p99, tally, .. } = visits;
         let release = &deployment.request.release.id;
-        let answered = visits.answered_by(release);
-        let answered = if answered == 0 { "none".to_owned() } else { answered.to_string() };
+        let (good, bad) = visits.answered_by(release);
+        let answered = match good + bad {
+            0 => "none".to_owned(),
+            answered => answered.to_string(),
+        };
+        let expected = act.promise.loss != Loss::Nothing;
         let (sign, failed) = match tally.failed {
             0 => (self.paint.tick(), "none failed".to_owned()),
+            failed if expected => (self.paint.dot(), format!("{failed} failed")),
             failed => (self.paint.cross(), self.paint.bad(&format!("{failed} failed"))),
         };
         let within = match p99 {
             Some(time) => format!("99 of 100 quick ones took at most {:.1} ms; ", time.as_secs_f64() * 1e3),
             None => String::new(),
         };
+        let ill = match bad {
+            0 => String::new(),
+            bad => format!(", {bad} with an error"),
+        };
         self.tell("");
         self.tell_after(
             &format!("{sign} "),
             &format!(
-                "{} requests meanwhile, {failed}; {within}{release} answered {answered} of them.",
+                "{} requests meanwhile, {failed}; {within}{release} answered {answered} of them{ill}.",
                 tally.requests
             ),
         );
+        if expected {
+            return;
+        }
         for failure in tally.failures.iter().take(FAILURES) {
             self.tell_after("    ", &legible(&failure.to_string()));
         }
@@ -120,17 +144,13 @@ impl Narrator {
     }
 
     /// An act that did not end as announced.
-    pub(super) fn broken_promise(&self, deployment: &Deployment, promise: (&str, u32, u32)) {
-        let counts = deployment.host_counts();
-        let (state, changed, restored) = promise;
+    pub(super) fn broken_promise(&self, broken: &str, deployment: &Deployment) {
+        let why = deployment.reason().map(|why| format!(" {}: {why}.", deployment.id)).unwrap_or_default();
         self.tell("");
         self.tell(&format!(
-            "{} This act did not end as announced. Announced: {state}, {changed} changed, {restored} restored, \
-             no failed request. What happened: {}, {} changed, {} restored.",
+            "{} This act did not end as announced: {broken}.{}",
             self.paint.cross(),
-            deployment.state.name(),
-            counts.changed,
-            counts.restored,
+            legible(&why)
         ));
     }
 
@@ -146,8 +166,9 @@ impl Narrator {
             format!("export ANDON_LINE={}", line.display()),
             format!("{program} line"),
             format!("{program} history"),
-            format!("{program} show 3"),
             format!("{program} show 3 --log web1"),
+            format!("{program} show 7"),
+            format!("{program} canary replay {}", fleet.path().join(".andon/analysis/7.jsonl").display()),
             format!("{program} test www"),
             format!("{program} proxy show --config {}", fleet.balancer.config.display()),
             format!("curl http://{}/checkout", fleet.balancer.address),
