@@ -27,3 +27,4 @@ mod doubtful;
 mod harmful;
 mod harmless;
 mod shapes;
+mod told;
