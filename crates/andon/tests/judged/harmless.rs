@@ -43,7 +43,7 @@ fn a_service_whose_line_says_nothing_is_watched_by_what_there_is() {
         r#"judge = judge(tick = "1s", warmup = "1s", observe = "18s", window = "40s", holdback = "0s"),"#;
     let scene = Scene::closed(Front::haproxy, "vitals()", rules);
     scene.shop.edit_line("watch = [vitals()], ", "");
-    scene.shop.edit_line("waves = [1, 2, \"100%\"]", "waves = [1, \"100%\"]");
+    scene.shop.edit_line("waves = [1, 2, \"100%\"]", "waves = [2, \"100%\"]");
     scene.begin("");
     let load = scene.steady();
     scene.release("harmless", "");

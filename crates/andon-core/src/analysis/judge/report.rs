@@ -7,7 +7,7 @@ use super::super::power::least_visible;
 use super::super::roster::Number;
 use super::super::standing::LEANING;
 use super::super::wording::{Count, Fold, list, told};
-use super::super::{HoldReason, Measure, MetricStanding, Status, Tick, Verdict, Worse};
+use super::super::{HoldReason, Measure, MetricStanding, Role, Status, Tick, Verdict, Worse};
 use super::Judge;
 use crate::quantity::format_duration;
 
@@ -149,7 +149,10 @@ impl Judge {
             );
         }
         let open: Vec<usize> = (0..self.spec.metrics.len())
-            .filter(|index| self.spec.metrics[*index].measure == Measure::Rate && !self.is_harmless(*index))
+            .filter(|index| {
+                let metric = &self.spec.metrics[*index];
+                metric.measure == Measure::Rate && metric.role != Role::Vital && !self.is_harmless(*index)
+            })
             .collect();
         let sight = |index: &usize| {
             let (metric, baseline) = (&self.spec.metrics[*index], &self.baseline.metrics[*index]);
