@@ -62,13 +62,8 @@ impl Load {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let (begun, counted) = (Instant::now(), Arc::<Mutex<Counted>>::default());
         let (wish, wishes) = watch::channel(Wish::GoOn);
-        let course = Arc::new(Course {
-            target,
-            mix,
-            begun,
-            counted: Arc::clone(&counted),
-            idle: Mutex::default(),
-        });
+        let course =
+            Arc::new(Course { target, mix, begun, counted: Arc::clone(&counted), idle: Mutex::default() });
         let work = move || runtime.block_on(run(&course, wishes));
         let thread = Some(thread::Builder::new().name("load".to_owned()).spawn(work)?);
         Ok(Self { begun, counted, wish, thread })

@@ -76,7 +76,16 @@ impl Fleet {
         let data = Some(path.join(".andon"));
         let common = Common { line: Some(path.join(LINE)), data, ssh_config: None, json };
         let directory = Some(directory);
-        Ok(Self { directory, path, ports, balancer, common, till: None, driver: None, placements: Vec::new() })
+        Ok(Self {
+            directory,
+            path,
+            ports,
+            balancer,
+            common,
+            till: None,
+            driver: None,
+            placements: Vec::new(),
+        })
     }
 
     /// Where everything of it lies.

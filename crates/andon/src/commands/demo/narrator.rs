@@ -68,7 +68,9 @@ impl Narrator {
 
     /// Somebody has started the line.
     pub(super) fn started(&self, why: &str) {
-        self.tell(&format!("The line was stopped. Somebody has looked at it, and starts it: andon line start {why:?}"));
+        self.tell(&format!(
+            "The line was stopped. Somebody has looked at it, and starts it: andon line start {why:?}"
+        ));
         self.tell("");
     }
 
@@ -87,7 +89,9 @@ impl Narrator {
             Some(detected) if act.promise.loss == Loss::Nothing => {
                 format!("It was seen {detected:.1} s after the first answer of the release, ")
             }
-            Some(detected) => format!("It was seen {detected:.1} s after the first page that failed with it, "),
+            Some(detected) => {
+                format!("It was seen {detected:.1} s after the first page that failed with it, ")
+            }
             None => "It was seen, ".to_owned(),
         };
         let (verb, back) = match played.hosts_restored {

@@ -139,7 +139,8 @@ impl Course {
             _ => None,
         });
         let heard = visits.heard(&deployment.request.release.id);
-        let first = heard.filter_map(|heard| if errors { heard.first_failed } else { Some(heard.first) }).min();
+        let first =
+            heard.filter_map(|heard| if errors { heard.first_failed } else { Some(heard.first) }).min();
         Some(Self {
             began: first.map(|first: Duration| visits.moment(first)),
             judged: condemned?,

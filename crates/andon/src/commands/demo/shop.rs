@@ -16,7 +16,7 @@ const SEEN: &str = "background: #0a6e31";
 /// White, like its letters.
 const UNSEEN: &str = "background: #fff";
 /// The mean time that a page costs, in microseconds.
-const WORK: u32 = 8_000;
+const WORK: u32 = 20_000;
 
 const INDEX: &str = include_str!("files/index.html");
 const CHECKOUT: &str = include_str!("files/checkout.html");
@@ -99,7 +99,8 @@ mod tests {
         assert!(LINE_TEXT.contains(SEEN) && CHECKOUT.contains("color: #fff"));
         assert_eq!(CHECKOUT.matches(SEEN).count(), 1);
         assert!(!Shop::WhiteOnWhite.checkout().contains(SEEN));
-        for shop in [Shop::Opening, Shop::Good, Shop::Repaired, Shop::Failing, Shop::Slower, Shop::OrdersLost] {
+        for shop in [Shop::Opening, Shop::Good, Shop::Repaired, Shop::Failing, Shop::Slower, Shop::OrdersLost]
+        {
             assert!(shop.checkout().contains(SEEN), "{shop:?}");
         }
     }
