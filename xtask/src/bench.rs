@@ -5,6 +5,7 @@
 
 mod contest;
 mod controller;
+mod immune;
 mod judge;
 mod lost;
 mod peers;
@@ -53,6 +54,11 @@ const BENCHES: &[Bench] = &[
         name: "no-request-lost",
         about: "rolling deployments of six instances under 300 requests a second, through each balancer",
         measure: lost::measure,
+    },
+    Bench {
+        name: "immune",
+        about: "releases that are judged: gross and tenfold errors on one of six instances, and harmless ones",
+        measure: immune::measure,
     },
     Bench {
         name: "proxy",

@@ -26,6 +26,7 @@ const FOR_TESTS: &[&str] = &[
     "zstd",
     "mount",
     "xargs",
+    "aiosmtpd",
 ];
 
 /// Makes sure that every program of the tests is here.

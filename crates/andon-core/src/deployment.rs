@@ -77,6 +77,8 @@ pub struct Deployment {
     pub progress: Time,
     /// What the analysis said last: of the present stage, or that the release hurts.
     pub judged: Option<Standing>,
+    /// How the newest stage ended that had a verdict.
+    concluded: Option<Standing>,
     /// What a person asked for and has not been answered yet.
     asked: Option<(Ask, Person)>,
     /// The latest moment that was recorded: time never runs backwards for a deployment.
@@ -99,6 +101,7 @@ impl Deployment {
             ended: None,
             progress: at,
             judged: None,
+            concluded: None,
             asked: None,
             latest: at,
         }
@@ -191,8 +194,9 @@ impl Deployment {
         let stage = self.stage_since();
         self.state = state.clone();
         // A verdict is given on a stage; only that the release hurts stays true.
-        if stage != self.stage_since() {
-            self.judged = self.judged.take().filter(|judged| judged.verdict == Some(Verdict::Fail));
+        let fails = |judged: &Standing| judged.verdict == Some(Verdict::Fail);
+        if stage != self.stage_since() && !self.judged.as_ref().is_some_and(fails) {
+            self.concluded = self.judged.take().or(self.concluded.take());
         }
     }
 
@@ -207,6 +211,11 @@ impl Deployment {
     /// Whether a wish that weighs more than `ask` waits for its answer.
     fn asked_for_more_than(&self, ask: &Ask) -> bool {
         self.asked.as_ref().is_some_and(|(open, _)| open.weight() > ask.weight())
+    }
+
+    /// What the analysis said last, of whichever stage.
+    pub fn analysis(&self) -> Option<&Standing> {
+        self.judged.as_ref().or(self.concluded.as_ref())
     }
 
     /// Hosts that serve at this moment, as far as is known.

@@ -16,6 +16,8 @@ pub use dispatch::{Dispatch, DispatchFact, GIVE_UP_AFTER, Letter, LetterState, O
 pub use payload::Payload;
 pub use picture::Picture;
 pub use route::{Address, Route, routes};
+pub use sample::sample;
+pub use sketch::sketch;
 pub use words::SlackMessage;
 
 mod dispatch;
@@ -23,6 +25,8 @@ mod html;
 mod payload;
 mod picture;
 mod route;
+mod sample;
+mod sketch;
 pub mod words;
 
 /// The longest output of a host in a message, in characters; the end of it is what counts.

@@ -31,5 +31,7 @@ service(
     tests   = [http("/", status = 200)],                       # does it do its job?
     # balancer = haproxy(host("lb1.example.com")),              # takes a host out of traffic while it changes
     rollout = rollout(waves = [1, "100%"], bake = "2m"),       # one host first, then the others
+    # watch = [errors(), latency(), vitals()],                  # new against old hosts; with a balancer, without saying so
+    # judge = judge(window = "15m"),                            # how long a wave is compared at most
 )
 "#;

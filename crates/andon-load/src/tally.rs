@@ -152,6 +152,8 @@ pub struct Tally {
     pub faults: BTreeMap<&'static str, u64>,
     /// The first [`KEPT`] failures.
     pub failures: Vec<Failure>,
+    /// The end of the last failure, since the load began.
+    pub last_failure: Option<Duration>,
     /// Requests that were sent once more, over a new connection, because the server had closed the old one between
     /// two requests. That is no failure: the server may do so, and every client answers it like this.
     pub reopened: u64,
@@ -196,6 +198,7 @@ impl Tally {
         self.requests += 1;
         self.failed += 1;
         *self.faults.entry(failure.fault.name()).or_default() += 1;
+        self.last_failure = self.last_failure.max(Some(failure.at + failure.after));
         if let Some(server) = &failure.server {
             let ended = failure.at + failure.after;
             self.hear(server, &Heard { first: ended, first_failed: Some(ended), failed: 1 });
@@ -218,6 +221,7 @@ impl Tally {
         self.requests += later.requests;
         self.failed += later.failed;
         self.reopened += later.reopened;
+        self.last_failure = self.last_failure.max(later.last_failure);
         for (name, count) in &later.faults {
             *self.faults.entry(name).or_default() += count;
         }

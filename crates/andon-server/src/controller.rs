@@ -15,19 +15,21 @@ use andon_core::release::Release;
 use andon_core::scope::{Admission, Scope, ScopeName};
 use andon_core::time::Time;
 use andon_store::{Lease, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::artifacts::Artifacts;
 use crate::clock::{self, Clock};
 use crate::driver::{Driver, Progress, Until};
 use crate::hosts::Hosts;
+use crate::outbox::Outbox;
 use crate::problem::Problem;
 use crate::records::{Records, Versioned, is_conflict};
 use crate::{lease, preflight, traffic};
 
 mod charge;
 mod line;
+mod outlook;
 mod queue;
 mod sweep;
 mod trial;
@@ -87,6 +89,7 @@ pub struct Controller {
     data: PathBuf,
     me: Person,
     clock: Clock,
+    outbox: Outbox,
 }
 
 /// Good releases of a scope whose artifacts are kept here, the newest first.
@@ -99,17 +102,24 @@ impl Controller {
     /// A controller over `records` that reaches hosts by `ways` and keeps its files below `data`.
     pub fn new(records: Records, ways: Arc<dyn Hosts>, data: PathBuf, me: Person) -> Self {
         let artifacts = Artifacts::new(data.join("releases"));
-        Self { records, ways, artifacts, outputs: data.join("output"), data, me, clock: clock::now }
+        let outbox = Outbox::new(records.clone(), &data, me.clone(), clock::now);
+        let outputs = data.join("output");
+        Self { records, ways, artifacts, outputs, data, me, clock: clock::now, outbox }
     }
 
     /// The same, in the time of `clock`: for simulations.
     pub fn with_clock(self, clock: Clock) -> Self {
-        Self { clock, ..self }
+        Self { clock, outbox: self.outbox.with_clock(clock), ..self }
     }
 
     /// The ledger, typed.
     pub fn records(&self) -> &Records {
         &self.records
+    }
+
+    /// Messages to people.
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// The releases that can be sent.
@@ -308,8 +318,19 @@ impl Controller {
             lease,
             progress,
             until,
+            outbox: self.outbox.clone(),
         };
-        Going { id, progress: watching, end: tokio::spawn(driver.drive(deployment)) }
+        let tells = deployment.value.plan.as_ref().is_some_and(|plan| plan.service.tell.is_some());
+        let outbox = self.outbox.clone();
+        let end = tokio::spawn(async move {
+            // What is told while the deployment goes on must not wait for its end; nor does its end wait for that.
+            let (stop, stopped) = oneshot::channel::<()>();
+            let _courier = tells.then(|| tokio::spawn(outbox.courier(stopped)));
+            let ended = driver.drive(deployment).await;
+            drop(stop);
+            ended
+        });
+        Going { id, progress: watching, end }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Woken by news from hosts, by wishes of people in the ledger, and by the core's own deadlines. Orders are read off
 //! the stored state, so nothing is done that was not recorded as intended before.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use andon_core::host::{Authority, Fence, Placement, Stage, Step, Token};
 use andon_core::line::Host;
 use andon_core::name::HostName;
 use andon_core::person::Person;
+use andon_core::telling;
 use andon_core::time::Time;
 use andon_store::{Lease, StoreError};
 use tokio::sync::watch;
@@ -24,6 +25,7 @@ use crate::clock::Clock;
 use crate::hosts::{HostError, Hosts, Supplies};
 use crate::lease;
 use crate::numbers::SharedNumbers;
+use crate::outbox::Outbox;
 use crate::problem::Problem;
 use crate::records::{Records, Versioned, is_conflict};
 use crate::site_commands::SiteCommands;
@@ -103,6 +105,7 @@ pub(crate) struct Driver {
     pub(crate) lease: Lease,
     pub(crate) progress: watch::Sender<Progress>,
     pub(crate) until: Until,
+    pub(crate) outbox: Outbox,
 }
 
 /// The work that is under way, one task for each host.
@@ -111,6 +114,13 @@ struct AtWork {
     tasks: JoinSet<Input>,
     by_host: HashMap<HostName, Task>,
     by_task: HashMap<Id, (HostName, Token)>,
+}
+
+/// What people have been told of already, as far as this process knows.
+#[derive(Default)]
+struct Told {
+    state: Option<State>,
+    suspects: BTreeSet<HostName>,
 }
 
 struct Task {
@@ -146,10 +156,12 @@ impl Driver {
         let mut commands = SiteCommands::default();
         let mut watching = Watching::new(Arc::clone(&self.ways), &self.data);
         let numbers = self.progress.borrow().numbers.clone();
+        let mut told = Told::default();
         loop {
             self.advance(deployment, &news).await?;
             news.clear();
             self.publish(&deployment.value);
+            self.tell(&deployment.value, &watching, &mut told).await;
             if self.until.is_reached(&deployment.value, began.elapsed()) {
                 watching.close(&deployment.value);
                 return Ok(());
@@ -258,6 +270,24 @@ impl Driver {
             }
             Err(StoreError::Leased { by, .. }) => Err(Problem::TakenOver { by: by.description }),
             Err(error) => Err(Problem::store(error)),
+        }
+    }
+
+    /// Queues what people must hear about a state that was just entered. A message that cannot be recorded now holds
+    /// nothing up: the next command finds that it is missing.
+    async fn tell(&self, deployment: &Deployment, watching: &Watching, told: &mut Told) {
+        if told.state.as_ref() != Some(&deployment.state) {
+            let _ = self.outbox.note(deployment, || watching.picture(deployment)).await;
+            told.state = Some(deployment.state.clone());
+        }
+        let Some(tell) = deployment.plan.as_ref().and_then(|plan| plan.service.tell.as_ref()) else { return };
+        let suspects = deployment.hosts.iter().filter(|(_, run)| run.suspect);
+        for (host, run) in suspects {
+            if told.suspects.insert(host.clone()) {
+                let why = run.failure.as_ref().map(|failure| failure.reason.as_str()).unwrap_or_default();
+                let telling = telling::suspect_host(deployment, host, why, run.since, None);
+                let _ = self.outbox.queue(telling, tell).await;
+            }
         }
     }
 

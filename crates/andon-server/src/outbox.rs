@@ -80,6 +80,11 @@ impl Outbox {
         Self { records, secrets: Secrets::new(data), me, clock, holder, round: Arc::default() }
     }
 
+    /// The same, in the time of `clock`: for simulations.
+    pub(crate) fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
     /// Records a message, once: `false` when it was recorded before, or when nobody is to be told.
     pub async fn queue(&self, telling: Telling, tell: &Tell) -> Result<bool, RecordsError> {
         let routes = routes(&telling, tell);

@@ -17,6 +17,7 @@ use andon_core::deployment::{Deployment, DeploymentId, Input, State};
 use andon_core::line::Watch;
 use andon_core::name::HostName;
 use andon_core::plan::Plan;
+use andon_core::telling::{Picture, sketch};
 use andon_core::time::Time;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -25,7 +26,7 @@ use crate::hosts::Hosts;
 use crate::numbers::SharedNumbers;
 use crate::recording::RecordingWriter;
 use crate::senses::{Arms, Senses};
-use past::Past;
+pub(crate) use past::Past;
 use vitals::Vitals;
 
 mod past;
@@ -131,6 +132,13 @@ impl Watching {
                 Look::default()
             }
         }
+    }
+
+    /// What was seen, for those who are told of it.
+    pub(crate) fn picture(&self, deployment: &Deployment) -> Option<Picture> {
+        let (course, judged) = (self.course.as_ref()?, deployment.judged.as_ref()?);
+        let kept = crate::recording::read(&recording_path(&self.data, deployment.id)).ok()?;
+        sketch(&course.spec, course.past.seen(), &kept.recording.entries, judged)
     }
 
     /// The deployment has ended. One that hurt, or that was stopped, is no measure for those that come.

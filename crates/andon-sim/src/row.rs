@@ -197,7 +197,7 @@ fn gross() -> Vec<Row> {
     let mut rows = Vec::new();
     for fleet in [SMALL, MIDDLE] {
         for (name, fault) in [
-            ("two thirds of all requests fail", Fault::Failing(0.67)),
+            ("half of all requests fail", Fault::Failing(0.5)),
             ("it ends, again and again", Fault::Crash),
             ("it answers nothing", Fault::Hang),
         ] {

@@ -97,6 +97,7 @@ pub fn metrics(harm: Option<f64>) -> Result<Vec<Metric>, NameError> {
             critical: true,
             margin: 1.1,
             harm: harm.unwrap_or(usual_harm),
+            negligible: 0.0,
         })
     };
     Ok(vec![

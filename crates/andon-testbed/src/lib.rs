@@ -12,10 +12,12 @@ pub mod machine;
 pub mod process;
 pub mod program;
 pub mod prometheus;
+pub mod smtp;
 pub mod sshd;
 
 pub use balancer::{Backend, BalancerError, Haproxy, Nginx, Proxy, Retries};
 pub use machine::{Fleet, Machine, MachineError};
 pub use program::{MissingPrograms, require};
 pub use prometheus::{Exposition, PrometheusServer};
+pub use smtp::{Manners, SmtpError, SmtpServer};
 pub use sshd::{KnownHosts, Sshd, SshdError, SshdHost};

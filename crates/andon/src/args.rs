@@ -198,6 +198,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  andon run web -- uname -r\n  andon run web1,web2 --batch 1 --timeout 30s -- 'systemctl is-active www || journalctl -n5 -u www'"
     )]
     Run(commands::run::RunArgs),
+    /// Messages to people: what waits, what was given up, what arrived
+    ///
+    /// A service tells people as `tell = tell(...)` in its line says. A message waits for at most 24 hours.
+    #[command(after_help = "Examples:\n  andon tell\n  andon tell retry\n  andon tell test www")]
+    Tell {
+        #[command(subcommand)]
+        what: Option<TellCommand>,
+    },
     /// Run the health checks and production tests now; changes nothing
     #[command(after_help = "Example:\n  andon test www production --host web3")]
     Test {
@@ -318,6 +326,17 @@ pub(crate) enum LineCommand {
     Start {
         /// What became of it, for the ledger
         why: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TellCommand {
+    /// Try everything that waits, now
+    Retry,
+    /// Send a test to everybody whom a service tells, and show what each server answers
+    Test {
+        /// The service
+        service: ServiceName,
     },
 }
 

@@ -24,6 +24,7 @@ pub(crate) mod server;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod sweep;
+pub(crate) mod tell;
 pub(crate) mod test;
 pub(crate) mod traffic;
 pub(crate) mod wish;
@@ -54,6 +55,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
         Command::Run(args) => run::run(common, args).await,
         Command::Traffic(args) => traffic::traffic(common, args).await,
         Command::Sweep { service, environment } => sweep::sweep(common, service, environment).await,
+        Command::Tell { what } => tell::tell(common, what).await,
         Command::Test { scope, host } => test::test(common, &scope, &host).await,
         Command::Proxy(args) => proxy::proxy(common, args).await,
         Command::Canary { what } => canary::canary(common, what).await,

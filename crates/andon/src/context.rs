@@ -5,13 +5,14 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use andon_core::line::{Host, Line, Service};
+use andon_core::line::{Host, Line, Service, Tell};
 use andon_core::name::{EnvironmentName, ServiceName};
 use andon_core::person::Person;
 use andon_core::plan::PlannedPool;
 use andon_core::scope::ScopeName;
 use andon_core::suggest::nearest;
 use andon_line::Loaded;
+use andon_server::history::Sampled;
 use andon_server::hosts::{AgentHosts, Agents, LocalAgent};
 use andon_server::ssh::SshOptions;
 use andon_server::{Controller, Records};
@@ -128,6 +129,29 @@ impl Context {
 /// The balancers that send traffic to a service in an environment.
 pub(crate) fn pools(line: &Line, scope: &ScopeName, service: &Service, hosts: &[&Host]) -> Vec<PlannedPool> {
     andon_core::plan::pools(&line.hosts, service, &scope.environment, hosts)
+}
+
+/// Everybody whom any service of the line tells; nobody where there is no line that can be read.
+pub(crate) fn everybody(common: &Common) -> Option<Tell> {
+    let line = load(&find_line(common).ok()?).ok()?.line;
+    Tell::united(line.services.values().filter_map(|service| service.tell.as_ref()))
+}
+
+/// Every scope of the line that stands behind a balancer, with its balancers.
+pub(crate) fn sampled(common: &Common) -> Result<Vec<Sampled>, Failure> {
+    let line = load(&find_line(common)?)?.line;
+    let mut scopes = Vec::new();
+    for service in line.services.values() {
+        for (environment, names) in &service.environments {
+            let scope = ScopeName { service: service.name.clone(), environment: environment.clone() };
+            let hosts: Vec<&Host> = names.iter().filter_map(|name| line.hosts.get(name)).collect();
+            let pools = pools(&line, &scope, service, &hosts);
+            if !pools.is_empty() {
+                scopes.push(Sampled { scope, pools });
+            }
+        }
+    }
+    Ok(scopes)
 }
 
 /// An unknown name, with the one that was probably meant.

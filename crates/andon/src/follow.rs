@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::screen::paragraph;
 use crate::screen::waiting::Reminders;
-use crate::{cord, exit, json, screen, when};
+use crate::{cord, exit, json, screen, told, when};
 
 /// How often the live picture is drawn anew although nothing happened: its clocks move.
 const TICK: Duration = Duration::from_millis(500);
@@ -42,6 +42,7 @@ pub(crate) async fn follow(controller: &Controller, mut going: Going, as_json: b
             });
         }
     }
+    told::after(controller, &ended, as_json).await;
     Ok(if ended.state == State::Succeeded { exit::OK } else { exit::NOT_WELL })
 }
 

@@ -70,7 +70,7 @@ pub(crate) fn deployment(deployment: &Deployment, now: Time) -> Value {
     let mut value = summary(&deployment.summary());
     if let Value::Object(fields) = &mut value {
         fields.insert("host_runs".to_owned(), Value::Array(hosts));
-        fields.insert("analysis".to_owned(), json!(deployment.judged.as_ref().map(analysis)));
+        fields.insert("analysis".to_owned(), json!(deployment.analysis().map(analysis)));
         fields.insert("waiting_for".to_owned(), json!(deployment.waiting(now)));
         fields.insert("ending".to_owned(), json!(deployment.ending().map(|ending| ending.headline)));
     }

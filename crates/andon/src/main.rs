@@ -13,6 +13,7 @@ mod json;
 mod paint;
 mod screen;
 mod standing;
+mod told;
 mod when;
 
 fn main() -> ExitCode {

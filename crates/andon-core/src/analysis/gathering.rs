@@ -217,7 +217,7 @@ fn vital(name: MetricName, measure: Measure) -> Metric {
         name,
         measure,
         worse: Worse::Higher,
-        role: Role::Other,
+        role: Role::Vital,
         weight: 0.2,
         critical: false,
         margin: 1.25,

@@ -36,6 +36,9 @@ pub enum Role {
     Slow,
     /// Anything else, business numbers among it.
     Other,
+    /// A hint of the process or its host. It may hold a release; that it is not heard of holds nothing, because many
+    /// machines cannot tell.
+    Vital,
 }
 
 /// One number that a release is judged by.
@@ -68,7 +71,7 @@ impl Metric {
         match self.role {
             Role::Errors => " requests",
             Role::Slow => " responses",
-            Role::Other => "",
+            Role::Other | Role::Vital => "",
         }
     }
 }

@@ -63,7 +63,7 @@ pub struct Spec {
 }
 
 fn host_alpha() -> f64 {
-    0.05
+    0.1
 }
 
 fn one() -> f64 {
@@ -81,7 +81,7 @@ impl Spec {
             metrics,
             alpha: 0.005,
             beta: 0.05,
-            tick: Duration::from_secs(2),
+            tick: Duration::from_secs(1),
             warmup: Duration::from_secs(60),
             observe: Duration::from_secs(120),
             window: Duration::from_secs(15 * 60),

@@ -89,6 +89,9 @@ pub struct MetricStanding {
     pub blamed: bool,
 }
 
+/// The natural logarithm of the evidence from which on a release that is not proven to hurt leans to it: twenty to one.
+pub(crate) const LEANING: f64 = 3.0;
+
 /// How an analysis stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
@@ -111,4 +114,11 @@ pub struct Standing {
     pub sampled: bool,
     /// What is seen, in one sentence that a person understands.
     pub sentence: String,
+}
+
+impl Standing {
+    /// Whether so much speaks against the release that it should not go on by itself, although nothing is proven.
+    pub fn leans_to_harm(&self) -> bool {
+        self.ln_evidence >= LEANING
+    }
 }

@@ -159,6 +159,10 @@ impl Deployment {
         let Some(judged) = &self.judged else { return Gate::Shut };
         let policy = match judged.verdict {
             Some(Verdict::Pass) => Policy::Proceed,
+            // Much speaks against it, and only the window was too short to prove it: nobody would let that pass.
+            Some(Verdict::Inconclusive) if watch.rules.inconclusive.is_none() && judged.leans_to_harm() => {
+                Policy::Hold
+            }
             Some(Verdict::Inconclusive) => watch.inconclusive(),
             Some(Verdict::None) => watch.rules.no_data,
             Some(Verdict::Fail) | None => return Gate::Shut,

@@ -83,6 +83,15 @@ impl BalancerKind {
         }
     }
 
+    /// Whether it counts requests. Who only answers an agent-check sees none, nor does who reads no log of nginx.
+    pub fn counts(&self) -> bool {
+        match self {
+            BalancerKind::Haproxy { .. } | BalancerKind::Proxy { .. } => true,
+            BalancerKind::Nginx { access_log, .. } => access_log.is_some(),
+            BalancerKind::AgentCheck { .. } => false,
+        }
+    }
+
     /// The name of the servers' set in the balancer; none for an agent-check.
     pub fn pool(&self) -> &str {
         match self {

@@ -19,6 +19,25 @@ pub struct Tell {
     pub team: Vec<Hook>,
 }
 
+impl Tell {
+    /// Everybody whom any of these tell, each once; mail goes through the first server that any of them names.
+    pub fn united<'a>(all: impl IntoIterator<Item = &'a Tell>) -> Option<Tell> {
+        let mut all = all.into_iter();
+        let mut united = all.next()?.clone();
+        for more in all {
+            united.mail = united.mail.or_else(|| more.mail.clone());
+            united.author |= more.author;
+            united
+                .to
+                .extend(more.to.iter().filter(|to| !united.to.contains(to)).cloned().collect::<Vec<_>>());
+            let hooks: Vec<Hook> =
+                more.team.iter().filter(|hook| !united.team.contains(hook)).cloned().collect();
+            united.team.extend(hooks);
+        }
+        Some(united)
+    }
+}
+
 /// A server that takes mail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailServer {

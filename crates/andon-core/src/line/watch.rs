@@ -30,18 +30,28 @@ impl Watch {
         self.metrics.iter().any(|watched| watched.metric.measure == Measure::Rate)
     }
 
+    /// What is left of it in an environment where no balancer counts.
+    #[must_use]
+    pub fn without_balancers(mut self) -> Self {
+        self.metrics.retain(|watched| !watched.source.is_balancers());
+        self
+    }
+
     /// What follows when the window is over and nothing is known: what the line says, else a person decides where a
     /// number is watched that the line itself calls critical.
     pub fn inconclusive(&self) -> Policy {
-        let own = |watched: &Watched| !matches!(watched.source, Source::Errors | Source::Latency { .. });
-        let critical = self.metrics.iter().any(|watched| watched.metric.critical && own(watched));
+        let critical =
+            self.metrics.iter().any(|watched| watched.metric.critical && !watched.source.is_balancers());
         self.rules.inconclusive.unwrap_or(if critical { Policy::Hold } else { Policy::Proceed })
     }
 
     /// The rules of an analysis of so many hosts.
     pub fn spec(&self, hosts: usize) -> Spec {
-        const SMALL: usize = 100;
-        let tick = Duration::from_secs(if hosts <= SMALL { 2 } else { 5 });
+        let tick = Duration::from_secs(match hosts {
+            0..=100 => 1,
+            101..=500 => 2,
+            _ => 5,
+        });
         Spec {
             tick: self.rules.tick.unwrap_or(tick),
             warmup: self.rules.warmup,
@@ -103,6 +113,13 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// Whether it is counted by the balancers of a service.
+    pub fn is_balancers(&self) -> bool {
+        matches!(self, Source::Errors | Source::Latency { .. })
+    }
+}
+
 /// Questions to a Prometheus server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrometheusQuery {
@@ -129,7 +146,7 @@ pub struct PrometheusQuery {
 pub struct WatchRules {
     /// At most about one harmless release in so many is put back.
     pub false_alarm_in: u32,
-    /// The time between two looks; `None`: 2 s up to 100 hosts, 5 s beyond.
+    /// The time between two looks; `None`: 1 s up to 100 hosts, 2 s up to 500, 5 s beyond.
     #[serde(default, with = "crate::time::optional_millis", skip_serializing_if = "Option::is_none")]
     pub tick: Option<Duration>,
     /// How long a host that was just changed is not compared yet.

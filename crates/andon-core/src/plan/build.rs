@@ -12,7 +12,7 @@ use crate::balance::BalancerFailure;
 use crate::digest::Digest;
 use crate::host::HostFacts;
 use crate::kind::Kind;
-use crate::line::{Host, Service, Set, Site};
+use crate::line::{Host, Service, Set, Site, Watch};
 use crate::name::{HostName, ServiceName, SiteName};
 use crate::quantity::{ByteSize, Share};
 use crate::release::{Release, ReleaseId, ReleaseStatus};
@@ -158,7 +158,7 @@ pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, R
         release: (*release).clone(),
         keep: keep(known, rollout.keep_releases, release, back_to.as_ref()),
         back_to,
-        service: (*service).clone(),
+        service: watched_here((*service).clone(), proposal.pools),
         config: proposal.config,
         directory: proposal.directory.to_owned(),
         hosts: planned,
@@ -177,6 +177,15 @@ pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, R
         holdback: 0,
     };
     Ok(hold_back(plan))
+}
+
+/// In an environment where no balancer counts, there are no requests to watch: a person would be asked at each
+/// deployment what nobody can know.
+fn watched_here(mut service: Service, pools: &[PlannedPool]) -> Service {
+    if !pools.iter().any(|planned| planned.pool.balancer.counts()) {
+        service.watch = service.watch.map(Watch::without_balancers);
+    }
+    service
 }
 
 /// Where the release is judged, a few hosts of a large last wave stay on the old release until all others have changed

@@ -56,7 +56,10 @@ impl Telling {
             let place = self.scope.as_ref().map(|scope| format!(" for {scope}")).unwrap_or_default();
             rows.push(("release", format!("{release}{place}, deployed by {}", one_line(&self.by))));
         }
-        rows.push(("when", self.at.iso()));
+        let at = self.at.iso();
+        let (day, rest) = at.split_once('T').unwrap_or_default();
+        let clock = rest.split('.').next().unwrap_or_default();
+        rows.push(("when", format!("{day} {clock} UTC")));
         rows
     }
 

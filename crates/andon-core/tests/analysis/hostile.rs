@@ -85,7 +85,7 @@ proptest! {
             dispersion: numbers[2],
             spread: numbers[3],
             rate: Some(numbers[4]),
-            thin: false,
+            slow_above: None, thin: false,
         };
         let traffic = BTreeMap::from([(member("web1"), numbers[5])]);
         let usual = MetricBaseline { rate: Some(0.01), thin: false, ..MetricBaseline::default() };

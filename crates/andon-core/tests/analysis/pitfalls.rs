@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use andon_core::analysis::{
-    Arm, Baseline, HoldReason, Judge, Reading, Role, Spec, Status, Tick, Verdict, Worse,
+    Arm, Baseline, HoldReason, Judge, Metric, Reading, Role, Spec, Status, Tick, Verdict, Worse,
 };
 
 use super::world::{Chance, World, known, member, metric};
@@ -361,4 +361,59 @@ fn evidence_is_carried_through_stages_and_the_window_is_not() {
     assert_eq!((standing.verdict, standing.metrics[0].canary), (None, before));
     assert!(world.run(900, 1.0) >= 120);
     assert_eq!(world.judge.standing().verdict, Some(Verdict::Pass));
+}
+
+#[test]
+fn vitals_that_no_machine_tells_hold_nothing_and_other_numbers_do() {
+    let verdict = |role| {
+        let silent = Metric { critical: false, ..metric("log-errors", role) };
+        let spec = Spec::new(vec![metric("errors", Role::Errors), silent]);
+        let baseline = Baseline { metrics: vec![known(0.001), known(0.001)], ..Baseline::default() };
+        let mut world = World::new(spec, baseline, 3, 3);
+        world.load = 400.0;
+        while world.judge.verdict().is_none() {
+            let mut tick = world.make(|_, _| 0.001);
+            tick.members
+                .values_mut()
+                .for_each(|seen| seen.readings = vec![seen.readings[0], Reading::Missing]);
+            world.hear(tick);
+        }
+        (world.judge.verdict(), world.sentence())
+    };
+    assert_eq!(verdict(Role::Vital).0, Some(Verdict::Pass));
+    let (held, sentence) = verdict(Role::Other);
+    assert_eq!(held, Some(Verdict::None));
+    assert!(sentence.contains("log-errors is not heard of either release"), "{sentence}");
+}
+
+#[test]
+fn that_nobody_came_is_said() {
+    let mut world = World::errors(1, 5);
+    while world.judge.verdict().is_none() {
+        let mut tick = world.make(|_, _| 0.0);
+        let nothing = Reading::Count { events: 0, of: 0 };
+        tick.members.values_mut().for_each(|seen| seen.readings = vec![nothing]);
+        world.hear(tick);
+    }
+    assert_eq!(world.judge.verdict(), Some(Verdict::None));
+    assert!(world.sentence().ends_with("the new release got no requests"), "{}", world.sentence());
+}
+
+#[test]
+fn a_window_too_short_to_prove_what_was_seen_says_what_was_seen() {
+    let mut world = World::errors(3, 3);
+    let spec = Spec {
+        window: Duration::from_secs(12),
+        observe: Duration::from_secs(3),
+        ..world.judge.spec().clone()
+    };
+    world.judge = Judge::new(Spec { warmup: Duration::ZERO, ..spec }, world.judge.baseline().clone());
+    (world.load, world.tick) = (50.0, 1_000);
+    world.run_with(60, |_, arm| if arm == Arm::Canary { 0.2 } else { 0.0 });
+    let standing = world.judge.standing();
+    assert_eq!(standing.verdict, Some(Verdict::Inconclusive), "{standing:#?}");
+    assert!(
+        standing.sentence.contains("too short to prove what was seen: errors on the new release"),
+        "{standing:#?}"
+    );
 }

@@ -42,6 +42,7 @@ pub(crate) fn metric(name: &str, role: Role) -> Metric {
         weight: 1.0,
         critical: true,
         margin: 1.1,
+        negligible: 0.0,
         harm: 2.0,
     }
 }

@@ -143,10 +143,14 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         _ => None,
     };
     let blue_green = traffic::blue_green(call, run, environments.as_ref(), &rollout);
-    let watch = watch::watch(call);
+    let several = run.is_some_and(|run| run.ports.len() > 1);
+    let balancers = match (&name, &environments) {
+        (Some(name), Some(environments)) => traffic::balancers(call, name, several, environments),
+        _ => Vec::new(),
+    };
+    let watch = watch::watch(call, &balancers);
     let Thing::Release(release) = &call.made("release")?.thing else { return None };
     let (name, environments, run) = (name?, environments?, run?);
-    let balancers = traffic::balancers(call, &name, run.ports.len() > 1, &environments);
     let service = Service {
         name,
         environments,

@@ -118,6 +118,10 @@ fn numbers_that_do_not_fit_together_are_told_with_the_service() {
         ]
     );
     assert_eq!(
+        told(&service_with("balancer = agent_check(), watch = [vitals(), errors()]")),
+        ["errors() => balancers count this, and none of the service's does"]
+    );
+    assert_eq!(
         told(&service_with("watch = [], judge = judge()")),
         ["judge() => there is nothing to judge by, because nothing is watched"]
     );

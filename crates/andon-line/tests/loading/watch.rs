@@ -18,15 +18,22 @@ fn watch_of(arguments: &str) -> Option<Watch> {
 const BALANCED: &str = ", balancer = haproxy(group(\"lb\", [\"lb1\"]))";
 
 #[test]
-fn what_is_not_said_is_not_watched_and_rules_alone_watch_the_usual_numbers() {
+fn what_is_not_said_is_what_the_balancers_count() {
     assert_eq!(watch_of(""), None);
-    assert_eq!(watch_of(BALANCED), None, "until services with balancers are watched by default");
+    assert_eq!(watch_of(", balancer = []"), None);
     let nothing = Watch { metrics: Vec::new(), vitals: false, rules: WatchRules::default() };
     assert_eq!(watch_of(&format!("{BALANCED}, watch = []")), Some(nothing.clone()));
-    let usual = watch_of(&format!("{BALANCED}, judge = judge()")).unwrap();
+    let usual = watch_of(BALANCED).unwrap();
+    assert_eq!(watch_of(&format!("{BALANCED}, judge = judge()")).as_ref(), Some(&usual));
     let same = watch_of(&format!("{BALANCED}, watch = [vitals(), errors(), latency()], judge = judge()"));
     assert_eq!(Some(&usual), same.as_ref(), "the usual numbers are those of the bare words");
-    assert_eq!(watch_of(", judge = judge()"), Some(Watch { vitals: true, ..nothing }));
+    let vitals = Some(Watch { vitals: true, ..nothing });
+    assert_eq!(watch_of(", judge = judge()"), vitals);
+    for blind in ["agent_check()", "[agent_check(), nginx(host(\"lb\"), access_log = None)]"] {
+        assert_eq!(watch_of(&format!(", balancer = {blind}")), vitals, "{blind} counts nothing");
+    }
+    let one_counts = ", balancer = [agent_check(), nginx(host(\"lb\"))]";
+    assert_eq!(watch_of(one_counts).as_ref(), Some(&usual));
     let named: Vec<(&str, bool, f64, f64)> = usual
         .metrics
         .iter()

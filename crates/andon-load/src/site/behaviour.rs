@@ -68,7 +68,7 @@ impl Conduct {
         let weather = self.weather();
         let fails = chance(number, 1) < u64::from(self.behaviour.failing)
             || chance(number, 2) < u64::from(weather.failing);
-        if !fails && scramble(number ^ salt(3)) % ORDERS == 0 {
+        if !fails && scramble(number ^ salt(3)).is_multiple_of(ORDERS) {
             self.report_order(number);
         }
         Fare { fails, cost: self.cost(number, weather) }

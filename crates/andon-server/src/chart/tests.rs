@@ -1,3 +1,5 @@
+//! Charts of what was measured, and of what could be.
+
 use super::*;
 
 /// Errors that rise after the deploy, with a gap in the control.

@@ -52,7 +52,7 @@ pub(super) fn number(value: f64) -> String {
     };
     match size {
         0.0 => "0".to_owned(),
-        _ if size >= 1e12 || size < 1e-4 => format!("{value:.1e}"),
+        _ if !(1e-4..1e12).contains(&size) => format!("{value:.1e}"),
         _ if size >= 1e9 => format!("{}G", short(value / 1e9, 1)),
         _ if size >= 1e6 => format!("{}M", short(value / 1e6, 1)),
         _ if size >= 1e4 => format!("{}k", short(value / 1e3, 1)),

@@ -37,14 +37,12 @@ pub(super) fn fitting(text: &str, size: f32, most: f32) -> String {
     if width(text, size) <= most {
         return text.to_owned();
     }
-    let mut kept = String::new();
-    for c in text.chars() {
-        kept.push(c);
-        if width(&kept, size) + width("…", size) > most {
-            kept.pop();
-            break;
-        }
-    }
+    let mut room = most - width("…", size);
+    let mut fits = |c: &char| {
+        room -= width(c.encode_utf8(&mut [0; 4]), size);
+        room >= 0.0
+    };
+    let kept: String = text.chars().take_while(|c| fits(c)).collect();
     format!("{}…", kept.trim_end())
 }
 

@@ -167,6 +167,7 @@ fn an_analysis_gets_a_reading_for_each_number_and_slowness_is_counted_above_its_
             weight: 1.0,
             critical: false,
             margin: 1.1,
+            negligible: 0.0,
             harm: 1.5,
         };
         Watched { metric, source }

@@ -20,7 +20,7 @@ const FINE: i64 = 3 * HOUR;
 const AROUND: i64 = HOUR;
 
 /// What is known from before.
-pub(super) struct Past {
+pub(crate) struct Past {
     metrics: Vec<Metric>,
     rows: Vec<history::Row>,
     /// What this process has seen itself, where history knows nothing of the last hours.
@@ -30,7 +30,7 @@ pub(super) struct Past {
 impl Past {
     /// Reads the history of a scope before `now`: the last hours look by look, and the same hour of the days and weeks
     /// before by the minute. What cannot be read is not known.
-    pub(super) fn read(data: &Path, scope: &ScopeName, metrics: &[Metric], now: Time) -> Self {
+    pub(crate) fn read(data: &Path, scope: &ScopeName, metrics: &[Metric], now: Time) -> Self {
         let history = History::of(data, scope);
         let rows = |grain, range: Range<Time>| history.rows(grain, range).unwrap_or_default().rows;
         let mut all: Vec<history::Row> = Vec::new();
@@ -43,7 +43,7 @@ impl Past {
     }
 
     /// Adds what was seen before anything had changed.
-    pub(super) fn add(&mut self, tick: &Tick) {
+    pub(crate) fn add(&mut self, tick: &Tick) {
         let old = tick.members.iter().filter(|(_, seen)| seen.arm == Arm::Control);
         self.seen.extend(old.map(|(member, seen)| Row {
             at: tick.at,
@@ -53,15 +53,20 @@ impl Past {
         }));
     }
 
+    /// What this process has seen itself before anything had changed.
+    pub(crate) fn seen(&self) -> &[Row] {
+        &self.seen
+    }
+
     /// How long responses took, those of `recent` included.
-    pub(super) fn times(&self, recent: Histogram) -> Histogram {
+    pub(crate) fn times(&self, recent: Histogram) -> Histogram {
         let mut times = recent;
         self.rows.iter().filter_map(|row| row.latency.as_ref()).for_each(|latency| times.merge(latency));
         times
     }
 
     /// Everything that is known, with the metrics in their order; responses above a bound are the slow ones.
-    pub(super) fn rows(&self, bounds: &[Option<SlowBound>]) -> Vec<Row> {
+    pub(crate) fn rows(&self, bounds: &[Option<SlowBound>]) -> Vec<Row> {
         let of = |row: &history::Row| Row {
             at: row.at,
             over: row.over,

@@ -12,5 +12,6 @@ mod lost;
 mod numbers;
 mod queue;
 mod sweep;
+mod told;
 mod wishes;
 mod world;

@@ -11,7 +11,7 @@ use super::{Done, say};
 use crate::args::{Common, Exceptions, ScopeArgs};
 use crate::context::{self, Context, unknown};
 use crate::failure::Failure;
-use crate::follow;
+use crate::{follow, told};
 
 pub(crate) async fn deploy(
     common: &Common,
@@ -21,6 +21,7 @@ pub(crate) async fn deploy(
 ) -> Done {
     let context = Context::open(common).await?;
     let wish = wish(&context, scope, why, exceptions).await?;
+    told::earlier(&context);
     if !common.json {
         let known = context.controller.records().scope(&wish.scope).await?.value;
         held_hosts(&wish.scope, &known).iter().for_each(|hint| say(hint));

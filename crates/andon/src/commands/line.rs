@@ -1,6 +1,7 @@
 //! `andon line`: whether changes flow, and the cord that stops them.
 
 use andon_core::cord::{Change, Cord, CordFact, Passage};
+use andon_core::telling::{line_running, line_stopped};
 use andon_core::time::Time;
 use andon_server::clock;
 
@@ -10,7 +11,7 @@ use crate::context::{me, open_ledger, width};
 use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::screen::{legible, paragraph};
-use crate::{cord, exit, json, when};
+use crate::{cord, exit, json, told, when};
 
 /// The longest reason, in bytes.
 const LONGEST: usize = 1000;
@@ -38,7 +39,9 @@ async fn state(common: &Common) -> Done {
 async fn stop(common: &Common, why: &str) -> Done {
     let why = reason(why)?;
     let controller = open_ledger(common).await?;
-    let before = controller.stop_line(me(), why).await?;
+    let before = controller.stop_line(me(), why.clone()).await?;
+    let now = clock::now();
+    told::of_the_line(common, &controller, line_stopped(&now.0.to_string(), &me().name, &why, now)).await;
     if common.json {
         say(&json::cord(&controller.records().cord().await?.value).to_string());
     } else if before.is_stopped() {
@@ -55,7 +58,11 @@ async fn stop(common: &Common, why: &str) -> Done {
 async fn start(common: &Common, why: &str) -> Done {
     let why = reason(why)?;
     let controller = open_ledger(common).await?;
-    let before = controller.start_line(me(), why).await?;
+    let before = controller.start_line(me(), why.clone()).await?;
+    if before.is_stopped() {
+        let now = clock::now();
+        told::of_the_line(common, &controller, line_running(&now.0.to_string(), &me().name, &why, now)).await;
+    }
     if common.json {
         say(&json::cord(&controller.records().cord().await?.value).to_string());
     } else if before.is_stopped() {

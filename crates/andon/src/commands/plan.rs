@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use andon_core::analysis::planner::Outlook;
 use andon_core::deployment::Kind;
 use andon_core::deployment::sentence::{hosts, list_hosts};
 use andon_core::name::HostName;
@@ -22,10 +23,11 @@ pub(crate) async fn plan(common: &Common, scope: &ScopeArgs, exceptions: Excepti
     let wish = wish(&context, scope, None, exceptions).await?;
     let plan = context.controller.plan(&wish).await?;
     let line = context.controller.records().cord().await?.value;
+    let outlook = context.controller.outlook(&plan).await;
     if common.json {
-        say(&to_json(&plan).to_string());
+        say(&to_json(&plan, outlook.as_ref()).to_string());
     } else {
-        say(&to_text(&plan, Paint::stdout()));
+        say(&to_text(&plan, outlook.as_ref(), Paint::stdout()));
         if line.admits(wish.kind, wish.fixes).is_err() {
             let stopped = cord::stopped(line.stops(), andon_server::clock::now());
             say(&format!("It would be refused now: {stopped}."));
@@ -182,13 +184,34 @@ fn sites(plan: &Plan) -> String {
 
 /// The time for which hosts are watched, which no hardware makes shorter.
 fn least_time(plan: &Plan) -> Duration {
+    let stages = u32::try_from(plan.waves.len().saturating_sub(1)).unwrap_or(u32::MAX);
+    let judged = plan.watch().filter(|watch| watch.can_pass()).map_or(Duration::ZERO, |watch| {
+        let held = if plan.holdback > 0 { watch.rules.holdback } else { Duration::ZERO };
+        (watch.rules.warmup + watch.rules.observe) * stages + held
+    });
     let each = plan.service.rollout.min_healthy_time;
     let rounds: usize =
         plan.waves.iter().map(|wave| wave.len().div_ceil(plan.max_parallel.max(1) as usize)).sum();
-    each * u32::try_from(rounds).unwrap_or(u32::MAX) + plan.bake
+    each * u32::try_from(rounds).unwrap_or(u32::MAX) + judged + plan.bake
 }
 
-fn to_text(plan: &Plan, paint: Paint) -> String {
+/// What the release is judged by, and what each stage can see; empty where nothing is judged.
+fn watch(plan: &Plan, outlook: Option<&Outlook>) -> String {
+    let Some(watch) = plan.watch() else { return String::new() };
+    let mut names: Vec<&str> = watch.metrics.iter().map(|watched| watched.metric.name.as_str()).collect();
+    if watch.vitals {
+        names.push("the processes");
+    }
+    let held = match plan.holdback {
+        0 => String::new(),
+        n => format!("; {} stays as it is for {} at the end", hosts(n), when::span(watch.rules.holdback)),
+    };
+    let mut lines = vec![format!("{}{held}", names.join(", "))];
+    lines.extend(outlook.map(Outlook::lines).unwrap_or_default());
+    lines.join("\n        ")
+}
+
+fn to_text(plan: &Plan, outlook: Option<&Outlook>, paint: Paint) -> String {
     let total = plan.hosts.len();
     let in_service = plan.switch.as_ref().map_or(total, |switch| switch.to_hosts.len());
     let sizes: Vec<String> = plan.waves.iter().map(|wave| wave.len().to_string()).collect();
@@ -232,6 +255,7 @@ fn to_text(plan: &Plan, paint: Paint) -> String {
                 plan.max_failed, plan.max_unreachable, plan.correlated_failures
             ),
         ),
+        ("watch", watch(plan, outlook)),
         ("back", back(plan)),
         ("takes", format!("at least {}, for watching alone", when::span(least_time(plan)))),
     ];
@@ -243,7 +267,7 @@ fn to_text(plan: &Plan, paint: Paint) -> String {
     text
 }
 
-fn to_json(plan: &Plan) -> serde_json::Value {
+fn to_json(plan: &Plan, outlook: Option<&Outlook>) -> serde_json::Value {
     let hosts: BTreeMap<_, _> = plan.hosts.iter().map(|(name, planned)| (name, &planned.before)).collect();
     json!({
         "service": plan.scope.service,
@@ -262,6 +286,10 @@ fn to_json(plan: &Plan) -> serde_json::Value {
         "sites": plan.sites.iter().map(|site| &site.site.name).collect::<Vec<_>>(),
         "drain_timeout_seconds": when::seconds(plan.service.rollout.drain_timeout),
         "on_failure": plan.on_failure,
+        "watch": plan.watch().map(|watch| watch.metrics.iter().map(|one| &one.metric.name).collect::<Vec<_>>()),
+        "holdback": plan.holdback,
+        "outlook": outlook,
+        "outlook_in_words": outlook.map(Outlook::lines),
         "bake_seconds": when::seconds(plan.bake),
         "at_least_seconds": when::seconds(least_time(plan)),
         "hosts": hosts,

@@ -2,16 +2,20 @@
 
 use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use andon_server::evaluations::Evaluations;
+use andon_server::history::Sampler;
 use andon_server::http::{self, Desk, Token};
 use andon_server::senses::{PushReceiver, pushed};
+use andon_server::{Controller, clock};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::{Done, say};
 use crate::args::Common;
@@ -77,17 +81,60 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
         say(&format!("StatsD is received at {udp} over UDP and {tcp} over TCP"));
     }
     let receiver = Arc::new(receiver);
-    let desk = Desk { controller, evaluations, receiver: Arc::clone(&receiver) };
+    let desk = Desk { controller: controller.clone(), evaluations, receiver: Arc::clone(&receiver) };
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(ROUND).await;
             receiver.complaints().iter().for_each(|complaint| say(&legible(complaint)));
         }
     });
+    let _background = background(common, &controller, &data).await;
     say(&format!("andon server answers on http://{address}"));
     notify("READY=1");
     http::serve(listener, desk, token, stop).await;
     Ok(exit::OK)
+}
+
+/// What goes on beside the answers, until it is dropped.
+struct Background {
+    _courier: oneshot::Sender<()>,
+    sampler: Option<JoinHandle<()>>,
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(sampler) = &self.sampler {
+            sampler.abort();
+        }
+    }
+}
+
+/// Delivers messages that wait, and keeps the history of what the balancers of a line count. Without a line that can be
+/// read there is no history, and it is said.
+async fn background(common: &Common, controller: &Controller, data: &Path) -> Background {
+    if let Err(error) = controller.outbox().catch_up().await {
+        say(&format!("what people should have been told cannot be found: {}", legible(&error.to_string())));
+    }
+    let (courier, stop) = oneshot::channel();
+    tokio::spawn(controller.outbox().clone().courier(stop));
+    let scopes = match context::sampled(common) {
+        Ok(scopes) => scopes,
+        Err(failure) => {
+            let why = failure.what.lines().next().unwrap_or_default().to_owned();
+            say(&format!("no history is kept: {}", legible(&why)));
+            Vec::new()
+        }
+    };
+    let sampler = (!scopes.is_empty()).then(|| {
+        say(&format!(
+            "the history of {} is kept",
+            scopes.iter().map(|scope| scope.scope.to_string()).collect::<Vec<_>>().join(", ")
+        ));
+        let sampler = Sampler::new(data, scopes);
+        let told = |sentence: &str| say(&legible(sentence));
+        tokio::spawn(sampler.run(controller.clone(), clock::now, told))
+    });
+    Background { _courier: courier, sampler }
 }
 
 /// Tells systemd, when it is systemd that started this process: `sd_notify(3)`.

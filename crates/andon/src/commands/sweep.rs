@@ -14,6 +14,7 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::screen::legible;
+use crate::told;
 
 pub(crate) async fn sweep(
     common: &Common,
@@ -35,6 +36,7 @@ pub(crate) async fn sweep(
     } else {
         tell(&swept);
     }
+    told::in_time(&context).await;
     let mut well = true;
     for (_, found) in swept {
         match found {

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::front::Front;
 use crate::scene::Scene;
+use crate::shop::Shop;
 
 fn runs() -> u32 {
     std::env::var("ANDON_RUNS").map_or(2, |runs| runs.parse().unwrap())
@@ -28,9 +29,34 @@ fn harmless_releases_go_out_whatever_the_weather_does() {
         }
         let ran = scene.shop.finish(deploying);
         let shown = scene.shop.newest();
-        println!("{}", json!({ "run": run, "state": shown["state"], "analysis": shown["analysis"] }));
+        println!("{}", json!({ "harmless": run, "state": shown["state"], "analysis": shown["analysis"] }));
         ran.code(0);
         assert_eq!(shown["state"], "succeeded", "{shown:#}");
     }
     load.stop();
+}
+
+#[test]
+fn a_service_whose_line_says_nothing_is_watched_by_what_there_is() {
+    // Longer than what is not heard of may stay away.
+    let rules =
+        r#"judge = judge(tick = "1s", warmup = "1s", observe = "18s", window = "40s", holdback = "0s"),"#;
+    let scene = Scene::closed(Front::haproxy, "vitals()", rules);
+    scene.shop.edit_line("watch = [vitals()], ", "");
+    scene.shop.edit_line("waves = [1, 2, \"100%\"]", "waves = [1, \"100%\"]");
+    scene.begin("");
+    let load = scene.steady();
+    scene.release("harmless", "");
+    let (ran, shown) = scene.deploy();
+    load.stop();
+    println!("{}", json!({ "state": shown["state"], "analysis": shown["analysis"] }));
+    ran.code(0);
+    assert_eq!(shown["analysis"]["verdict"], "pass", "{:#?}", Shop::story(&shown));
+    let names: Vec<&str> = shown["analysis"]["metrics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|metric| metric["name"].as_str().unwrap())
+        .collect();
+    assert!(names.contains(&"errors") && names.contains(&"cpu") && names.contains(&"memory"), "{names:?}");
 }

@@ -21,5 +21,9 @@ mod shop;
 
 mod scene;
 
+mod business;
+mod disturbed;
+mod doubtful;
 mod harmful;
 mod harmless;
+mod shapes;

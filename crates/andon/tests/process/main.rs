@@ -20,5 +20,6 @@ mod lines;
 mod names;
 mod proxy;
 mod steps;
+mod telling;
 mod two_people;
 mod words;

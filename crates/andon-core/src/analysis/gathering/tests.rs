@@ -21,7 +21,11 @@ fn watch() -> Watch {
             of("errors", Role::Errors, Source::Errors),
             of("slow-p90", Role::Slow, Source::Latency { quantile: 90 }),
             of("slow-p99", Role::Slow, Source::Latency { quantile: 99 }),
-            of("orders", Role::Other, Source::Pushed { name: "orders".into(), of: None }),
+            of(
+                "orders",
+                Role::Other,
+                Source::Pushed { name: "orders".into(), of: None, every: std::time::Duration::from_secs(1) },
+            ),
         ],
         vitals: true,
         rules: WatchRules::default(),

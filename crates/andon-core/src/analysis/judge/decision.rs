@@ -7,7 +7,7 @@ use super::super::environment;
 use super::super::guards::Gross;
 use super::super::negligible::ln_below;
 use super::super::roster::{Number, Present};
-use super::super::{Arm, HoldReason, Measure, Status, Suspect, Tick, Verdict, Worse};
+use super::super::{Arm, HoldReason, Measure, Role, Status, Suspect, Tick, Verdict, Worse};
 use super::{Failure, Judge};
 
 /// Ticks with evidence before evidence decides anything.
@@ -392,6 +392,9 @@ impl Judge {
         let patience = MISSING_MS.max(usual.saturating_mul(3));
         let missing = |heard: Option<u64>| now.saturating_sub(heard.unwrap_or(0).max(since)) > patience;
         for (index, heard) in self.heard.iter().enumerate() {
+            if self.spec.metrics[index].role == Role::Vital {
+                continue;
+            }
             if missing(heard.canary) {
                 return Some((HoldReason::NoData, self.missing_sentence(index, false, tick)));
             }
@@ -428,6 +431,7 @@ impl Judge {
             .metrics
             .iter()
             .enumerate()
+            .filter(|(_, metric)| metric.role != Role::Vital)
             .all(|(index, metric)| (any_critical && !metric.critical) || self.is_harmless(index))
     }
 
@@ -437,7 +441,7 @@ impl Judge {
         let (events, of) = self.contrasts[index].sums().canary;
         metric.worse == Worse::Higher
             && !self.stage.alone
-            && ln_below(events, of, metric.negligible, baseline.dispersion)
+            && ln_below(events as f64, of as f64, metric.negligible, baseline.dispersion)
                 >= -self.spec.beta.clamp(1e-12, 0.5).ln()
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::contrast::{Sums, dispersion};
 use super::super::power::least_visible;
 use super::super::roster::Number;
+use super::super::standing::LEANING;
 use super::super::wording::{Count, Fold, list, told};
 use super::super::{HoldReason, Measure, MetricStanding, Status, Tick, Verdict, Worse};
 use super::Judge;
@@ -72,7 +73,8 @@ impl Judge {
         match self.verdict() {
             Some(Verdict::Inconclusive) => self.inconclusive_sentence(),
             Some(Verdict::None) => {
-                let why = self.remark.clone().unwrap_or_else(|| self.waiting_sentence());
+                let few = || self.few_sentence().unwrap_or_else(|| self.waiting_sentence());
+                let why = self.remark.clone().unwrap_or_else(few);
                 format!("the window of {} is over and there is no verdict: {why}", self.window())
             }
             _ => self.remark.clone().unwrap_or_else(|| self.waiting_sentence()),
@@ -81,6 +83,24 @@ impl Judge {
 
     fn window(&self) -> String {
         format_duration(self.spec.window.saturating_mul(self.spec.extensions.saturating_add(1)))
+    }
+
+    /// That so little was seen of the new release that nothing could have been said.
+    fn few_sentence(&self) -> Option<String> {
+        if self.status != Status::Observing || self.is_sampled() {
+            return None;
+        }
+        let most = |index: usize| self.contrasts[index].sums().canary.1;
+        let index = self.requests_index().or_else(|| (0..self.contrasts.len()).max_by_key(|i| most(*i)))?;
+        let metric = &self.spec.metrics[index];
+        let unit = match metric.unit() {
+            "" => format!(" chances of {}", metric.name),
+            unit => unit.to_owned(),
+        };
+        Some(match most(index) {
+            0 => format!("the new release got no{unit}"),
+            few => format!("the new release got {}{unit}, too few to say anything", Count(few)),
+        })
     }
 
     fn waiting_sentence(&self) -> String {
@@ -120,6 +140,13 @@ impl Judge {
         {
             let why = self.remark.clone().unwrap_or_default();
             return format!("the window of {} is over without a verdict: {why}", self.window());
+        }
+        if self.ln_evidence(None) >= LEANING {
+            let told = self.worse_sentence(self.leading(), &self.place(&self.accused()));
+            return format!(
+                "the window of {} is over, too short to prove what was seen: {told}",
+                self.window()
+            );
         }
         let open: Vec<usize> = (0..self.spec.metrics.len())
             .filter(|index| self.spec.metrics[*index].measure == Measure::Rate && !self.is_harmless(*index))

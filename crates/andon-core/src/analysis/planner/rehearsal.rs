@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::contrast::terms;
 use super::super::evidence::{Beat, STARTS, Trial};
+use super::super::negligible::ln_below;
 use super::super::sides::{Absolved, Sides, Terms};
 use super::super::{Measure, Metric, MetricBaseline, Spec, Worse};
 use super::{Detection, MetricOutlook, RATIOS, StageSize};
@@ -66,15 +67,24 @@ impl<'a> Rehearsal<'a> {
         })
     }
 
-    /// How long it takes until a harmless release is known to be better than `harm`.
+    /// How long it takes until a harmless release is known to be better than `harm`, or its rate to be negligible.
     fn clears(&self, harm: f64) -> Option<Duration> {
         let (worse, trial) = self.expected(1.0, self.size.canaries)?;
         let mut bets = Absolved::new(worse);
         let (dispersion, needed) = (self.terms(self.size.canaries).dispersion, -self.spec.beta.ln());
+        let negligible = if worse == Worse::Higher { self.metric.negligible } else { 0.0 };
+        let (mut events, mut of) = (0.0, 0.0);
         self.play(|beat| {
             bets.add(beat, trial, harm.max(self.metric.margin), dispersion);
-            bets.ln_capital() >= needed
+            (events, of) = (events + trial.x, of + trial.a);
+            bets.ln_capital() >= needed || ln_below(events, of, negligible, dispersion) >= needed
         })
+    }
+
+    /// The rate that is expected. Where nothing ever happened, a tenth of what is negligible does: of nothing there is no
+    /// multiple.
+    fn rate(&self) -> Option<f64> {
+        Some(self.known.rate?.max(self.metric.negligible / 10.0))
     }
 
     fn terms(&self, canaries: u32) -> Terms {
@@ -97,7 +107,7 @@ impl<'a> Rehearsal<'a> {
     /// judged.
     fn expected(&self, ratio: f64, canaries: u32) -> Option<(Worse, Trial)> {
         let (canary, control) = (self.each * f64::from(canaries), self.each * f64::from(self.size.controls));
-        let rate = self.known.rate?;
+        let rate = self.rate()?;
         let lower = self.metric.worse == Worse::Lower;
         let harmed = if lower { rate / ratio } else { rate * ratio };
         let harmed = if rate <= 1.0 { harmed.min(1.0) } else { harmed };

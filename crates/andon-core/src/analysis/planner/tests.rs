@@ -14,6 +14,7 @@ fn metric(name: &str, worse: Worse, role: Role) -> Metric {
         weight: 1.0,
         critical: true,
         margin: 1.1,
+        negligible: 0.0,
         harm: 2.0,
     }
 }
@@ -131,4 +132,17 @@ fn odd_numbers_break_nothing() {
         let outlook = outlook(&spec, &usual(), &traffic(per_instance, &[(0, 0), (1, 0), (0, 1), (1, 1)]));
         assert!(!outlook.lines().is_empty());
     }
+}
+
+#[test]
+fn a_service_without_errors_can_pass_and_its_first_errors_are_seen() {
+    let mut errors = metric("errors", Worse::Higher, Role::Errors);
+    errors.negligible = 0.001;
+    let known = MetricBaseline { rate: Some(0.0), thin: false, ..MetricBaseline::default() };
+    let baseline = Baseline { metrics: vec![known], ..Baseline::default() };
+    let stages = vec![StageSize { canaries: 1, controls: 19 }];
+    let outlook = outlook(&Spec::new(vec![errors]), &baseline, &Traffic { per_instance: 50.0, stages });
+    let stage = &outlook.stages[0];
+    assert!(stage.passes_after().is_some_and(|after| after < Duration::from_secs(180)), "{stage:?}");
+    assert!(!stage.is_blind());
 }

@@ -84,6 +84,8 @@ fn every_wave_but_the_last_waits_for_a_pass() {
         hear(&mut world, standing(Some(Verdict::Pass)));
     }
     assert_eq!(*world.run(), State::Succeeded);
+    assert!(world.deployment.judged.is_none(), "it counts for its stage only");
+    assert_eq!(world.deployment.analysis().unwrap().verdict, Some(Verdict::Pass), "and is remembered");
 }
 
 #[test]
@@ -172,12 +174,18 @@ fn what_is_not_known_is_decided_by_the_line_and_never_in_silence() {
         world.run();
         assert!(waits_after(&world, 1), "a person lets it go on without a verdict");
     }
-    // By default nothing seen is for a person, and so is a number that the line calls critical.
+    // By default nothing seen is for a person, and so is what leans to harm, and a number that the line calls critical.
     assert!(matches!(undecided(Verdict::None, no_holdback()).deployment.state, State::Paused { .. }));
-    assert!(waits_after(&undecided(Verdict::Inconclusive, no_holdback()), 1));
+    assert!(matches!(undecided(Verdict::Inconclusive, no_holdback()).deployment.state, State::Paused { .. }));
+    let mut world = watched(8, no_holdback());
+    world.run();
+    hear(&mut world, Standing { ln_evidence: 2.0, ..standing(Some(Verdict::Inconclusive)) });
+    world.run();
+    assert!(waits_after(&world, 1), "{:?}", world.deployment.state);
     let orders = |critical| {
         let mut watch = watch(no_holdback());
-        watch.metrics[0].source = Source::Pushed { name: "orders".into(), of: None };
+        watch.metrics[0].source =
+            Source::Pushed { name: "orders".into(), of: None, every: Duration::from_secs(10) };
         watch.metrics[0].metric.critical = critical;
         watch
     };
@@ -273,4 +281,20 @@ fn without_anything_that_counts_waves_follow_each_other_and_a_failure_is_heard_a
     assert!(matches!(world.run(), State::RolledBack { .. }));
     fleet.service.watch = Some(Watch { metrics: Vec::new(), vitals: false, ..watch(no_holdback()) });
     assert!(fleet.plan().unwrap().watch().is_none());
+}
+
+#[test]
+fn where_no_balancer_counts_requests_are_not_watched() {
+    let mut fleet = Fleet::running(8).balanced();
+    let mut usual = watch(no_holdback());
+    usual.metrics.push(Watched {
+        source: Source::Pushed { name: "orders".into(), of: None, every: Duration::from_secs(10) },
+        ..usual.metrics[0].clone()
+    });
+    fleet.service.watch = Some(usual.clone());
+    assert_eq!(fleet.plan().unwrap().watch(), Some(&usual));
+    fleet.pools[0].pool.balancer = crate::line::BalancerKind::AgentCheck { port: 9101 };
+    let left = fleet.plan().unwrap().watch().unwrap().clone();
+    assert_eq!((left.metrics.len(), left.vitals), (1, true));
+    assert_eq!(left.metrics[0].source, usual.metrics[1].source);
 }

@@ -76,7 +76,7 @@ fn environment(call: &Call<'_>, known: &Environments, name: &str, place: Place) 
 }
 
 /// Whether a service names any balancer, rightly or wrongly.
-fn has_balancer(call: &Call<'_>) -> bool {
+pub(super) fn has_balancer(call: &Call<'_>) -> bool {
     match call.given("balancer").map(|given| &given.argument) {
         Some(Argument::List(none)) => !none.is_empty(),
         Some(Argument::Map(none)) => !none.is_empty(),

@@ -2,19 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use andon_core::line::{Source, Watch, WatchRules};
+use andon_core::line::{Watch, WatchRules};
 use andon_core::name::MetricName;
 
 use super::super::watch::{Look, usual};
+use super::traffic::{Named, has_balancer};
 use crate::call::Call;
 use crate::kind::Kind;
 use crate::schema::{Default, Parameter};
 use crate::source::Place;
 use crate::value::{Sort, Thing};
 
-/// Whether a service with a balancer is watched when its line does not say so. While this is `false`, only a line with
-/// `watch` or `judge` is.
-const BALANCED_SERVICES_ARE_WATCHED: bool = false;
 /// Numbers that one service may be watched by.
 const MOST_NUMBERS: usize = 64;
 
@@ -22,7 +20,7 @@ pub(super) const WATCH: Parameter = Parameter {
     name: "watch",
     kind: Kind::List(&Kind::Made(&[Sort::Look])),
     default: Default::Absent,
-    doc: "What releases are judged by while they spread, new against old; `[]` for health checks and tests alone.",
+    doc: "What releases are judged by while they spread, new against old; `[]` for health checks and tests alone. Otherwise `[errors(), latency(), vitals()]` where a balancer counts requests, `[vitals()]` behind one that does not, and `[]` without any.",
 };
 pub(super) const JUDGE: Parameter = Parameter {
     name: "judge",
@@ -31,24 +29,27 @@ pub(super) const JUDGE: Parameter = Parameter {
     doc: "The rules of judging. Otherwise `judge()`.",
 };
 
-/// What releases are watched by: `None` where the line does not say it and nothing counts by itself.
-pub(super) fn watch(call: &Call<'_>) -> Option<Watch> {
+/// What releases are watched by: `None` where the line does not say it and no balancer is named.
+pub(super) fn watch(call: &Call<'_>, balancers: &[Named]) -> Option<Watch> {
     let rules = match call.made("judge").map(|made| &made.thing) {
         Some(Thing::Judge(rules)) => Some(rules.clone()),
         _ => None,
     };
-    let balanced = call.says("balancer");
+    let balanced = has_balancer(call);
+    // Of one that is wrong, that is told elsewhere.
+    let unknown = call.is_broken("balancer") || balancers.is_empty();
+    let counted = balanced && (unknown || balancers.iter().any(|named| named.balancer.kind.counts()));
     if call.says("watch") {
         if call.list("watch").is_empty() && !call.is_broken("watch") && call.says("judge") {
             let error = call
                 .error_at(call.place_of("judge"), "there is nothing to judge by, because nothing is watched");
             call.notebook.record(error.help("list numbers in `watch`, or leave it out"));
         }
-        return Some(said(call, balanced, rules.unwrap_or_default()));
+        return Some(said(call, balanced, counted, rules.unwrap_or_default()));
     }
-    if call.says("judge") || (balanced && BALANCED_SERVICES_ARE_WATCHED) {
+    if call.says("judge") || balanced {
         let rules = rules.unwrap_or_default();
-        return Some(usual(balanced).into_iter().fold(nothing(rules), |watch, look| with(watch, &look)));
+        return Some(usual(counted).into_iter().fold(nothing(rules), |watch, look| with(watch, &look)));
     }
     None
 }
@@ -65,7 +66,7 @@ fn with(mut watch: Watch, look: &Look) -> Watch {
     watch
 }
 
-fn said(call: &Call<'_>, balanced: bool, rules: WatchRules) -> Watch {
+fn said(call: &Call<'_>, balanced: bool, counted: bool, rules: WatchRules) -> Watch {
     let mut watch = nothing(rules);
     let mut first: BTreeMap<MetricName, Place> = BTreeMap::new();
     for given in call.list("watch") {
@@ -78,12 +79,19 @@ fn said(call: &Call<'_>, balanced: bool, rules: WatchRules) -> Watch {
             Look::Vitals => [].as_slice(),
             Look::Numbers(numbers) => numbers,
         };
-        let counted_by_balancers =
-            numbers.iter().any(|one| matches!(one.source, Source::Errors | Source::Latency { .. }));
-        if counted_by_balancers && !balanced {
-            let message = "balancers count this, and the service has none";
-            let error = call.error_at(given.place, message);
-            call.notebook.record(error.help("add `balancer = ...`, or watch what another source counts"));
+        if !counted && numbers.iter().any(|one| one.source.is_balancers()) {
+            let (message, help) = if balanced {
+                (
+                    "balancers count this, and none of the service's does",
+                    "`agent_check` sees no requests, nor does `nginx` without a log: watch what another source counts",
+                )
+            } else {
+                (
+                    "balancers count this, and the service has none",
+                    "add `balancer = ...`, or watch what another source counts",
+                )
+            };
+            call.notebook.record(call.error_at(given.place, message).help(help));
         }
         for name in numbers.iter().map(|one| &one.metric.name) {
             if let Some(other) = first.insert(name.clone(), given.place) {

@@ -34,7 +34,7 @@ pub(crate) const JUDGE: Constructor = Constructor {
             name: "tick",
             kind: Kind::Span { zero: false },
             default: Default::Absent,
-            doc: "The time between two looks, from 1s to 1m. Otherwise 2s up to 100 hosts, and 5s beyond.",
+            doc: "The time between two looks, from 1s to 1m. Otherwise 1s up to 100 hosts, 2s up to 500, and 5s beyond.",
         },
         parameter(
             "warmup",
