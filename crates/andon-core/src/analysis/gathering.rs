@@ -58,6 +58,9 @@ pub struct Gathering {
     /// For each metric of slow responses, what counts as slow.
     thresholds: Vec<Option<SlowBound>>,
     marks: BTreeMap<HostName, Counters>,
+    /// How far [`Self::requests`] has told. A look begins before its tick, so these are marks of their own: by those of
+    /// ticks, what comes in during a look would be in neither.
+    told: BTreeMap<HostName, Counters>,
     last: Option<Time>,
 }
 
@@ -100,7 +103,7 @@ impl Gathering {
             }
         }
         let thresholds = vec![None; columns.len()];
-        Self { columns, metrics, thresholds, marks: BTreeMap::new(), last: None }
+        Self { columns, metrics, thresholds, marks: BTreeMap::new(), told: BTreeMap::new(), last: None }
     }
 
     /// The metrics, in the order of the readings.
@@ -125,14 +128,16 @@ impl Gathering {
         }
     }
 
-    /// Requests of each host since the last tick, as balancers count them; `None` where there are no balancers.
-    pub fn requests(&self, numbers: &Numbers) -> Option<BTreeMap<HostName, u64>> {
+    /// Requests of each host since this was asked last, as balancers count them; `None` where there are no balancers.
+    pub fn requests(&mut self, numbers: &Numbers) -> Option<BTreeMap<HostName, u64>> {
         let totals = numbers.totals();
         let added = totals.iter().filter_map(|(host, total)| {
-            let mark = self.marks.get(host)?;
+            let mark = self.told.get(host)?;
             Some((host.clone(), total.since(mark)?.tried()))
         });
-        (!totals.is_empty()).then(|| added.collect())
+        let added = (!totals.is_empty()).then(|| added.collect());
+        self.told = totals;
+        added
     }
 
     /// The tick at `at`: what the compared hosts did since the one before.

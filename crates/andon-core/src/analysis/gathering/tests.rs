@@ -125,6 +125,7 @@ fn what_other_sources_say_is_taken_over_and_what_they_do_not_say_is_missing() {
     let (mut scene, mut gathering) = (Scene::new(), Gathering::new(&watch(), true));
     scene.counts(0, 0, &[]);
     assert_eq!(gathering.requests(&Numbers::default()), None, "nothing counts requests");
+    gathering.requests(&scene.numbers);
     gathering.tick(scene.at, &compared(), &scene.numbers, &Look::default());
     let orders = Reading::Count { events: 7, of: 50 };
     let heard = HostLook {
@@ -143,6 +144,21 @@ fn what_other_sources_say_is_taken_over_and_what_they_do_not_say_is_missing() {
     assert_eq!(readings(&tick, "web1")[6], Reading::Count { events: 2, of: 50 });
     assert_eq!(readings(&tick, "web2")[3], Reading::Missing, "what was not heard is not nought");
     assert_eq!(tick.silent.len(), 1);
+}
+
+#[test]
+fn requests_that_come_in_during_a_look_are_told_with_the_next_one() {
+    let (mut scene, mut gathering) = (Scene::new(), Gathering::new(&watch(), true));
+    scene.counts(0, 0, &[]);
+    gathering.requests(&scene.numbers);
+    let mut told = 0;
+    for look in 1..=3 {
+        told += gathering.requests(&scene.numbers).unwrap()["web1"];
+        scene.counts(look * 40, 0, &[]);
+        gathering.tick(scene.at, &compared(), &scene.numbers, &Look::default());
+    }
+    told += gathering.requests(&scene.numbers).unwrap()["web1"];
+    assert_eq!(told, 120);
 }
 
 #[test]

@@ -132,7 +132,8 @@ pub(super) const ACTS: [Act; 6] = [
         weather: Weather::Fair,
         opens: Opens::Repair,
         promise: Promise::is_put_back("slow-p90", Loss::Nothing),
-        after: "Nothing failed, and nothing was slow enough for a time limit to notice.",
+        after: "Nothing failed, and nothing was slow enough for a time limit to notice. `slow-p90` counts the answers that \
+                are slower than nine of ten were before.",
     },
     Act {
         name: "orders collapse, and every test is green",
