@@ -40,6 +40,7 @@ impl Controller {
         let mut gathering = Gathering::new(watch, times(&numbers));
         let mut past = Past::read(&self.data, &plan.scope, gathering.metrics(), now);
         let thresholds = gathering.freeze(&past.times(numbers.total(|_| true).latency.unwrap_or_default()));
+        gathering.requests(&before);
         gathering.tick(began, &serving, &before, &Look::default());
         let asked = gathering.requests(&numbers).unwrap_or_default();
         past.add(&gathering.tick(now, &serving, &numbers, &Look::default()));

@@ -63,6 +63,7 @@ fn tenfold_errors_on_one_of_six_instances_are_caught() {
     let load = scene.users();
     scene.release("worse", "--failing 45000");
     let planned = scene.planned_seconds(10.0);
+    assert!(planned.is_some(), "on this traffic a plan can say when tenfold errors are seen");
     let (ran, shown) = scene.deploy();
     ran.code(1);
     let tally = load.stop();
