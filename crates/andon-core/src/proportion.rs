@@ -72,7 +72,7 @@ fn incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
 
 /// The logarithm of the gamma function for positive numbers: Stirling's series (Abramowitz and Stegun 6.1.41), after the
 /// argument was raised to where it is exact.
-fn ln_gamma(x: f64) -> f64 {
+pub(crate) fn ln_gamma(x: f64) -> f64 {
     let (mut shift, mut x) = (0.0, x);
     while x < 16.0 {
         shift += x.ln();

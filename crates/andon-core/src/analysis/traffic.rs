@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Arm;
 use super::roster::Present;
+use crate::proportion::ln_gamma;
 
 /// A verdict on traffic looks back so long, and longer where there is little of it.
 const BLOCK_MS: u64 = 30_000;
@@ -85,21 +86,6 @@ pub(crate) fn ln_multinomial(counts: &[f64], shares: &[f64]) -> f64 {
         sum += ln_gamma(a + count) - ln_gamma(a) - count * share.ln();
     }
     sum
-}
-
-/// `ln Γ(x)` for positive `x`: Stirling's series from 15 on (Abramowitz & Stegun 6.1.41), below it by recurrence.
-fn ln_gamma(x: f64) -> f64 {
-    let (mut x, mut product) = (x, 1.0);
-    while x < 15.0 {
-        product *= x;
-        x += 1.0;
-    }
-    let square = x * x;
-    let series = (1.0 / 12.0
-        - (1.0 / 360.0 - (1.0 / 1260.0 - (1.0 / 1680.0 - 1.0 / (1188.0 * square)) / square) / square)
-            / square)
-        / x;
-    (x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln() + series - f64::ln(product)
 }
 
 #[cfg(test)]
