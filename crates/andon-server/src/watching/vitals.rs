@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use andon_core::analysis::Alarm;
 use andon_core::analysis::gathering::{HostLook, Look};
-use andon_core::name::HostName;
+use andon_core::name::{HostName, InstanceName};
 use andon_core::plan::Plan;
 use andon_core::vitals::{Exit, InstanceChange, Trend, VitalsChange, VitalsMeter};
 use tokio::task::JoinSet;
@@ -22,17 +22,44 @@ const LONG: Duration = Duration::from_secs(60);
 /// The free share of a disk below which it is told of.
 const LOW: f64 = 0.05;
 
+/// How often an instance has ended by itself since it was seen first. Its end and its new start are one crash, although
+/// a supervisor that waits in between shows them in two looks.
+#[derive(Default)]
+struct Crashes {
+    restarts: u64,
+    ends: u64,
+    told: u64,
+    exit: Option<Exit>,
+}
+
+impl Crashes {
+    fn heard(&mut self, instance: &InstanceChange) -> Option<Alarm> {
+        self.restarts = self.restarts.saturating_add(instance.restarts);
+        self.ends = self.ends.saturating_add(instance.ends);
+        self.exit = instance.exit.or(self.exit.take());
+        let all = self.restarts.max(self.ends);
+        let times = all.saturating_sub(std::mem::replace(&mut self.told, all));
+        let how = match self.exit {
+            Some(Exit::Code(code)) => format!("it ended with exit code {code}"),
+            Some(Exit::Signal(signal)) => format!("signal {signal} ended it"),
+            None => "it ended".to_owned(),
+        };
+        (times > 0).then(|| Alarm::Restarted { times: u32::try_from(times).unwrap_or(u32::MAX), how })
+    }
+}
+
 /// Looks at processes.
 pub(super) struct Vitals {
     wanted: bool,
     meters: BTreeMap<HostName, VitalsMeter>,
+    crashes: BTreeMap<HostName, BTreeMap<InstanceName, Crashes>>,
     /// Disks that were nearly full before anything was changed are nobody's fault here.
     full_before: BTreeSet<HostName>,
 }
 
 impl Vitals {
     pub(super) fn new(wanted: bool) -> Self {
-        Self { wanted, meters: BTreeMap::new(), full_before: BTreeSet::new() }
+        Self { wanted, meters: BTreeMap::new(), crashes: BTreeMap::new(), full_before: BTreeSet::new() }
     }
 
     /// Asks these hosts at once. One that does not answer is absent: not to be heard is no failure of a release, and
@@ -67,18 +94,22 @@ impl Vitals {
                 self.full_before.insert(host.clone());
             }
             let tells_of_disk = full && !self.full_before.contains(&host);
-            look.hosts.insert(host, host_look(&change, tells_of_disk));
+            let crashes = self.crashes.entry(host.clone()).or_default();
+            look.hosts.insert(host, host_look(&change, crashes, tells_of_disk));
         }
         look
     }
 }
 
-fn host_look(change: &VitalsChange, disk: bool) -> HostLook {
+fn host_look(change: &VitalsChange, crashes: &mut BTreeMap<InstanceName, Crashes>, disk: bool) -> HostLook {
     let instances = || change.instances.values();
     let cores: Vec<f64> = instances().filter_map(|instance| instance.cpu_share).collect();
     let errors: Vec<u64> =
         instances().filter_map(|instance| Some(instance.errors.as_ref()?.errors)).collect();
-    let mut alarms: Vec<Alarm> = instances().flat_map(alarms_of).collect();
+    let crashed =
+        |(name, instance): (&InstanceName, _)| crashes.entry(name.clone()).or_default().heard(instance);
+    let mut alarms: Vec<Alarm> = change.instances.iter().filter_map(crashed).collect();
+    alarms.extend(instances().flat_map(alarms_of));
     if disk {
         let percent = change.disk_free.unwrap_or_default() * 100.0;
         alarms.push(Alarm::DiskLow {
@@ -98,15 +129,6 @@ fn host_look(change: &VitalsChange, disk: bool) -> HostLook {
 
 fn alarms_of(instance: &InstanceChange) -> Vec<Alarm> {
     let mut alarms = Vec::new();
-    let times = instance.restarts.max(instance.ends);
-    if times > 0 {
-        let how = match instance.exit {
-            Some(Exit::Code(code)) => format!("it ended with exit code {code}"),
-            Some(Exit::Signal(signal)) => format!("signal {signal} ended it"),
-            None => "it ended".to_owned(),
-        };
-        alarms.push(Alarm::Restarted { times: u32::try_from(times).unwrap_or(u32::MAX), how });
-    }
     if instance.oom_kills.is_some_and(|kills| kills > 0) {
         alarms.push(Alarm::OutOfMemory);
     }
@@ -128,7 +150,6 @@ fn alarms_of(instance: &InstanceChange) -> Vec<Alarm> {
 
 #[cfg(test)]
 mod tests {
-    use andon_core::name::InstanceName;
     use andon_core::quantity::ByteSize;
 
     use super::*;
@@ -140,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_missing_and_what_happened_is_an_alarm() {
-        let quiet = host_look(&change(InstanceChange::default()), false);
+        let quiet = host_look(&change(InstanceChange::default()), &mut BTreeMap::new(), false);
         assert_eq!((quiet.cores, quiet.memory, quiet.log_errors), (None, None, None));
         assert!(quiet.alarms.is_empty());
         let trend = |seconds| Trend {
@@ -158,10 +179,24 @@ mod tests {
             files_trend: Some(trend(10)),
             ..InstanceChange::default()
         };
-        let look = host_look(&change(crashing), true);
+        let look = host_look(&change(crashing), &mut BTreeMap::new(), true);
         assert_eq!((look.cores, look.memory), (Some(0.5), Some(f64::from(1 << 20))));
         let restarted = Alarm::Restarted { times: 2, how: "signal 11 ended it".into() };
         let exhausting = Alarm::Exhausting { what: "memory".into(), within: Duration::from_secs(90) };
         assert_eq!(look.alarms, [restarted, exhausting, Alarm::DiskLow { free_percent: 0 }]);
+    }
+
+    #[test]
+    fn an_end_and_the_start_after_it_are_one_crash() {
+        let mut crashes = BTreeMap::new();
+        let mut told = |restarts, ends, exit| {
+            let instance = InstanceChange { restarts, ends, exit, ..InstanceChange::default() };
+            host_look(&change(instance), &mut crashes, false).alarms
+        };
+        let crashed = [Alarm::Restarted { times: 1, how: "signal 9 ended it".into() }];
+        assert_eq!(told(0, 1, Some(Exit::Signal(9))), crashed);
+        assert_eq!(told(1, 0, None), []);
+        assert_eq!(told(1, 0, None), crashed, "one whose end nobody has seen");
+        assert_eq!(told(0, 1, Some(Exit::Signal(9))), []);
     }
 }

@@ -105,6 +105,6 @@ fn a_release_that_crashes_again_and_again_is_put_back() {
     load.stop();
     assert_eq!(shown["state"], "rolled_back", "{:#?}", Shop::story(&shown));
     let reason = shown["reason"].as_str().unwrap();
-    assert!(reason.contains("web1"), "{reason}");
+    assert!(reason.contains("web1 ended and was started again 2 times: signal 9 ended it"), "{reason}");
     scene.is_refused();
 }
