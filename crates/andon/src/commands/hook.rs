@@ -26,7 +26,7 @@ pub(crate) enum HookCommand {
     /// Writes pre-receive and post-receive hooks, and the settings file andon.toml, which is yours to edit from then
     /// on. Hooks that are there already are never overwritten.
     #[command(
-        after_help = "Examples:\n  andon hook install /srv/git/www.git --data /srv/www/.andon\n  andon hook install /srv/git/www.git --server http://127.0.0.1:8600 --branch main --branch 'release/*'\n  andon hook install . --line /srv/www/line.star --deploy www/production"
+        after_help = "Examples:\n  andon hook install /srv/git/www.git --data /srv/www/.andon\n  andon hook install /srv/git/www.git --server http://127.0.0.1:8420 --branch main --branch 'release/*'\n  andon hook install . --line /srv/www/line.star --deploy www/production"
     )]
     Install(InstallArgs),
     /// Remove the hooks again; the settings stay

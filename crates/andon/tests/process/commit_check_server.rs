@@ -124,3 +124,25 @@ fn a_controller_that_is_not_there_is_said_to_be_so() {
     pushes.commit("web: a change");
     pushes.push(&["main"]).refused().says("nobody can say whether the line runs").says("Connection refused");
 }
+
+#[test]
+fn a_real_server_is_asked_and_keeps_what_it_is_told() {
+    let project = Project::local(1);
+    let mut server = project.start(&["server", "--listen", "127.0.0.1:0"]);
+    let answers = "andon server answers on ";
+    server.until_said(answers);
+    let said = server.said();
+    let url = said.split_once(answers).unwrap().1.lines().next().unwrap();
+    let pushes = Pushes::new(&project);
+    project.well(&["hook", "install", pushes.repository_name(), "--server", url]);
+    pushes.commit("web: while it runs");
+    pushes.push(&["main"]).taken();
+    project.well(&["line", "stop", "orders fell"]);
+    pushes.commit("web: another");
+    pushes.push(&["main"]).refused().says("the line is stopped by ana").says("orders fell");
+    pushes.push(&["--push-option=andon.fix=orders come again", "main"]).taken();
+    let line = project.run(&["line", "--json"]).code(1);
+    assert!(line.out.contains("orders come again") && line.out.contains("refs/heads/main"), "{}", line.out);
+    server.signal(rustix::process::Signal::TERM);
+    server.end().code(0);
+}
