@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// One test at a time: what is judged by its times needs a machine for itself.
+/// One demo at a time, where a test does not want more: each has customers of its own, who are to be served in time.
 static TURN: Mutex<()> = Mutex::new(());
 
 fn turn() -> MutexGuard<'static, ()> {
@@ -246,17 +246,20 @@ fn a_demo_plays_all_acts_as_announced_and_leaves_nothing_behind() {
 #[test]
 fn two_demos_at_the_same_time_do_not_disturb_each_other() {
     let _turn = turn();
-    let mut demos = [Demo::start(&["--once"]), Demo::start(&["--once"])];
+    let mut demos = [Demo::start(&["--once"]), Demo::start(&["--once", "--json"])];
+    demos[0].until_said("Act 3");
     for demo in &mut demos {
-        demo.until_said("wave 2");
-    }
-    let places: Vec<PathBuf> = demos.iter().map(Demo::directory).collect();
-    for (demo, other) in demos.iter_mut().zip(places.iter().rev()) {
-        assert!(!demo.said.contains(&*other.to_string_lossy()), "{}", demo.said);
         demo.signal(Signal::INT);
         assert_eq!(demo.end().code(), Some(130), "{}", demo.said);
+        let report = demo.last_line();
+        let acts = report["acts"].as_array().unwrap();
+        assert!(acts.iter().take(2).all(|act| act["failed_requests"] == 0), "{report}");
         demo.assert_gone();
     }
+    let report = demos[0].last_line();
+    assert_eq!(report["acts"][0]["outcome"], "succeeded");
+    assert_eq!(report["acts"][1]["outcome"], "rolled_back");
+    assert_eq!(demos[1].said.lines().count(), 1, "{}", demos[1].said);
 }
 
 #[test]

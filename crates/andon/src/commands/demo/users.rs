@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::paint::Paint;
 
 /// Quick requests a second, a few of them uploads.
-const QUICK: u32 = 400;
+const QUICK: u32 = 250;
 /// Requests a second that take their time on purpose.
 const SLOW: u32 = 8;
 /// The time that those take.
