@@ -13,6 +13,10 @@ use crate::name::MemberName;
 
 /// Opportunities of the control group after which it is known whether an event is the rule or the exception.
 const KNOWN: u64 = 50;
+/// Ticks after which it is known also where the two sides are not far apart.
+const KNOWN_TICKS: u32 = 5;
+/// A share of events below this, or above its complement, is clear at once.
+const CLEAR: f64 = 0.1;
 
 /// The smallest ratio that is called worse where history is too thin for host factors.
 const THIN_MARGIN: f64 = 1.5;
@@ -90,6 +94,8 @@ pub(crate) struct Contrast {
     parts: BTreeMap<Number, Part>,
     /// Ticks in which both arms were exposed and something happened or could have.
     pub(crate) ticks: u32,
+    /// Ticks of the control group before it was known which side of the event is rarer.
+    first_ticks: u32,
 }
 
 impl Contrast {
@@ -106,6 +112,7 @@ impl Contrast {
             marks: Vec::new(),
             parts: BTreeMap::new(),
             ticks: 0,
+            first_ticks: 0,
         };
         if let Some(rate) = baseline.rate.filter(|rate| rate.is_finite()) {
             contrast.know(metric, rate);
@@ -121,6 +128,14 @@ impl Contrast {
         let worse = self.judged(metric.worse);
         self.whole = Some(Sides::new(worse));
         self.absolved = Some(Absolved::new(worse));
+    }
+
+    /// Whether it is known which side is rarer. Counts and their opportunities may come from two sources that are out of
+    /// step for a moment: what is not clear at once is looked at for several ticks.
+    fn may_know(&self) -> bool {
+        let (events, of) = self.sums.control;
+        let rate = events as f64 / of.max(1) as f64;
+        of >= KNOWN && (!(CLEAR..=1.0 - CLEAR).contains(&rate) || self.first_ticks >= KNOWN_TICKS)
     }
 
     /// Which change of what is judged is harm.
@@ -213,7 +228,11 @@ impl Contrast {
         add(&mut self.sums.control, counted.control);
         self.sums.exposure.0 += counted.exposure.0;
         self.sums.exposure.1 += counted.exposure.1;
-        if self.complement.is_none() && self.sums.control.1 >= KNOWN {
+        if self.complement.is_none() {
+            self.first_ticks = self.first_ticks.saturating_add(u32::from(counted.control.1 > 0));
+            if !self.may_know() {
+                return;
+            }
             // What was seen until now is not judged: which side is rarer may not depend on what it then judges.
             self.know(metric, self.sums.control.0 as f64 / self.sums.control.1 as f64);
             return;

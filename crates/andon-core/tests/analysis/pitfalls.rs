@@ -417,3 +417,23 @@ fn a_window_too_short_to_prove_what_was_seen_says_what_was_seen() {
         "{standing:#?}"
     );
 }
+
+#[test]
+fn one_tick_out_of_step_does_not_turn_the_event_around() {
+    // Nothing is known of orders, of which a fifth of all requests is one. In the first tick, twice as many orders as
+    // belong to its requests are told.
+    let orders = Metric { worse: Worse::Lower, harm: 3.0, ..metric("orders", Role::Other) };
+    let spec = Spec { warmup: Duration::ZERO, ..Spec::new(vec![orders]) };
+    let mut world = World::new(spec, Baseline::default(), 1, 5);
+    world.load = 25.0;
+    let mut first = world.make(|_, _| 0.2);
+    for seen in first.members.values_mut() {
+        seen.readings = vec![Reading::Count { events: 13, of: 25 }];
+    }
+    world.hear(first);
+    // The new release loses nine of ten.
+    world.run_with(120, |_, arm| if arm == Arm::Canary { 0.02 } else { 0.2 });
+    let standing = world.judge.standing();
+    assert_eq!(standing.verdict, Some(Verdict::Fail), "{standing:?}");
+    assert!(standing.sentence.starts_with("orders on web1 were 0."), "{}", standing.sentence);
+}

@@ -6,7 +6,7 @@ use super::legible;
 use crate::paint::Paint;
 
 /// Metrics that share one line.
-const ON_A_LINE: usize = 3;
+const ON_A_LINE: usize = 2;
 
 /// A few lines: what is seen in one sentence, then the numbers.
 pub(crate) fn lines(standing: &Standing, paint: Paint) -> Vec<String> {

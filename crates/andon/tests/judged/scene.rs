@@ -77,7 +77,7 @@ impl Scene {
         self.shop.project.write(
             "dist/www",
             &format!(
-                "#!/bin/sh\n{prelude}\nexec '{andon}' demo-service --pages \"${{0%/www}}/pages\" --work 4000 \\\n  \
+                "#!/bin/sh\n{prelude}\nexec '{andon}' demo-service --pages \"${{0%/www}}/pages\" --work 50000 \\\n  \
                  --weather '{}' {behaviour} \"$@\"\n",
                 weather.display()
             ),

@@ -16,7 +16,7 @@ const SEEN: &str = "background: #0a6e31";
 /// White, like its letters.
 const UNSEEN: &str = "background: #fff";
 /// The mean time that a page costs, in microseconds.
-const WORK: u32 = 20_000;
+const WORK: u32 = 100_000;
 
 const INDEX: &str = include_str!("files/index.html");
 const CHECKOUT: &str = include_str!("files/checkout.html");
