@@ -19,6 +19,9 @@ const LOOP: u32 = 2;
 /// Requests that must have been seen, or expected, before their outcome is gross.
 const REQUESTS: f64 = 20.0;
 
+/// Failed requests that make a gross fault, together with their share: one burst of a single client is not enough.
+const FAILURES: f64 = 20.0;
+
 /// Requests a second of the control group from which on "no success at all" means something.
 const LIVELY: f64 = 20.0;
 
@@ -52,6 +55,26 @@ struct Streak {
     events: u64,
     of: u64,
     expected: f64,
+}
+
+impl Streak {
+    /// Counts a tick in which a third of all requests failed, and ends with one in which fewer than a sixth did. Where half
+    /// of all fail, and failures come in bursts, chance leaves fewer than half in every other tick; what is between says
+    /// nothing.
+    fn fail(&mut self, (events, of): (u64, u64), step: u64) {
+        if of == 0 {
+            return;
+        }
+        let (events, all) = (events.min(of), u128::from(of));
+        if 6 * u128::from(events) < all {
+            *self = Self::default();
+            return;
+        }
+        self.ticks = self.ticks.saturating_add(u32::from(3 * u128::from(events) >= all));
+        self.ms = self.ms.saturating_add(step);
+        self.events = self.events.saturating_add(events);
+        self.of = self.of.saturating_add(of);
+    }
 }
 
 /// What is remembered of a member.
@@ -208,7 +231,7 @@ impl Guards {
         let (failed, of) = requests_of(member, moment.errors)?;
         let share = self.control_share();
         let memory = self.members.entry(member.number).or_default();
-        lengthen(&mut memory.failing, (failed, of), moment.step, is_gross);
+        memory.failing.fail((failed, of), moment.step);
         let barren = of.saturating_sub(failed) == 0;
         match lively {
             Some(rate) if barren => {
@@ -225,7 +248,7 @@ impl Guards {
         }
         let Streak { ticks, ms, events, of, .. } = memory.failing;
         let span = |ms| format_duration(std::time::Duration::from_millis(ms));
-        if ticks >= 2 && of as f64 >= REQUESTS && share < 0.05 {
+        if ticks >= 2 && events as f64 >= FAILURES && share < 0.05 {
             let percent = 100.0 * events as f64 / of as f64;
             let why = format!("failed {events} of {of} requests in {} ({percent:.0} %)", span(ms));
             return Some((Kind::Errors, why));
@@ -244,11 +267,6 @@ impl Guards {
             (Kind::NoSuccess, why)
         })
     }
-}
-
-/// Of half of all requests that fail, chance leaves fewer than half in every other tick: two fifths miss hardly any.
-fn is_gross(events: u64, of: u64) -> bool {
-    5 * u128::from(events) >= 2 * u128::from(of)
 }
 
 fn is_mostly(events: u64, of: u64) -> bool {
