@@ -17,6 +17,8 @@ use super::growth::Value;
 use super::prometheus::SenseError;
 use super::sense::Heard;
 
+/// How long what a command said before its end is read.
+const REST: Duration = Duration::from_millis(100);
 /// The most that a command may print, in bytes.
 const MAX_OUTPUT: usize = 1 << 20;
 /// How much of a command's last words goes into a sentence, in bytes.
@@ -84,12 +86,12 @@ impl Script {
             .spawn()
             .map_err(failed)?;
         let mut group = Group(child);
-        let (stdout, stderr) = (group.0.stdout.take(), group.0.stderr.take());
+        let (stdout, mut stderr) = (group.0.stdout.take(), group.0.stderr.take());
         let mut last_words = Vec::new();
         // Errors are read beside the output, whose end says that it is whole.
         let output = tokio::select! {
             output = whole(stdout) => output.map_err(failed)?,
-            never = tail(stderr, &mut last_words) => match never {},
+            never = tail(stderr.as_mut(), &mut last_words) => match never {},
         };
         if output.len() > MAX_OUTPUT {
             let most = MAX_OUTPUT >> 20;
@@ -99,6 +101,8 @@ impl Script {
         if status.success() {
             return Ok(output);
         }
+        // All that it said lies ready by now; only what it has left behind could keep the end from coming.
+        let _ = tokio::time::timeout(REST, tail(stderr.as_mut(), &mut last_words)).await;
         let said = legible::neutral(last_words.trim_ascii());
         let said = if said.is_empty() { said } else { format!(": {said}") };
         Err(SenseError::Refused(format!("{} ended with {status}{said}", self.spelled())))
