@@ -228,6 +228,11 @@ fn old_records_are_removed_and_unfinished_ones_stay() {
     session.carry_out(&unfinished).unwrap();
     until("the keeper ends", || half(&site.record(&unfinished.token), "step").is_none());
     fs::remove_file(site.record(&unfinished.token).join("result")).unwrap();
+    // A process has no command line any more while it still lets go of its files.
+    until("the keeper lets go of its record", || {
+        session.probe(&site.placement, &[&unfinished.token]).tokens[&unfinished.token]
+            == TokenStatus::Interrupted
+    });
     let mut last = None;
     for _ in 0..55 {
         let order = site.prepare(&release);
