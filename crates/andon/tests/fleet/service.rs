@@ -90,6 +90,8 @@ fn is_rolled_back_by_a_person(site: &Site, first: &str) {
     site.project.well(&["rollback", "www", "--why", "orders stopped"]);
     assert_eq!(text(&site.newest(), "kind"), "rollback");
     all_show(site, "Welcome to one", first);
+    site.project.run(&["line"]).code(1).says("stopped by #3");
+    site.project.well(&["line", "start", "the old release serves"]);
 }
 
 /// Somebody moves `current` by hand: what runs does not change by that, and Andon does not say so.
