@@ -116,7 +116,7 @@ impl Guards {
         let mut gross = Vec::new();
         let controls = present.iter().filter(|member| member.seen.arm == Arm::Control).count();
         self.hear_control(present, moment);
-        let lively = self.liveliness(present, moment, controls);
+        let lively = self.liveliness(moment, controls);
         for member in present {
             for alarm in &member.seen.alarms {
                 if let Some((kind, why)) = self.weigh(member, alarm) {
@@ -208,7 +208,7 @@ impl Guards {
     }
 
     /// Requests a second of each control, where the control group is lively and healthy.
-    fn liveliness(&self, _: &[Present<'_>], moment: Moment, controls: usize) -> Option<f64> {
+    fn liveliness(&self, moment: Moment, controls: usize) -> Option<f64> {
         let (failed, of) = self.control[1];
         let rate = (of.saturating_sub(failed)) as f64 * 1000.0 / moment.step.max(1) as f64;
         (rate > LIVELY && controls > 0).then(|| rate / controls as f64)

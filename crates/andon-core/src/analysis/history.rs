@@ -100,16 +100,7 @@ pub struct SlowBound {
 impl SlowBound {
     /// The bound that a share (0 to 1) of all responses did not exceed; `None` without responses.
     pub fn of(history: &Histogram, share: f64) -> Option<Self> {
-        let total = history.count();
-        let wanted = (share.clamp(0.0, 1.0) * total as f64).ceil().max(1.0);
-        let mut seen = 0.0;
-        for (bucket, count) in &history.buckets {
-            seen += *count as f64;
-            if seen >= wanted {
-                return Some(Self { bucket: *bucket });
-            }
-        }
-        None
+        history.quantile_bucket(share).map(|bucket| Self { bucket })
     }
 
     /// The time in microseconds that is not slow yet; endless for the last bucket.
