@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::lost::printed_figures;
 use super::table::{Peer, Row};
 use crate::failure::Failure;
 use crate::program::{cargo, line, output};
@@ -23,14 +24,7 @@ pub(super) fn measure(runs: u32) -> Result<Vec<Row>, Failure> {
         .env("ANDON_RUNS", runs.to_string());
     let output = output(&mut command)?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let figures: Vec<Value> = printed
-        .lines()
-        // The first one stands behind the name of its test.
-        .filter_map(|line| serde_json::from_str(line.get(line.find('{')?..)?).ok())
-        .collect();
-    for figure in &figures {
-        println!("{figure}");
-    }
+    let figures = printed_figures(&printed);
     if !output.status.success() {
         eprint!("{printed}{}", String::from_utf8_lossy(&output.stderr));
         return Err(Failure::Program { command: line(&command) });

@@ -20,14 +20,7 @@ pub(super) fn measure(runs: u32) -> Result<Vec<Row>, Failure> {
         .env("ANDON_RUNS", runs.to_string());
     let output = output(&mut command)?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let figures: Vec<Value> = printed
-        .lines()
-        // The first one stands behind the name of its test.
-        .filter_map(|line| serde_json::from_str(line.get(line.find('{')?..)?).ok())
-        .collect();
-    for figure in &figures {
-        println!("{figure}");
-    }
+    let figures = printed_figures(&printed);
     // A run that lost nothing may still have failed in another way.
     let lost: u64 = figures.iter().filter_map(|figure| figure["failed"].as_u64()).sum();
     if !output.status.success() && lost == 0 {
@@ -35,6 +28,17 @@ pub(super) fn measure(runs: u32) -> Result<Vec<Row>, Failure> {
         return Err(Failure::Program { command: line(&command) });
     }
     Ok(BALANCERS.iter().flat_map(|balancer| rows(balancer, runs, &figures)).collect())
+}
+
+/// The figures that tests printed, each a line of JSON; they are printed once more.
+pub(super) fn printed_figures(printed: &str) -> Vec<Value> {
+    // The first one stands behind the name of its test.
+    let figure = |line: &str| serde_json::from_str(line.get(line.find('{')?..)?).ok();
+    let figures: Vec<Value> = printed.lines().filter_map(figure).collect();
+    for figure in &figures {
+        println!("{figure}");
+    }
+    figures
 }
 
 /// Requests lost in all runs through a balancer, and the worst of their latencies.
