@@ -1,4 +1,4 @@
-//! `andon demo`: a play in six acts on six local hosts behind a balancer, before customers who never rest. What happens
+//! `andon demo`: a play in seven acts on six local hosts behind a balancer, before customers who never rest. What happens
 //! is the real thing, from the line to the processes; this file leads through it and checks that every act ended as it
 //! was announced.
 
@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::follow::{self, Watched};
 use crate::paint::Paint;
 use act::{ACTS, Act, Loss, Opens};
+use doomed::Doomed;
 use fleet::Fleet;
 use narrator::Narrator;
 use played::Played;
@@ -28,6 +29,7 @@ pub(crate) use service::{ServiceArgs, serve};
 
 mod act;
 mod balancer;
+mod doomed;
 mod fleet;
 mod narrator;
 mod played;
@@ -182,8 +184,35 @@ impl Play<'_> {
         users: &Users,
     ) -> Result<Option<Box<Deployment>>, Failure> {
         self.fleet.build(act.shop)?;
-        let going = self.go(context, act.why, exceptions).await?;
+        let going = match act.controller {
+            act::Controller::Lives => self.go(context, act.why, exceptions).await?,
+            act::Controller::Dies => match self.take_over(context, act, exceptions).await? {
+                Some(going) => going,
+                None => return Ok(None),
+            },
+        };
         self.watch(context, going, act.weather, Some(users)).await
+    }
+
+    /// Another process deploys and is killed; this one goes on where that one was. `None` when it was left before.
+    async fn take_over(
+        &mut self,
+        context: &Context,
+        act: &Act,
+        exceptions: Exceptions,
+    ) -> Result<Option<Going>, Failure> {
+        let doomed = Doomed::begin(self.fleet, act.why, exceptions.fixes)?;
+        tokio::select! {
+            died = doomed.die(|line| self.narrator.pass_on(line)) => died?,
+            () = raised(self.interrupted.clone()) => return Ok(None),
+        }
+        let newest = context.controller.records().history(None, 1).await?;
+        let newest = newest.first().ok_or_else(|| Failure::broken("nothing was deployed"))?.id;
+        self.narrator.killed(newest);
+        let going = context.controller.resume(newest, false).await?;
+        let going = going.ok_or_else(|| Failure::broken(format!("{newest} is driven by somebody else")))?;
+        self.fleet.driver = Some(going.end.abort_handle());
+        Ok(Some(going))
     }
 
     async fn go(&mut self, context: &Context, why: &str, exceptions: Exceptions) -> Result<Going, Failure> {

@@ -12,6 +12,8 @@ pub(super) struct Act {
     pub(super) weather: Weather,
     /// How the line comes to run for it.
     pub(super) opens: Opens,
+    /// Who drives the deployment.
+    pub(super) controller: Controller,
     pub(super) promise: Promise,
     /// What there was to notice when it ended as announced.
     pub(super) after: &'static str,
@@ -26,6 +28,15 @@ pub(super) enum Opens {
     Repair,
     /// Somebody starts it, for this reason.
     Started(&'static str),
+}
+
+/// Who drives the deployment of an act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Controller {
+    /// The demo itself.
+    Lives,
+    /// A process of its own, which is killed in the middle; then the demo itself.
+    Dies,
 }
 
 /// How an act is to end.
@@ -65,7 +76,7 @@ impl Promise {
 }
 
 /// The play.
-pub(super) const ACTS: [Act; 6] = [
+pub(super) const ACTS: [Act; 7] = [
     Act {
         name: "a good release goes out",
         shop: Shop::Good,
@@ -76,6 +87,7 @@ pub(super) const ACTS: [Act; 6] = [
                  slow answers, and the orders that customers place.",
         weather: Weather::Fair,
         opens: Opens::Running,
+        controller: Controller::Lives,
         promise: Promise::goes_out(Loss::Nothing),
         after: "All six hosts serve it. Every one has passed its tests, and each wave began when harm by the one \
                 before was excluded.",
@@ -88,6 +100,7 @@ pub(super) const ACTS: [Act; 6] = [
                  every health check passes. Only the production test, which looks at the checkout, can tell.",
         weather: Weather::Fair,
         opens: Opens::Running,
+        controller: Controller::Lives,
         promise: Promise {
             state: "rolled_back",
             changed: 1,
@@ -107,6 +120,7 @@ pub(super) const ACTS: [Act; 6] = [
                  errors alone would blame the release.",
         weather: Weather::Gusty,
         opens: Opens::Repair,
+        controller: Controller::Lives,
         promise: Promise::goes_out(Loss::Pages(15)),
         after: "It went out, because the old hosts fared no better at the same moments. What failed, failed for \
                 everybody. The line runs again, by the repair.",
@@ -120,6 +134,7 @@ pub(super) const ACTS: [Act; 6] = [
                  pass.",
         weather: Weather::Drizzle,
         opens: Opens::Running,
+        controller: Controller::Lives,
         promise: Promise::is_put_back("errors", Loss::Pages(5)),
         after: "Nineteen of twenty pages were good, and that is what tests see.",
     },
@@ -131,6 +146,7 @@ pub(super) const ACTS: [Act; 6] = [
                  asks twice for everything: its pages take one and a half times as long.",
         weather: Weather::Fair,
         opens: Opens::Repair,
+        controller: Controller::Lives,
         promise: Promise::is_put_back("slow-p90", Loss::Nothing),
         after: "Nothing failed, and nothing was slow enough for a time limit to notice. `slow-p90` counts the answers that \
                 are slower than nine of ten were before.",
@@ -143,7 +159,21 @@ pub(super) const ACTS: [Act; 6] = [
                  orders as the shop reports them, one by one, by StatsD.",
         weather: Weather::Fair,
         opens: Opens::Started("the new way to pay waits until next week"),
+        controller: Controller::Lives,
         promise: Promise::is_put_back("orders", Loss::Nothing),
         after: "No health check, no test and no status of any answer could tell. The number that the shop lives on did.",
+    },
+    Act {
+        name: "the controller is killed in the middle",
+        shop: Shop::Tills,
+        why: "every order reaches the till again",
+        before: "The repair is deployed by a process of its own: `andon deploy`, as you would type it. While it changes \
+                 the hosts of the second wave it is killed with `kill -9`, and has no time to tidy up.",
+        weather: Weather::Fair,
+        opens: Opens::Repair,
+        controller: Controller::Dies,
+        promise: Promise::goes_out(Loss::Nothing),
+        after: "Every intent was in the ledger before its effect, so whoever takes over knows what to ask the hosts. No \
+                host was changed twice, and none was left outside.",
     },
 ];

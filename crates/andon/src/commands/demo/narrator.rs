@@ -1,6 +1,6 @@
 //! What the demo says between deployments. Every number comes from a deployment, from the fleet or from its customers.
 
-use andon_core::deployment::Deployment;
+use andon_core::deployment::{Deployment, DeploymentId};
 
 use super::act::{Act, Loss};
 use super::fleet::{Fleet, HOSTS};
@@ -70,6 +70,25 @@ impl Narrator {
     pub(super) fn started(&self, why: &str) {
         self.tell(&format!(
             "The line was stopped. Somebody has looked at it, and starts it: andon line start {why:?}"
+        ));
+        self.tell("");
+    }
+
+    /// What a controller in a process of its own says.
+    pub(super) fn pass_on(&self, line: &str) {
+        if !self.silent {
+            say(&legible(line));
+        }
+    }
+
+    /// That controller is dead, and another one takes over.
+    pub(super) fn killed(&self, id: DeploymentId) {
+        self.tell("");
+        self.tell(&format!(
+            "{} It was killed. Nobody is in charge of the hosts that it was changing; the others serve. Somebody takes \
+             over: andon resume {}",
+            self.paint.cross(),
+            id.0
         ));
         self.tell("");
     }
@@ -168,6 +187,7 @@ impl Narrator {
             format!("{program} history"),
             format!("{program} show 3 --log web1"),
             format!("{program} show 7"),
+            format!("{program} show 8"),
             format!("{program} canary replay {}", fleet.path().join(".andon/analysis/7.jsonl").display()),
             format!("{program} test www"),
             format!("{program} proxy show --config {}", fleet.balancer.config.display()),

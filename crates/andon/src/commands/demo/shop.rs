@@ -13,6 +13,8 @@ const COFFEE: &str = "Tea, coffee, ";
 const TEA: &str = "Tea, ";
 /// What makes the checkout button visible, and what its production test looks for.
 const SEEN: &str = "background: #0a6e31";
+/// What a release changes when it changes nothing else.
+const TITLE: &str = "<title>Checkout</title>";
 /// White, like its letters.
 const UNSEEN: &str = "background: #fff";
 /// The mean time that a page costs, in microseconds.
@@ -38,6 +40,8 @@ pub(super) enum Shop {
     Slower,
     /// Of ten orders nine get lost.
     OrdersLost,
+    /// None gets lost, and a new title.
+    Tills,
 }
 
 impl Shop {
@@ -67,7 +71,7 @@ impl Shop {
     /// What is wrong with its program.
     fn faults(self) -> &'static str {
         match self {
-            Self::Opening | Self::Good | Self::WhiteOnWhite | Self::Repaired => "",
+            Self::Opening | Self::Good | Self::WhiteOnWhite | Self::Repaired | Self::Tills => "",
             Self::Failing => "--failing 45000 ",
             Self::Slower => "--work-percent 150 ",
             Self::OrdersLost => "--orders-lost 90 ",
@@ -83,8 +87,9 @@ impl Shop {
             Self::Opening | Self::Good => CHECKOUT.to_owned(),
             Self::WhiteOnWhite => CHECKOUT.replace(SEEN, UNSEEN),
             Self::Repaired | Self::Failing | Self::Slower | Self::OrdersLost => {
-                CHECKOUT.replace("<title>Checkout</title>", "<title>A bright checkout</title>")
+                CHECKOUT.replace(TITLE, "<title>A bright checkout</title>")
             }
+            Self::Tills => CHECKOUT.replace(TITLE, "<title>A bright checkout with a till</title>"),
         }
     }
 }
@@ -94,30 +99,31 @@ mod tests {
     use super::super::fleet::LINE_TEXT;
     use super::*;
 
+    const SHOPS: [Shop; 8] = [
+        Shop::Opening,
+        Shop::Good,
+        Shop::WhiteOnWhite,
+        Shop::Repaired,
+        Shop::Failing,
+        Shop::Slower,
+        Shop::OrdersLost,
+        Shop::Tills,
+    ];
+
     #[test]
     fn one_release_lacks_what_the_production_test_looks_for_and_the_others_have_it() {
         assert!(LINE_TEXT.contains(SEEN) && CHECKOUT.contains("color: #fff"));
         assert_eq!(CHECKOUT.matches(SEEN).count(), 1);
         assert!(!Shop::WhiteOnWhite.checkout().contains(SEEN));
-        for shop in [Shop::Opening, Shop::Good, Shop::Repaired, Shop::Failing, Shop::Slower, Shop::OrdersLost]
-        {
+        for shop in SHOPS.into_iter().filter(|shop| *shop != Shop::WhiteOnWhite) {
             assert!(shop.checkout().contains(SEEN), "{shop:?}");
         }
     }
 
     #[test]
     fn a_release_differs_from_all_others() {
-        let shops = [
-            Shop::Opening,
-            Shop::Good,
-            Shop::WhiteOnWhite,
-            Shop::Repaired,
-            Shop::Failing,
-            Shop::Slower,
-            Shop::OrdersLost,
-        ];
         let different: std::collections::BTreeSet<_> =
-            shops.iter().map(|shop| (shop.faults(), shop.index(), shop.checkout())).collect();
-        assert_eq!(different.len(), shops.len());
+            SHOPS.iter().map(|shop| (shop.faults(), shop.index(), shop.checkout())).collect();
+        assert_eq!(different.len(), SHOPS.len());
     }
 }
