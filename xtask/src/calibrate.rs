@@ -47,7 +47,18 @@ impl Calibration {
 pub(crate) fn calibrate(calibration: &Calibration) -> Result<(), Failure> {
     let commit = text(program("git").args(["describe", "--always", "--dirty"]))?;
     let mut command = cargo();
-    command.args(["run", "--quiet", "--release", "--package", "andon-sim", "--", "--commit", commit.trim()]);
+    command.args([
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "andon-sim",
+        "--bin",
+        "andon-sim",
+        "--",
+        "--commit",
+        commit.trim(),
+    ]);
     if calibration.quick {
         command.arg("--quick");
     }

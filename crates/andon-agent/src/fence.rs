@@ -1,10 +1,11 @@
-//! Whom a host obeys: one ledger per service, or per pool of a balancer, and never a lower fence than the highest seen.
+//! Remembers whom this host obeys. Who that is, is decided in the core.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use andon_core::host::Authority;
+use andon_core::host::obedience::{Obedience, obey};
 
 use crate::durable;
 
@@ -22,11 +23,6 @@ pub(crate) enum FenceError {
         /// What is wrong with it.
         why: String,
     },
-}
-
-/// Whether `asking` is obeyed where `holder` was obeyed last.
-fn admits(holder: &Authority, asking: &Authority) -> bool {
-    if holder.ledger == asking.ledger { asking.fence >= holder.fence } else { asking.take_over }
 }
 
 /// Whom the host obeys, if it ever obeyed anybody: what the record at `path` says.
@@ -47,48 +43,12 @@ pub(crate) fn holder(path: &Path) -> Result<Option<Authority>, FenceError> {
 /// Obeys `asking` from now on, or says who is obeyed instead; the record is at `path`. The caller holds the lock of
 /// whatever the record is about.
 pub(crate) fn raise(path: &Path, asking: &Authority) -> Result<(), FenceError> {
-    let holder = holder(path)?;
-    // A take-over is one act; what is remembered is only the new holder.
-    let next = Authority { take_over: false, ..asking.clone() };
-    match holder {
-        Some(holder) if !admits(&holder, asking) => return Err(FenceError::Held(Box::new(holder))),
-        Some(holder) if holder == next => return Ok(()),
-        _ => {}
-    }
+    let next = match obey(holder(path)?.as_ref(), asking) {
+        Obedience::Refused(holder) => return Err(FenceError::Held(Box::new(holder))),
+        Obedience::AsBefore => return Ok(()),
+        Obedience::From(next) => next,
+    };
     let written =
         serde_json::to_vec(&next).map_err(io::Error::from).and_then(|json| durable::replace(path, &json));
     written.map_err(|error| FenceError::Storage { path: path.to_owned(), why: error.to_string() })
-}
-
-#[cfg(test)]
-mod tests {
-    use andon_core::host::Fence;
-
-    use super::*;
-
-    fn authority(ledger: &str, fence: u64, take_over: bool) -> Authority {
-        Authority {
-            ledger: ledger.into(),
-            fence: Fence(fence),
-            deployment: 7,
-            by: "ada".into(),
-            at: "desk".into(),
-            take_over,
-        }
-    }
-
-    #[test]
-    fn only_the_same_ledger_with_at_least_the_same_fence_is_obeyed() {
-        let holder = authority("ours", 5, false);
-        assert!(admits(&holder, &authority("ours", 5, false)));
-        assert!(admits(&holder, &authority("ours", 6, false)));
-        assert!(!admits(&holder, &authority("ours", 4, false)));
-        assert!(!admits(&holder, &authority("theirs", 99, false)));
-        assert!(admits(&holder, &authority("theirs", 1, true)));
-    }
-
-    #[test]
-    fn taking_over_does_not_lower_a_fence_of_the_same_ledger() {
-        assert!(!admits(&authority("ours", 5, false), &authority("ours", 4, true)));
-    }
 }

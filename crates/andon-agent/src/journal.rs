@@ -1,15 +1,15 @@
 //! The journal of steps: which tokens were accepted, and what became of them. What makes a step exactly-once.
 //!
-//! Decides under the service's lock whether an order begins; never carries one out.
+//! Asks the core, under the service's lock, whether an order begins; never carries one out.
 
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 
 use andon_api::agent::Order;
+use andon_core::host::journal::{Start, start};
 use andon_core::host::{Authority, Outcome, Token, TokenStatus};
 
-use crate::durable;
 use crate::fence::{self, FenceError};
 use crate::layout::{Layout, LayoutError};
 use crate::lock;
@@ -90,21 +90,19 @@ impl<'a> Journal<'a> {
     /// When this returns `Ok`, the order is on disk and its detached half at work or over.
     pub(crate) fn accept(&self, order: &Order, boot_id: &str, exe: &SelfExe) -> Result<(), JournalError> {
         let record = self.record(&order.token);
-        if self.status(&order.token)? != TokenStatus::NeverStarted {
+        if start(&self.status(&order.token)?, None) == Start::Attach {
             return Ok(());
         }
         let _lock = self.take_charge(&order.authority)?;
-        if self.status(&order.token)? != TokenStatus::NeverStarted {
-            return Ok(());
-        }
-        if let Some(busy) = self.running()? {
-            return Err(JournalError::Busy(busy));
+        match start(&self.status(&order.token)?, self.running()?) {
+            Start::Attach => return Ok(()),
+            Start::Busy(token) => return Err(JournalError::Busy(token)),
+            Start::Begin => {}
         }
         self.prune();
         let fresh = self.layout.steps().join(format!("{PASSING}new"));
         let held = record
             .create(&fresh, order, boot_id)
-            .and_then(|held| durable::sync_directory(&self.layout.steps()).map(|()| held))
             .map_err(|source| JournalError::Storage { path: record.path().to_owned(), source })?;
         if let Err(error) = step::launch(exe, record.path(), held) {
             let reason = format!("the agent could not start the step: {error}");

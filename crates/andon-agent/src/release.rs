@@ -4,16 +4,19 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use andon_archive::{ArchiveError, Limits, unpack};
+use andon_archive::{ArchiveError, Limits, Unpacked, unpack};
 use andon_core::digest::Digest;
+use andon_core::host::effects::{UNPACKING, Unpacking};
+use andon_core::host::releases::{Presence, presence};
 use andon_core::host::{ActivationMarker, Placement};
 use andon_core::quantity::ByteSize;
 use andon_core::release::{Release, ReleaseId};
 
 use crate::durable;
 use crate::layout::Layout;
+use crate::run::say;
 
 mod retention;
 pub(crate) mod space;
@@ -76,7 +79,7 @@ pub(crate) fn prepare(
     let upload = layout.upload(&release.digest);
     if is_complete(layout, &release.id, &release.digest)? {
         let _ = writeln!(log, "{} is here already", release.id);
-        return remove_upload(upload);
+        return remove_upload(&upload);
     }
     let target = layout.release(&release.id);
     if target.symlink_metadata().is_ok() {
@@ -88,18 +91,28 @@ pub(crate) fn prepare(
     space::require(&layout.releases(), ByteSize(release.unpacked.0.saturating_add(MARGIN)))?;
     let fresh = layout.releases().join(format!("{PASSING}new-{}", release.id));
     let limits = Limits { unpacked: release.unpacked, ..Limits::default() };
-    let unpacked = unpack(&upload, release.packing, &release.digest, &fresh, &limits)?;
-    // The record first: a directory without one counts as somebody else's.
     let record = layout.record(&release.id);
-    durable::replace(&record, release.digest.to_string().as_bytes()).map_err(io_error("write", record))?;
-    fs::rename(&fresh, &target).map_err(io_error("create", &target))?;
-    durable::sync_directory(&layout.releases()).map_err(io_error("flush", layout.releases()))?;
-    let _ = writeln!(log, "{} unpacked: {} in {} entries", release.id, unpacked.unpacked, unpacked.entries);
-    remove_upload(upload)
+    for effect in UNPACKING {
+        match effect {
+            Unpacking::Unpack => {
+                let unpacked = unpack(&upload, release.packing, &release.digest, &fresh, &limits)?;
+                let Unpacked { unpacked, entries, .. } = unpacked;
+                say(log, &format!("{} unpacked: {unpacked} in {entries} entries", release.id));
+            }
+            Unpacking::Record => durable::replace(&record, release.digest.to_string().as_bytes())
+                .map_err(io_error("write", &record))?,
+            Unpacking::Name => fs::rename(&fresh, &target).map_err(io_error("create", &target))?,
+            Unpacking::FlushName => {
+                durable::sync_directory(&layout.releases()).map_err(io_error("flush", layout.releases()))?;
+            }
+            Unpacking::ForgetUpload => remove_upload(&upload)?,
+        }
+    }
+    Ok(())
 }
 
-fn remove_upload(upload: PathBuf) -> Result<(), ReleaseError> {
-    match fs::remove_file(&upload) {
+fn remove_upload(upload: &Path) -> Result<(), ReleaseError> {
+    match fs::remove_file(upload) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", upload)(error)),
         _ => Ok(()),
     }
@@ -107,11 +120,12 @@ fn remove_upload(upload: PathBuf) -> Result<(), ReleaseError> {
 
 /// Whether the release with this very digest is complete on disk.
 pub(crate) fn is_complete(layout: &Layout, id: &ReleaseId, digest: &Digest) -> Result<bool, ReleaseError> {
-    match recorded(layout, id)? {
-        None => Ok(false),
-        Some(recorded) if recorded == *digest => Ok(layout.release(id).is_dir()),
-        Some(_) if layout.release(id).is_dir() => Err(ReleaseError::Foreign(layout.release(id))),
-        Some(_) => Ok(false),
+    let recorded = recorded(layout, id)?;
+    match presence(recorded.as_ref(), layout.release(id).is_dir(), digest) {
+        Presence::Complete => Ok(true),
+        Presence::Foreign if recorded.is_some() => Err(ReleaseError::Foreign(layout.release(id))),
+        // Without a record it is found in the way when it is about to be replaced.
+        Presence::Foreign | Presence::Absent => Ok(false),
     }
 }
 

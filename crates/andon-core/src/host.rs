@@ -12,6 +12,11 @@ use crate::name::{HostName, InstanceName, ServiceName};
 use crate::quantity::ByteSize;
 use crate::release::{Release, ReleaseId};
 
+pub mod effects;
+pub mod journal;
+pub mod obedience;
+pub mod releases;
+
 /// One service on one host: all that the host must know of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Placement {

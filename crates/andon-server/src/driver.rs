@@ -3,7 +3,7 @@
 //! Woken by news from hosts, by wishes of people in the ledger, and by the core's own deadlines. Orders are read off
 //! the stored state, so nothing is done that was not recorded as intended before.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,7 +112,7 @@ pub(crate) struct Driver {
 #[derive(Default)]
 struct AtWork {
     tasks: JoinSet<Input>,
-    by_host: HashMap<HostName, Task>,
+    by_host: BTreeMap<HostName, Task>,
     by_task: HashMap<Id, (HostName, Token)>,
 }
 
@@ -173,7 +173,9 @@ impl Driver {
             let authority = self.authority(&deployment.value);
             let patience = rounds.begin(&deployment.value, now, &authority).unwrap_or(patience).min(patience);
             let patience = watching.begin(&deployment.value, now, &numbers).unwrap_or(patience).min(patience);
+            // In this order, so that a simulation can be repeated. None of these is ready again at once.
             tokio::select! {
+                biased;
                 Some(ended) = commands.next() => news.push(ended),
                 look = watching.next() => {
                     let heard = watching.hear(&deployment.value, (self.clock)(), &numbers, look);
@@ -301,7 +303,7 @@ impl Driver {
     /// Brings the tasks into line with the open orders.
     fn act(&self, deployment: &Deployment, work: &mut AtWork) {
         let Some(plan) = &deployment.plan else { return };
-        let orders: HashMap<HostName, OpenOrder> = deployment.orders().into_iter().collect();
+        let orders: BTreeMap<HostName, OpenOrder> = deployment.orders().into_iter().collect();
         work.by_host.retain(|host, task| {
             let wanted = orders.get(host).is_some_and(|order| {
                 task.token == *order.token() && task.asking == matches!(order, OpenOrder::Ask { .. })

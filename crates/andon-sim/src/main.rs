@@ -11,9 +11,9 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use andon_sim::row::{Row, rows};
-use andon_sim::runner::{self, Progress};
-use andon_sim::table::{Strictness, table};
+use andon_sim::judging::row::{Row, rows};
+use andon_sim::judging::runner::{self, Progress};
+use andon_sim::judging::table::{Strictness, table};
 
 /// What `cargo xtask calibrate` asks for; its help describes each. Read by hand: a crate for arguments would take longer to
 /// build with optimisation than everything else here.

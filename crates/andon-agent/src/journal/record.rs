@@ -11,6 +11,8 @@ use std::time::SystemTime;
 
 use andon_api::agent::Order;
 use andon_api::frame::MAX_BODY;
+use andon_core::host::effects::{ACCEPTANCE, Acceptance as Effect};
+use andon_core::host::journal::fate;
 use andon_core::host::{Outcome, TokenStatus};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -45,19 +47,27 @@ impl Record {
         &self.path
     }
 
-    /// Creates the record by way of `fresh`, a directory beside it that does not exist. Everything but the name in
-    /// the parent directory is durable afterwards. Whoever holds the file that is returned is at work on the step.
+    /// Creates the record, durably, by way of `fresh`, a directory beside it that does not exist. Whoever holds the
+    /// file that is returned is at work on the step.
     pub(crate) fn create(&self, fresh: &Path, order: &Order, boot_id: &str) -> io::Result<File> {
-        DirBuilder::new().mode(0o700).create(fresh)?;
-        let held = lock::acquire(&fresh.join("lock"))?;
-        durable::create(&fresh.join("order"), &serde_json::to_vec(order)?)?;
         let acceptance = Acceptance { boot_id: boot_id.to_owned() };
-        durable::create(&fresh.join("accepted"), &serde_json::to_vec(&acceptance)?)?;
-        durable::create(&fresh.join("result.new"), &[b' '; RESERVED])?;
-        durable::sync_directory(fresh)?;
-        // Not empty, hence never replaced: a second record of the same token fails here.
-        fs::rename(fresh, &self.path)?;
-        Ok(held)
+        let mut held = None;
+        for effect in ACCEPTANCE {
+            match effect {
+                Effect::Directory => DirBuilder::new().mode(0o700).create(fresh)?,
+                Effect::Lock => held = Some(lock::acquire(&fresh.join("lock"))?),
+                Effect::Order => durable::create(&fresh.join("order"), &serde_json::to_vec(order)?)?,
+                Effect::Accepted => {
+                    durable::create(&fresh.join("accepted"), &serde_json::to_vec(&acceptance)?)?;
+                }
+                Effect::Reserve => durable::create(&fresh.join("result.new"), &[b' '; RESERVED])?,
+                Effect::Flush => durable::sync_directory(fresh)?,
+                // Not empty, hence never replaced: a second record of the same token fails here.
+                Effect::Name => fs::rename(fresh, &self.path)?,
+                Effect::FlushName => durable::sync_parent(&self.path)?,
+            }
+        }
+        held.ok_or_else(|| io::Error::other("the step has no lock"))
     }
 
     /// What became of the step.
@@ -65,18 +75,17 @@ impl Record {
         match fs::symlink_metadata(self.path.join("accepted")) {
             Ok(_) => {}
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(TokenStatus::NeverStarted);
+                return Ok(fate(false, None, false));
             }
             Err(error) => return Err(error),
         }
-        if let Some(outcome) = self.result()? {
-            return Ok(TokenStatus::Finished(outcome));
+        let result = self.result()?;
+        let held = result.is_none() && lock::is_held(&self.path.join("lock"))?;
+        match fate(true, result, held) {
+            // It may have finished between the two looks.
+            TokenStatus::Interrupted => Ok(fate(true, self.result()?, false)),
+            known => Ok(known),
         }
-        if lock::is_held(&self.path.join("lock"))? {
-            return Ok(TokenStatus::Running);
-        }
-        // It may have finished between the two looks.
-        Ok(self.result()?.map_or(TokenStatus::Interrupted, TokenStatus::Finished))
     }
 
     /// The order as it was accepted.

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use andon_core::host::Placement;
+use andon_core::host::effects::{REMOVAL, Removal};
+use andon_core::host::releases::needed;
 use andon_core::release::ReleaseId;
 
 use super::{PASSING, ReleaseError, complete, current, io_error, marker};
@@ -49,20 +51,20 @@ pub(super) fn prune(
     keep: &[ReleaseId],
     log: &mut dyn Write,
 ) -> Result<(), ReleaseError> {
-    let mut needed: BTreeSet<ReleaseId> = keep.iter().cloned().collect();
-    needed.insert(wanted.clone());
-    needed.extend(current(layout));
-    needed.extend(marker(layout)?.map(|marker| marker.release));
-    needed.extend(run::instances(placement).into_iter().filter_map(|instance| instance.release));
-    needed.extend(in_use(layout));
+    let instances = run::instances(placement).into_iter().filter_map(|instance| instance.release);
+    let needed = needed(wanted, keep, current(layout), marker(layout)?, instances.chain(in_use(layout)));
     for id in complete(layout)?.into_iter().filter(|id| !needed.contains(id)) {
         let path = layout.release(&id);
         let gone = layout.releases().join(format!("{PASSING}gone-{id}"));
-        // The name goes first: a release is never seen with half of its files.
-        fs::rename(&path, &gone).map_err(io_error("remove", &path))?;
-        durable::sync_directory(&layout.releases()).map_err(io_error("flush", layout.releases()))?;
-        remove(&gone)?;
-        remove(&layout.record(&id))?;
+        for effect in REMOVAL {
+            match effect {
+                Removal::Unname => fs::rename(&path, &gone).map_err(io_error("remove", &path))?,
+                Removal::FlushName => durable::sync_directory(&layout.releases())
+                    .map_err(io_error("flush", layout.releases()))?,
+                Removal::Files => remove(&gone)?,
+                Removal::Record => remove(&layout.record(&id))?,
+            }
+        }
         let _ = writeln!(log, "removed {id}");
     }
     Ok(())

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use andon_api::agent::Order;
+use andon_core::host::effects::{ACTIVATION, Activation};
 use andon_core::host::{ActivationMarker, Outcome, Placement, Step};
 use andon_core::release::ReleaseId;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
@@ -14,7 +15,7 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use crate::journal::Record;
 use crate::layout::Layout;
 use crate::release;
-use crate::run::{self, SelfExe};
+use crate::run::{self, SelfExe, say};
 use crate::{observe, verify};
 
 /// The word that makes this program a worker.
@@ -70,19 +71,25 @@ fn carry_out(order: &Order, exe: &SelfExe, log: &mut dyn Write) -> Outcome {
     bounded(outcome)
 }
 
-/// The host's point of no return is the marker that says "incomplete".
 fn activate(placement: &Placement, id: &ReleaseId, exe: &SelfExe, log: &mut dyn Write) -> Result<(), String> {
     let layout = Layout::of(placement).map_err(|error| error.to_string())?;
-    let marker = |complete| {
-        let marker = ActivationMarker { release: id.clone(), complete };
-        release::mark(&layout, &marker).map_err(|error| error.to_string())
-    };
-    release::require_complete(&layout, id).map_err(|error| error.to_string())?;
-    marker(false)?;
-    release::switch(&layout, id).map_err(|error| error.to_string())?;
-    let _ = writeln!(log, "current -> releases/{id}");
-    run::restart(placement, id, exe, log).map_err(|error| error.to_string())?;
-    marker(true)
+    let mark = |complete| release::mark(&layout, &ActivationMarker { release: id.clone(), complete });
+    for effect in ACTIVATION {
+        match effect {
+            Activation::RequireComplete => release::require_complete(&layout, id),
+            Activation::MarkBegun => mark(false),
+            Activation::Switch => {
+                release::switch(&layout, id).inspect(|()| say(log, &format!("current -> releases/{id}")))
+            }
+            Activation::Restart => {
+                run::restart(placement, id, exe, log).map_err(|error| error.to_string())?;
+                Ok(())
+            }
+            Activation::MarkComplete => mark(true),
+        }
+        .map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 fn concluded(result: Result<(), String>) -> Outcome {

@@ -39,6 +39,7 @@ impl Controller {
         tokio::pin!(work);
         loop {
             tokio::select! {
+                biased;
                 done = &mut work => return done,
                 () = tokio::time::sleep(lease::RENEWAL) => {
                     let (ledger, now) = (self.records.ledger().as_ref(), (self.clock)());

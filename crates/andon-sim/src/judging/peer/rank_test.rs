@@ -5,7 +5,7 @@
 //! quarter of the estimated shift. Interval and estimate are the asymptotic ones of R's `wilcox.test`, with ties and the
 //! correction for continuity. Here every metric is critical, points are minutes, and the rule is asked every minute.
 
-use crate::normal;
+use crate::judging::normal;
 
 /// The confidence of the interval.
 const CONFIDENCE: f64 = 0.98;

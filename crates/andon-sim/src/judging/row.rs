@@ -2,9 +2,9 @@
 
 use andon_core::analysis::Spec;
 
-use crate::fault::Fault;
-use crate::fleet::{Fleet, Noise};
-use crate::trial::{Outcome, Setup};
+use crate::judging::fault::Fault;
+use crate::judging::fleet::{Fleet, Noise};
+use crate::judging::trial::{Outcome, Setup};
 
 /// What is counted in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 pub mod rank_test;
 pub mod threshold;
 
-use crate::fleet::{Counts, METRICS};
 use crate::generator::float;
+use crate::judging::fleet::{Counts, METRICS};
 
 /// One minute of one group of servers.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

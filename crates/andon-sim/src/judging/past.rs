@@ -9,8 +9,8 @@ use andon_core::analysis::{Baseline, Reading, Spec};
 use andon_core::name::MemberName;
 use andon_core::time::Time;
 
-use crate::fleet::World;
 use crate::generator::Generator;
+use crate::judging::fleet::World;
 
 /// So many stretches of so many ticks of 5 s each: nine hours by the half hour, three by the minute. Finer rows cost more
 /// and tell the estimators nothing: their blocks are minutes.

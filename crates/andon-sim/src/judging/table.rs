@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::generator::{float, whole};
-use crate::proportion::Proportion;
-use crate::row::{ALL_HARMLESS, Claim, Section};
-use crate::runner::Ran;
-use crate::trial::Outcome;
+use crate::judging::proportion::Proportion;
+use crate::judging::row::{ALL_HARMLESS, Claim, Section};
+use crate::judging::runner::Ran;
+use crate::judging::trial::Outcome;
 
 /// How strict a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,7 +199,7 @@ fn quantiles(times: &[Option<f64>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row;
+    use crate::judging::row;
 
     fn ran(times: &[Option<f64>], claims: &[Claim]) -> Ran {
         let row = row::rows().into_iter().find(|row| row.section == Section::Faults).unwrap();

@@ -3,9 +3,9 @@
 //! Errors come in bursts, servers differ, everything wobbles together, and now and then a server stops to collect its
 //! garbage. Counts are drawn for each server and tick as a whole: there is no loop over requests.
 
-use crate::fault::Effect;
 use crate::generator::{Generator, float};
-use crate::normal;
+use crate::judging::fault::Effect;
+use crate::judging::normal;
 
 /// How many servers, how many of them on the new release, and how busy each is.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -10,11 +10,11 @@ use andon_core::analysis::{
 use andon_core::name::{MemberName, MetricName, NameError};
 use andon_core::time::Time;
 
-use crate::fault::Fault;
-use crate::fleet::{Counts, Fleet, Noise, World};
 use crate::generator::Generator;
-use crate::past;
-use crate::peer::{Minute, Peers};
+use crate::judging::fault::Fault;
+use crate::judging::fleet::{Counts, Fleet, Noise, World};
+use crate::judging::past;
+use crate::judging::peer::{Minute, Peers};
 
 /// What is simulated.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use andon_core::name::NameError;
 
 use crate::generator::spread;
-use crate::row::Row;
-use crate::trial::{self, Outcome};
+use crate::judging::row::Row;
+use crate::judging::trial::{self, Outcome};
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy)]
@@ -83,10 +83,10 @@ fn seed_of(seed: u64, row: &Row, trial: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Fault;
-    use crate::fleet::Fleet;
-    use crate::row::{Section, rows};
-    use crate::trial::Setup;
+    use crate::judging::fault::Fault;
+    use crate::judging::fleet::Fleet;
+    use crate::judging::row::{Section, rows};
+    use crate::judging::trial::Setup;
 
     fn short(fault: Fault) -> Row {
         let fleet = Fleet { servers: 4, canaries: 1, rate: 50.0 };

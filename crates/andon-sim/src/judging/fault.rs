@@ -1,6 +1,6 @@
 //! What goes wrong in a simulated deployment, and what that does to a server.
 
-use crate::fleet::{Fleet, Noise};
+use crate::judging::fleet::{Fleet, Noise};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq)]
