@@ -81,6 +81,14 @@ impl Present {
         restored: &SqliteLedger,
         end: ChainEnd,
     ) -> Result<Standing, StoreError> {
+        match self.compare(restored, end).await {
+            // Its head could be read, and not what is before it.
+            Err(StoreError::Damaged { what, .. }) => Ok(Standing::Unreadable(what)),
+            other => other,
+        }
+    }
+
+    async fn compare(&mut self, restored: &SqliteLedger, end: ChainEnd) -> Result<Standing, StoreError> {
         let (id, head) = match self {
             Self::Absent => return Ok(Standing::Absent),
             Self::Unreadable(why) => return Ok(Standing::Unreadable(why.clone())),
