@@ -15,6 +15,9 @@ use crate::time::Time;
 
 pub use crate::name::ScopeName;
 
+/// Good releases of a scope that are remembered besides the current one.
+pub const MOST_GOOD: usize = 50;
+
 /// Something that happened to a scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -145,7 +148,7 @@ pub struct Scope {
     pub waiting: Option<DeploymentId>,
     /// What its hosts should run.
     pub current: Option<ReleaseId>,
-    /// Every release that was judged here.
+    /// The releases that were judged here: every bad one, and the newest [`MOST_GOOD`] good ones.
     pub releases: BTreeMap<ReleaseId, KnownRelease>,
     /// Hosts that were left out of their balancers: every drain has an owner, or is one of these.
     #[serde(default)]
@@ -211,6 +214,7 @@ impl Scope {
                     ordinal: self.judgements,
                 };
                 self.releases.insert(release.id.clone(), known);
+                self.forget_old_good();
             }
             ScopeFact::HeldOut { host, deployment, reason } => {
                 let held = HeldOut { deployment: *deployment, reason: reason.clone(), since: at };
@@ -232,6 +236,18 @@ impl Scope {
             }
             None => ScopeFact::LockReleased { deployment: owner },
         }
+    }
+
+    /// The scope is read and written as a whole: it must not grow with every release. A release that was good long ago
+    /// is one like any other; what is bad is remembered for ever.
+    fn forget_old_good(&mut self) {
+        let mut ordinals: Vec<u64> = self.good().iter().map(|known| known.ordinal).collect();
+        ordinals.truncate(MOST_GOOD);
+        let Some(&oldest) = ordinals.get(MOST_GOOD - 1) else { return };
+        let current = self.current.as_ref();
+        self.releases.retain(|id, known| {
+            known.status != ReleaseStatus::Good || known.ordinal >= oldest || Some(id) == current
+        });
     }
 
     fn unqueue(&mut self, deployment: DeploymentId) {

@@ -6,6 +6,7 @@
 
 use andon_core::digest::Digest;
 use andon_core::time::Time;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::error::StoreError;
@@ -31,7 +32,7 @@ pub struct Record {
 
 /// A record as it is stored: the fact is the exact bytes that were hashed.
 #[derive(Debug, Clone)]
-pub(crate) struct StoredRecord {
+pub struct StoredRecord {
     pub(crate) position: u64,
     pub(crate) stream: String,
     pub(crate) seq: u64,
@@ -42,6 +43,57 @@ pub(crate) struct StoredRecord {
 }
 
 impl StoredRecord {
+    /// The place among all records.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// What the fact is about.
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// The place within the stream.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// When it was appended.
+    pub fn at(&self) -> Time {
+        self.at
+    }
+
+    /// Writes the record as one JSON object without a newline. The fact stands last, in its stored bytes, so that
+    /// whoever has the lines can check the chain.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when the fact is not JSON; `place` names the ledger in it.
+    pub fn write_line(&self, place: &str, line: &mut Vec<u8>) -> Result<(), StoreError> {
+        let damaged = |error: &dyn std::fmt::Display| StoreError::Damaged {
+            place: place.to_owned(),
+            what: format!("record {} ({} {}) is not JSON: {error}", self.position, self.stream, self.seq),
+        };
+        serde_json::from_slice::<IgnoredAny>(&self.fact).map_err(|error| damaged(&error))?;
+        if self.fact.contains(&b'\n') {
+            return Err(damaged(&"it is more than a line"));
+        }
+        let circumstances = serde_json::json!({
+            "position": self.position,
+            "stream": self.stream,
+            "seq": self.seq,
+            "time": self.at.0,
+            "at": self.at.iso(),
+            "by": self.by,
+            "hash": self.hash,
+        });
+        let text = circumstances.to_string();
+        line.extend_from_slice(text.strip_suffix('}').unwrap_or(&text).as_bytes());
+        line.extend_from_slice(b",\"fact\":");
+        line.extend_from_slice(&self.fact);
+        line.push(b'}');
+        Ok(())
+    }
+
     /// The hash this record must have when `previous` is the hash of the record before it.
     pub(crate) fn link(&self, previous: &Digest) -> Digest {
         let mut hasher = blake3::Hasher::new();

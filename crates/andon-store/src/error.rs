@@ -66,6 +66,12 @@ pub enum StoreError {
         /// What the system said.
         why: String,
     },
+    /// There is something where a new file shall be. It was not touched.
+    #[error("{place} exists already. It was left as it is")]
+    Exists {
+        /// Where.
+        place: String,
+    },
     /// There is something at this place, and it is not a ledger. It was not touched.
     #[error("{place} is not an Andon ledger ({why}). It was left as it is; name another path")]
     NotALedger {
@@ -86,6 +92,23 @@ pub enum StoreError {
         found: i64,
         /// The newest format that this program knows.
         known: i64,
+    },
+    /// What is there is sound, and its end is gone: more was acknowledged than the ledger knows.
+    #[error("the ledger {place} has lost its end: {what}. Nothing was written to it")]
+    Behind {
+        /// Which ledger.
+        place: String,
+        /// What was acknowledged, and what is there.
+        what: String,
+    },
+    /// The file was moved away, removed or replaced while this process had it open. Nothing was written.
+    #[error(
+        "the ledger {place} was moved, removed or replaced while this process had it open, so nothing was \
+         written. Start this process again"
+    )]
+    Moved {
+        /// Which ledger.
+        place: String,
     },
     /// The ledger is not as it was written.
     #[error(

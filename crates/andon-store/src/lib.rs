@@ -8,6 +8,7 @@
 //! - [`Ledger`]: the door. [`SqliteLedger`] keeps it in a file, [`MemoryLedger`] in memory.
 //! - [`Batch`]: what is written together, all or nothing.
 //! - [`Lease`]: the right to act, with a fence that only grows.
+//! - [`Backup`] and [`Restore`]: a ledger in one file, and back.
 //! - [`Verification`]: what a walk over the whole chain found.
 //! - `suite`: what every ledger must do, as tests (feature `suite`).
 //!
@@ -26,11 +27,11 @@ mod verification;
 mod view;
 
 pub use batch::{Batch, MAX_BATCH_BYTES, MAX_BATCH_ITEMS, MAX_FACT_BYTES, MAX_NAME_BYTES, StreamAppend};
-pub use chain::Record;
+pub use chain::{Record, StoredRecord};
 pub use error::StoreError;
 pub use lease::{Holder, Lease, MAX_LEASE};
 pub use ledger::{Ledger, MAX_ANSWER_BYTES, MAX_ANSWER_ROWS};
 pub use memory::MemoryLedger;
-pub use sqlite::SqliteLedger;
+pub use sqlite::{Backup, Examined, Restore, RestoreError, Restored, SqliteLedger, Standing};
 pub use verification::{Fault, Flaw, Verification};
 pub use view::{ViewQuery, ViewRow, ViewUpdate};

@@ -4,13 +4,16 @@
 //! wait for writes.
 
 mod audit;
+mod backup;
 mod open;
 mod place;
+mod restore;
 mod row;
 mod schema;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod witness;
 mod writer;
 
 use std::path::Path;
@@ -22,11 +25,14 @@ use serde_json::Value;
 use sqlx::pool::PoolConnection;
 use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool};
 
+pub use self::backup::{Backup, Examined};
 use self::place::Place;
+pub use self::restore::{Restore, RestoreError, Restored, Standing};
 use self::row::{digest, integer, number, stored_record, text};
+use self::witness::Witness;
 use self::writer::Writer;
 use crate::batch::{Batch, CheckedBatch};
-use crate::chain::{ChainEnd, Record};
+use crate::chain::{ChainEnd, Record, StoredRecord};
 use crate::error::StoreError;
 use crate::lease::{Holder, Lease, Ruling};
 use crate::ledger::{Ledger, MAX_ANSWER_ROWS, fitting};
@@ -38,6 +44,7 @@ use crate::view::{ViewQuery, ViewRow};
 pub struct SqliteLedger {
     id: String,
     place: Place,
+    witness: Witness,
     writer: Writer,
     readers: SqlitePool,
 }
@@ -51,6 +58,16 @@ impl SqliteLedger {
     /// [`StoreError::NotWritable`] and [`StoreError::Full`] each say what is in the way.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         open::open(Place::new(path.as_ref())?).await
+    }
+
+    /// Whether there is a ledger at `path`, or was one: then its witness is still there.
+    pub fn is_at(path: &Path) -> bool {
+        Place::new(path).is_ok_and(|place| place.identity().is_some() || place.beside("-head").exists())
+    }
+
+    /// Where the ledger is, for errors.
+    pub fn place(&self) -> String {
+        self.place.name()
     }
 
     /// Waits for what is under way and closes the file. The ledger cannot be read any more.
@@ -88,27 +105,19 @@ impl Ledger for SqliteLedger {
             }
         }
         let result = insert(&mut writing.connection, &mut batch).await;
-        writing.finish(result).await
+        let records = writing.finish(result).await?;
+        if let Some(last) = records.last() {
+            self.witness.note_head(ChainEnd { position: last.position, hash: last.hash });
+        }
+        Ok(records)
     }
 
     async fn read(&self, stream: &str, after: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
-        let mut reader = self.reader().await?;
-        let after = integer(after);
-        let sizes = sqlx::query_scalar(statement::READ_SIZES).bind(stream).bind(after).bind(bounded(limit));
-        let sizes = sizes.fetch_all(&mut *reader).await.map_err(|error| self.place.error(&error))?;
-        let rows = sqlx::query(statement::READ).bind(stream).bind(after).bind(fitting_limit(&sizes, limit));
-        let rows = rows.fetch_all(&mut *reader).await.map_err(|error| self.place.error(&error))?;
-        rows.iter().map(|row| self.record(row)).collect()
+        self.parsed(self.stored(Some(stream), after, limit).await?)
     }
 
     async fn tail(&self, after_position: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
-        let mut reader = self.reader().await?;
-        let after = integer(after_position);
-        let sizes = sqlx::query_scalar(statement::TAIL_SIZES).bind(after).bind(bounded(limit));
-        let sizes = sizes.fetch_all(&mut *reader).await.map_err(|error| self.place.error(&error))?;
-        let rows = sqlx::query(statement::TAIL).bind(after).bind(fitting_limit(&sizes, limit));
-        let rows = rows.fetch_all(&mut *reader).await.map_err(|error| self.place.error(&error))?;
-        rows.iter().map(|row| self.record(row)).collect()
+        self.parsed(self.stored(None, after_position, limit).await?)
     }
 
     async fn head(&self) -> Result<u64, StoreError> {
@@ -174,7 +183,11 @@ impl Ledger for SqliteLedger {
             Ok(Ruling::Renew(lease)) => put_lease(&mut writing.connection, lease).await,
             Err(refusal) => return Err(writing.refuse(refusal).await),
         };
-        writing.finish(result).await
+        let lease = writing.finish(result).await?;
+        if current.is_none_or(|before| before.fence != lease.fence) {
+            self.witness.note_fence(lease.fence);
+        }
+        Ok(lease)
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
@@ -202,11 +215,14 @@ impl Ledger for SqliteLedger {
         Lease::check(name, holder, ttl)?;
         let mut writing = self.writer.begin().await?;
         let result = grant(&mut writing.connection, name, holder, now + ttl).await;
-        writing.finish(result).await
+        let lease = writing.finish(result).await?;
+        self.witness.note_fence(lease.fence);
+        Ok(lease)
     }
 
     async fn verify(&self) -> Result<Verification, StoreError> {
-        audit::verify(self).await
+        let mut reader = self.reader().await?;
+        audit::verify(&mut reader, &self.id, &self.place).await
     }
 
     fn id(&self) -> &str {
@@ -215,8 +231,50 @@ impl Ledger for SqliteLedger {
 }
 
 impl SqliteLedger {
-    fn record(&self, row: &sqlx::sqlite::SqliteRow) -> Result<Record, StoreError> {
-        stored_record(row).map_err(|error| self.place.error(&error))?.into_record(&self.place.name())
+    /// The hash of the record at `position`, if there is one.
+    async fn hash_at(&self, position: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let hash = sqlx::query_scalar(statement::HASH_AT).bind(integer(position));
+        hash.fetch_optional(&self.readers).await.map_err(|error| self.place.error(&error))
+    }
+
+    /// How many records `stream` has.
+    async fn stream_head(&self, stream: &str) -> Result<u64, StoreError> {
+        let head = sqlx::query_scalar::<_, i64>(statement::STREAM_HEAD).bind(stream);
+        let head = head.fetch_one(&self.readers).await.map_err(|error| self.place.error(&error))?;
+        Ok(u64::try_from(head).unwrap_or(0))
+    }
+
+    /// Records as they are stored: with a stream those of it with a `seq` higher than `after`, without one those of all
+    /// streams with a higher position. In order, and bounded as [`Ledger::read`] is.
+    ///
+    /// # Errors
+    /// As [`Ledger::read`].
+    pub async fn stored(
+        &self,
+        stream: Option<&str>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        let failed = |error: sqlx::Error| self.place.error(&error);
+        let mut reader = self.reader().await?;
+        let after = integer(after);
+        let sizes = match stream {
+            Some(stream) => sqlx::query_scalar(statement::READ_SIZES).bind(stream),
+            None => sqlx::query_scalar(statement::TAIL_SIZES),
+        };
+        let sizes = sizes.bind(after).bind(bounded(limit)).fetch_all(&mut *reader).await.map_err(failed)?;
+        let rows = match stream {
+            Some(stream) => sqlx::query(statement::READ).bind(stream),
+            None => sqlx::query(statement::TAIL),
+        };
+        let rows = rows.bind(after).bind(fitting_limit(&sizes, limit));
+        let rows = rows.fetch_all(&mut *reader).await.map_err(failed)?;
+        rows.iter().map(|row| stored_record(row).map_err(failed)).collect()
+    }
+
+    fn parsed(&self, records: Vec<StoredRecord>) -> Result<Vec<Record>, StoreError> {
+        let place = self.place.name();
+        records.into_iter().map(|record| record.into_record(&place)).collect()
     }
 }
 

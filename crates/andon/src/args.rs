@@ -258,10 +258,13 @@ pub(crate) enum Command {
         what: commands::hook::HookCommand,
     },
     /// Look after the ledger
-    #[command(after_help = "Example:\n  andon ledger verify", arg_required_else_help = true)]
+    #[command(
+        after_help = "Examples:\n  andon ledger verify\n  andon ledger backup /backup",
+        arg_required_else_help = true
+    )]
     Ledger {
         #[command(subcommand)]
-        what: LedgerCommand,
+        what: commands::ledger::LedgerCommand,
     },
     /// Where a value of the line was written
     #[command(after_help = "Examples:\n  andon explain www.rollout\n  andon explain \"host web1\"")]
@@ -340,13 +343,7 @@ pub(crate) enum TellCommand {
     },
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum LedgerCommand {
-    /// Walk over the whole chain and name the first record that was changed
-    Verify,
-}
-
-fn deployment_id(text: &str) -> Result<DeploymentId, String> {
+pub(crate) fn deployment_id(text: &str) -> Result<DeploymentId, String> {
     let digits = text.strip_prefix('#').unwrap_or(text);
     digits.parse().map(DeploymentId).map_err(|_| "a deployment is a number, for example 128".to_owned())
 }

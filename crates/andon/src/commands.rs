@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::args::{Cli, Command, LedgerCommand};
+use crate::args::{Cli, Command};
 use crate::failure::Failure;
 use crate::paint::Paint;
 
@@ -62,7 +62,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
         Command::Server(args) => server::server(common, args).await,
         Command::Demo { once } => demo::demo(common, once).await,
         Command::Hook { what } => hook::hook(common, what).await,
-        Command::Ledger { what: LedgerCommand::Verify } => ledger::verify(common).await,
+        Command::Ledger { what } => ledger::ledger(common, what).await,
         Command::Explain { key } => explain::explain(common, &key),
         Command::Help { topic } => help::help(topic.as_deref()),
         Command::Completion { shell } => Ok(help::completion(shell)),

@@ -16,7 +16,7 @@ use andon_server::history::Sampled;
 use andon_server::hosts::{AgentHosts, Agents, LocalAgent};
 use andon_server::ssh::SshOptions;
 use andon_server::{Controller, Records};
-use andon_store::SqliteLedger;
+use andon_store::{SqliteLedger, StoreError};
 
 use crate::args::{Common, ScopeArgs};
 use crate::exit;
@@ -201,9 +201,7 @@ pub(crate) fn ssh_options(common: &Common) -> Result<SshOptions, Failure> {
 
 async fn controller(common: &Common, data: &Path) -> Result<Controller, Failure> {
     private_dir(data)?;
-    let ledger = SqliteLedger::open(data.join(LEDGER)).await.map_err(|error| {
-        Failure::broken(error.to_string()).why("without the ledger nothing is done; nothing has been changed")
-    })?;
+    let ledger = SqliteLedger::open(data.join(LEDGER)).await.map_err(ledger_failure)?;
     let exe = std::env::current_exe().map_err(|error| Failure::broken(format!("who am I? {error}")))?;
     let beside = exe.parent().map(Path::to_owned).unwrap_or_default();
     let local = LocalAgent { program: exe, prefix: vec!["agent".into()] };
@@ -212,8 +210,25 @@ async fn controller(common: &Common, data: &Path) -> Result<Controller, Failure>
     Ok(Controller::new(Records::new(Arc::new(ledger)), Arc::new(ways), data.to_owned(), me()))
 }
 
+/// What stands in the way of the ledger, and what to do about it.
+pub(crate) fn ledger_failure(error: StoreError) -> Failure {
+    let failure = Failure::broken(error.to_string())
+        .why("without the ledger nothing is done; nothing has been changed");
+    match error {
+        StoreError::Damaged { .. } => {
+            failure.next("where it is damaged: andon ledger verify; then: andon ledger restore BACKUP")
+        }
+        StoreError::NotALedger { .. } => failure.next("another place: --data DIR; if it was one: andon ledger restore BACKUP"),
+        StoreError::Behind { place, .. } => failure.next(format!(
+            "find out why ({place}-wal, an old copy?); then: andon ledger restore BACKUP; or, to go on with what is \
+             there: andon ledger restore {place} --replace --why TEXT"
+        )),
+        _ => failure,
+    }
+}
+
 /// Plans and outputs may hold what is not for everybody on this machine.
-fn private_dir(dir: &Path) -> Result<(), Failure> {
+pub(crate) fn private_dir(dir: &Path) -> Result<(), Failure> {
     match std::fs::DirBuilder::new().mode(0o700).create(dir) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),

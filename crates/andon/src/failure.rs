@@ -2,6 +2,7 @@
 
 use andon_core::quantity::format_duration;
 use andon_server::{Problem, RecordsError};
+use andon_store::StoreError;
 use serde::Serialize;
 
 use crate::paint::Paint;
@@ -104,6 +105,9 @@ impl From<Problem> for Failure {
                 .why("this process stopped giving orders; its hosts obey the other one")
                 .next("andon history"),
             Problem::NotNow(_) => Failure::refused(what),
+            Problem::Records(RecordsError::Store(
+                error @ (StoreError::Damaged { .. } | StoreError::Behind { .. }),
+            )) => crate::context::ledger_failure(error).why("nothing more is recorded until that is mended"),
             Problem::Records(RecordsError::NoDeployment(_)) => Failure::refused(what).next("andon history"),
             Problem::Records(_) => Failure::broken(what)
                 .why("what is recorded is safe, and steps that hosts have begun end by themselves")

@@ -30,6 +30,22 @@ fn the_way_back_leads_to_the_current_release_while_it_is_good() {
 }
 
 #[test]
+fn after_years_the_newest_good_releases_all_bad_ones_and_the_current_one_are_known() {
+    let mut scope = Scope::default();
+    mark(&mut scope, "first", ReleaseStatus::Good);
+    scope.apply(Time(2), &ScopeFact::Current { release: release("first").id });
+    for number in 0..1_000 {
+        let status = if number % 10 == 0 { ReleaseStatus::Bad } else { ReleaseStatus::Good };
+        mark(&mut scope, &format!("release {number}"), status);
+    }
+    assert_eq!(scope.good().len(), MOST_GOOD + 1);
+    assert_eq!(scope.releases.len(), MOST_GOOD + 1 + 100);
+    assert_eq!(scope.rollback_target(&release("new").id).unwrap().release.id, release("first").id);
+    assert_eq!(scope.good()[0].release.id, release("release 999").id);
+    assert!(scope.releases.contains_key(&release("release 0").id), "a bad one is never forgotten");
+}
+
+#[test]
 fn the_lock_has_an_owner_and_a_held_one_lets_only_repairs_pass() {
     let mut scope = Scope::default();
     assert_eq!(scope.admits(Kind::Deploy, None), Admission::Go);

@@ -3,8 +3,9 @@
 
 use sqlx::{Row, SqliteConnection};
 
+use super::place::Place;
 use super::row::{digest, number, stored_record, text};
-use super::{SqliteLedger, schema, statement};
+use super::{schema, statement};
 use crate::chain::ChainEnd;
 use crate::error::StoreError;
 use crate::ledger::fitting;
@@ -13,17 +14,42 @@ use crate::verification::{Fault, Flaw, StreamWalk, Verification, Walk};
 /// How many rows are looked at between two transactions.
 const PAGE: i64 = 1000;
 
-pub(super) async fn verify(ledger: &SqliteLedger) -> Result<Verification, StoreError> {
-    let mut connection = ledger.reader().await?;
-    let mut walk = Walk::new(&ledger.id);
-    let fault =
-        find_fault(&mut connection, &mut walk).await.map_err(|error| match ledger.place.error(&error) {
+/// Verifies the ledger `id` behind `connection`.
+pub(super) async fn verify(
+    connection: &mut SqliteConnection,
+    id: &str,
+    place: &Place,
+) -> Result<Verification, StoreError> {
+    let mut walk = Walk::new(id);
+    match find_fault(connection, &mut walk).await {
+        Ok(fault) => Ok(walk.finish(fault)),
+        Err(error) => Err(match place.error(&error) {
             StoreError::Damaged { place, what } => {
-                StoreError::Damaged { place, what: format!("{what} (seen behind record {})", walk.due() - 1) }
+                let pages = name_pages(connection).await;
+                let sound = sound(walk.due().saturating_sub(1));
+                StoreError::Damaged { place, what: format!("{what}; {sound}{pages}") }
             }
             other => other,
-        })?;
-    Ok(walk.finish(fault))
+        }),
+    }
+}
+
+/// How far the records could be read before the damage.
+fn sound(records: u64) -> String {
+    match records {
+        0 => "no record could be read".to_owned(),
+        1 => "record 1 is sound".to_owned(),
+        more => format!("records 1 to {more} are sound"),
+    }
+}
+
+/// Which pages of the file are torn, as SQLite names them. It reads the whole file, which is worth it only now.
+async fn name_pages(connection: &mut SqliteConnection) -> String {
+    let report = sqlx::query_scalar::<_, String>("PRAGMA quick_check(3)").fetch_all(connection).await;
+    let lines: Vec<String> = report.unwrap_or_default();
+    let named = lines.iter().flat_map(|line| line.lines()).filter(|line| line.contains("age "));
+    let named: Vec<&str> = named.map(|line| line.trim_start_matches("*** ").trim()).take(3).collect();
+    if named.is_empty() { String::new() } else { format!("; of its file: {}", named.join(", ")) }
 }
 
 async fn find_fault(

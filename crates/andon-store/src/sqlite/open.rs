@@ -7,6 +7,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::place::Place;
+use super::row::{integer, number};
+use super::witness::Witness;
 use super::writer::Writer;
 use super::{SqliteLedger, schema, statement};
 use crate::error::StoreError;
@@ -22,11 +24,15 @@ pub(super) async fn open(place: Place) -> Result<SqliteLedger, StoreError> {
         .await
         .map_err(|error| StoreError::Unavailable { place: place.name(), why: error.to_string() })??;
 
+    let identity = place.identity();
     let options = options(&place);
     let mut connection = options.connect().await.map_err(|error| opening_error(&place, &error))?;
     check_kind(&place, &mut connection).await?;
     use_write_ahead_log(&place, &mut connection).await?;
     let id = prepare_schema(&place, &mut connection).await?;
+    if place.identity() != identity {
+        return Err(StoreError::Moved { place: place.name() });
+    }
 
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
@@ -36,10 +42,11 @@ pub(super) async fn open(place: Place) -> Result<SqliteLedger, StoreError> {
         .test_before_acquire(false)
         .connect_lazy_with(options.clone().pragma("query_only", "ON"));
     let writer = Writer::new(place.clone(), options, connection);
-    Ok(SqliteLedger { id, place, writer, readers })
+    let witness = Witness::new(&place, &id);
+    Ok(SqliteLedger { id, place, witness, writer, readers })
 }
 
-fn options(place: &Place) -> SqliteConnectOptions {
+pub(super) fn options(place: &Place) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(place.path())
         .create_if_missing(false)
@@ -55,7 +62,7 @@ fn options(place: &Place) -> SqliteConnectOptions {
 
 /// Looks before anything is written: the file is empty or a ledger. The tables come first: another
 /// process that makes the ledger at this moment writes them together with the application id.
-async fn check_kind(place: &Place, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+pub(super) async fn check_kind(place: &Place, connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let mut ask = async |question: &'static str| {
         let answer = sqlx::query_scalar::<_, i64>(question).fetch_one(&mut *connection).await;
         answer.map_err(|error| opening_error(place, &error))
@@ -99,14 +106,61 @@ async fn prepare_schema(place: &Place, connection: &mut SqliteConnection) -> Res
     if format > schema::FORMAT {
         return Err(StoreError::Newer { place: place.name(), found: format, known: schema::FORMAT });
     }
+    if format == 0 {
+        check_absence(place)?;
+    }
     schema::migrate(connection, format).await.map_err(failed)?;
-    let id = sqlx::query_scalar(statement::ID).fetch_one(&mut *connection).await.map_err(failed)?;
+    let id: String = sqlx::query_scalar(statement::ID).fetch_one(&mut *connection).await.map_err(failed)?;
+    check_end(place, &id, connection).await?;
     sqlx::query("COMMIT").execute(connection).await.map_err(failed)?;
     Ok(id)
 }
 
+/// A ledger is made where none was. Where one was, its file is gone or empty, and an empty ledger in its place would
+/// look as if nothing had ever happened.
+fn check_absence(place: &Place) -> Result<(), StoreError> {
+    let (_, known) = Witness::read_any(place);
+    let Some(head) = known.head else { return Ok(()) };
+    let what = format!(
+        "its file is empty or gone, and {} records were acknowledged (says {})",
+        head.position,
+        place.beside("-head").display()
+    );
+    Err(StoreError::Behind { place: place.name(), what })
+}
+
+/// What was acknowledged must be there. The caller has the lock for writing, so that nobody is in the middle.
+async fn check_end(place: &Place, id: &str, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let failed = |error: sqlx::Error| place.error(&error);
+    let known = Witness::new(place, id).read();
+    let row = sqlx::query(statement::HEAD_AND_FENCE).fetch_one(&mut *connection).await.map_err(failed)?;
+    let position = number(&row, 0).map_err(failed)?;
+    let fence = number(&row, 1).map_err(failed)?;
+    let behind = |what| Err(StoreError::Behind { place: place.name(), what });
+    if let Some(head) = known.head {
+        if position < head.position {
+            return behind(format!(
+                "record {} was acknowledged, and the last one is {position}",
+                head.position
+            ));
+        }
+        let hash: Option<Vec<u8>> = sqlx::query_scalar(statement::HASH_AT)
+            .bind(integer(head.position))
+            .fetch_optional(connection)
+            .await
+            .map_err(failed)?;
+        if hash.is_some_and(|hash| hash != head.hash.as_bytes()) {
+            return behind(format!("record {} is another one than was acknowledged", head.position));
+        }
+    }
+    if fence < known.fence {
+        return behind(format!("the fence {} was granted, and the last one is {fence}", known.fence));
+    }
+    Ok(())
+}
+
 /// Before the file is known to be a ledger, what SQLite calls damaged may be anything at all.
-fn opening_error(place: &Place, error: &sqlx::Error) -> StoreError {
+pub(super) fn opening_error(place: &Place, error: &sqlx::Error) -> StoreError {
     match place.error(error) {
         StoreError::Damaged { what, .. } => {
             place.not_a_ledger(&format!("{what}; if it was one, its first page is damaged"))

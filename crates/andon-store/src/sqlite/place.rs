@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -48,19 +48,36 @@ impl Place {
         &self.path
     }
 
+    /// A file beside the ledger, named after it.
+    pub(super) fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    }
+
+    /// Which file lies here now: its device and its number there. `None` when there is none.
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        std::fs::metadata(&self.path).ok().map(|found| (found.dev(), found.ino()))
+    }
+
     /// The name of the ledger in errors.
     pub(super) fn name(&self) -> String {
         self.path.display().to_string()
     }
 
-    /// Makes the file and its directories when they are missing, for this user only.
-    pub(super) fn prepare(&self) -> Result<(), StoreError> {
-        let directory = self.path.parent().unwrap_or(Path::new("/"));
+    /// Makes the directories of the file when they are missing, for this user only.
+    pub(super) fn prepare_directory(&self) -> Result<(), StoreError> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(directory)
-            .map_err(|error| self.system_error(&error, "its directory cannot be made"))?;
+            .create(self.path.parent().unwrap_or(Path::new("/")))
+            .map_err(|error| self.system_error(&error, "its directory cannot be made"))
+    }
+
+    /// Makes the file and its directories when they are missing, for this user only.
+    pub(super) fn prepare(&self) -> Result<(), StoreError> {
+        let directory = self.path.parent().unwrap_or(Path::new("/"));
+        self.prepare_directory()?;
         let _one_at_a_time = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path) {
             Ok(file) => file
@@ -86,6 +103,11 @@ impl Place {
 
     pub(super) fn damaged(&self, what: impl Into<String>) -> StoreError {
         StoreError::Damaged { place: self.name(), what: what.into() }
+    }
+
+    /// What an error of the system means for the file here.
+    pub(super) fn file_error(&self, error: &io::Error) -> StoreError {
+        self.system_error(error, "its file cannot be used")
     }
 
     fn system_error(&self, error: &io::Error, what: &str) -> StoreError {

@@ -32,6 +32,14 @@ macro_rules! view_rows_before {
 
 pub(super) const ID: &str = "SELECT id FROM ledger WHERE only_row = 1";
 pub(super) const HEAD: &str = "SELECT position, hash FROM ledger WHERE only_row = 1";
+pub(super) const HEAD_AND_FENCE: &str = "SELECT position, fence FROM ledger WHERE only_row = 1";
+pub(super) const FENCE: &str = "SELECT fence FROM ledger WHERE only_row = 1";
+pub(super) const HASH_AT: &str = "SELECT hash FROM record WHERE position = $1";
+/// Only upwards: a fence that was granted is never granted again.
+pub(super) const RAISE_FENCE: &str = "UPDATE ledger SET fence = $1 WHERE only_row = 1 AND fence < $1";
+pub(super) const HELD_LEASE: &str = "SELECT name, holder, description, fence, held_until FROM lease \
+                                     WHERE held_until > $1 ORDER BY held_until DESC LIMIT 1";
+pub(super) const DROP_ALL_LEASES: &str = "DELETE FROM lease";
 pub(super) const HEAD_POSITION: &str = "SELECT position FROM ledger WHERE only_row = 1";
 /// The recorded head and the newest record, as of the same moment.
 pub(super) const HEAD_AND_NEWEST: &str = "SELECT position, hash, (SELECT COALESCE(MAX(position), 0) FROM \

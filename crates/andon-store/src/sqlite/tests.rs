@@ -1,9 +1,14 @@
 //! The suite on real files, and what only a file can meet: damage, crashes, no space, no permission.
 
+mod backup;
 mod crash;
 mod damage;
 mod opening;
+mod plans;
+mod restore;
 mod space;
+mod storm;
+mod torn;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -25,6 +30,18 @@ impl InDirectory {
 
     fn path(&self) -> PathBuf {
         self.0.path().join("ledger.db")
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
+        self.0.path().join(format!("ledger.db{suffix}"))
+    }
+
+    /// The names of everything in the directory.
+    fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.0.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 }
 

@@ -16,6 +16,8 @@ use crate::error::StoreError;
 pub(super) struct Writer {
     place: Place,
     options: SqliteConnectOptions,
+    /// The file that was opened. Another one in its place is another ledger.
+    identity: Option<(u64, u64)>,
     idle: Mutex<Option<SqliteConnection>>,
 }
 
@@ -28,7 +30,7 @@ pub(super) struct Writing<'a> {
 
 impl Writer {
     pub(super) fn new(place: Place, options: SqliteConnectOptions, first: SqliteConnection) -> Self {
-        Self { place, options, idle: Mutex::new(Some(first)) }
+        Self { identity: place.identity(), place, options, idle: Mutex::new(Some(first)) }
     }
 
     /// Waits for its turn, here and among all processes, and opens a transaction.
@@ -36,6 +38,8 @@ impl Writer {
         let mut slot = self.idle.lock().await;
         let mut connection = match slot.take() {
             Some(connection) => connection,
+            // Another file may have the name by now: it is not opened at all.
+            None if self.place.identity() != self.identity => return Err(self.moved()),
             None => self.options.connect().await.map_err(|error| self.place.error(&error))?,
         };
         // From the start with the lock for writing: a transaction that only later wants to write may
@@ -44,7 +48,15 @@ impl Writer {
             .execute(&mut connection)
             .await
             .map_err(|error| self.place.error(&error))?;
+        // With the lock held: who restores a ledger has it while the file is replaced.
+        if self.place.identity() != self.identity {
+            return Err(self.moved());
+        }
         Ok(Writing { place: &self.place, slot, connection })
+    }
+
+    fn moved(&self) -> StoreError {
+        StoreError::Moved { place: self.place.name() }
     }
 
     /// Waits for the writer and closes its connection. A later write opens it again.

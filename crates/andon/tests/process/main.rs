@@ -7,6 +7,7 @@ mod project;
 mod pushes;
 
 mod archives;
+mod backups;
 mod bad_releases;
 mod commit_check;
 mod commit_check_server;

@@ -16,7 +16,7 @@ const FIRST: &str = "ANDON_TEST_FIRST";
 const COUNT: &str = "ANDON_TEST_COUNT";
 
 /// Starts a process that appends the facts `first..first + count` to the stream `a`, one by one.
-fn start_writer(stand: &InDirectory, first: u64, count: u64) -> Child {
+pub(super) fn start_writer(stand: &InDirectory, first: u64, count: u64) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--ignored", "--nocapture", "sqlite::tests::crash::a_writing_process"])
         .env(PATH, stand.path())
@@ -53,7 +53,7 @@ async fn append_each(ledger: &SqliteLedger, first: u64, count: u64) {
     }
 }
 
-fn acknowledged(line: &str) -> Option<u64> {
+pub(super) fn acknowledged(line: &str) -> Option<u64> {
     line.strip_prefix("acknowledged ")?.parse().ok()
 }
 

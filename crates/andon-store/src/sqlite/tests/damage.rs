@@ -11,8 +11,9 @@ async fn raw(stand: &InDirectory) -> SqliteConnection {
     SqliteConnectOptions::new().filename(stand.path()).connect().await.unwrap()
 }
 
-/// Runs `statements` with the guards out of the way, and puts the guards back.
+/// Runs `statements` with the guards and the witness out of the way, and puts the guards back.
 async fn tamper(stand: &InDirectory, statements: &'static str) {
+    std::fs::remove_file(stand.beside("-head")).unwrap();
     let mut connection = raw(stand).await;
     let guards = sqlx::query("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
         .fetch_all(&mut connection)
