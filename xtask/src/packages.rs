@@ -25,6 +25,9 @@ const FOR_TESTS: &[&str] = &[
     "tar",
     "zstd",
     "mount",
+    "losetup",
+    "mkfs.ext4",
+    "unshare",
     "xargs",
     "aiosmtpd",
 ];

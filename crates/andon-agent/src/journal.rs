@@ -82,7 +82,9 @@ impl<'a> Journal<'a> {
     /// What became of `token`. An error is not an answer: it never means that the step did not start.
     pub(crate) fn status(&self, token: &Token) -> Result<TokenStatus, JournalError> {
         let record = self.record(token);
-        record.status().map_err(|source| JournalError::Storage { path: record.path().to_owned(), source })
+        record
+            .durable_status()
+            .map_err(|source| JournalError::Storage { path: record.path().to_owned(), source })
     }
 
     /// Sees that the step of `order` was begun, now or at any time before.
@@ -91,11 +93,12 @@ impl<'a> Journal<'a> {
     pub(crate) fn accept(&self, order: &Order, boot_id: &str, exe: &SelfExe) -> Result<(), JournalError> {
         let record = self.record(&order.token);
         if self.status(&order.token)? != TokenStatus::NeverStarted {
-            return Ok(());
+            // Whoever accepted it may have been killed before its name was durable.
+            return self.sync_names();
         }
         let _lock = self.take_charge(&order.authority)?;
         if self.status(&order.token)? != TokenStatus::NeverStarted {
-            return Ok(());
+            return self.sync_names();
         }
         if let Some(busy) = self.running()? {
             return Err(JournalError::Busy(busy));
@@ -112,6 +115,12 @@ impl<'a> Journal<'a> {
             over.map_err(|source| JournalError::Storage { path: record.path().to_owned(), source })?;
         }
         Ok(())
+    }
+
+    /// Makes the names of all records durable.
+    fn sync_names(&self) -> Result<(), JournalError> {
+        let path = self.layout.steps();
+        durable::sync_directory(&path).map_err(|source| JournalError::Storage { path, source })
     }
 
     /// Makes the service's directories, takes its lock and obeys `asking` from now on.

@@ -25,7 +25,7 @@ fn begun() -> (Site, Vec<(String, u64)>) {
     let site = plain_site();
     for version in ["first", "second"] {
         let mut passage = Passage::of(&site, version);
-        passage.give(Session::open());
+        passage.give(&mut Session::open());
         assert!(passage.is_over());
     }
     // So many records that each new step removes the oldest one.
@@ -37,7 +37,7 @@ fn begun() -> (Site, Vec<(String, u64)>) {
     }
     let wire = tripwire().wire(&site.dir.path().join("book"), &site.placement.root, KINDS);
     let mut passage = Passage::of(&site, "third");
-    passage.give(Session::armed(&wire));
+    passage.give(&mut Session::armed(&wire));
     assert!(passage.is_over());
     let events = alike(&wire.events(), &site.placement.root);
     assert!(events.len() > 120, "only {events:?} were seen: the story is too short to mean anything");
@@ -58,7 +58,7 @@ fn an_agent_that_is_killed_at_any_write_tells_the_truth_and_installs_no_half_rel
             let wire =
                 tripwire().wire(&book, &site.placement.root, KINDS).at(only, *number, Deed::KillBefore);
             let mut passage = Passage::of(&site, &format!("version-{turn}"));
-            passage.give(Session::armed(&wire));
+            passage.give(&mut Session::armed(&wire));
             if !wire.has_tripped() {
                 missed.push(what.clone());
             }

@@ -60,13 +60,13 @@ impl Passage {
     }
 
     /// Gives the orders one after another, until all have ended or the host does not go on.
-    pub(crate) fn give(&mut self, mut session: Session) {
+    pub(crate) fn give(&mut self, session: &mut Session) {
         let place = self.orders[0].placement.clone();
         if session.try_upload(&place, &authority(1), &self.bytes).is_none() {
             return;
         }
         for (order, heard) in self.orders.iter().zip(&mut self.heard) {
-            *heard = heard_of(&mut session, order);
+            *heard = heard_of(session, order);
             if *heard != Some(Some(SUCCEEDED)) {
                 return;
             }
@@ -140,12 +140,24 @@ impl Passage {
 
     /// Orders what is missing, as the core does after a loss, until the release runs and is verified.
     pub(crate) fn finish(&self, site: &Site, session: &mut Session, root: &Path, what: &str) {
+        self.finish_from(site, session, root, what, false);
+    }
+
+    /// The same after a start of the host: nothing of ours runs there, so the release is activated once more.
+    pub(crate) fn finish_after_boot(&self, site: &Site, session: &mut Session, root: &Path, what: &str) {
+        self.finish_from(site, session, root, what, true);
+    }
+
+    fn finish_from(&self, site: &Site, session: &mut Session, root: &Path, what: &str, booted: bool) {
         let mut activations = 0;
         for (order, heard) in self.orders.iter().zip(&self.heard) {
             let facts = session.probe(&order.placement, &[&order.token]);
             let mut order = order.clone();
             activations += usize::from(heard.is_some() && order.step.stage() == Stage::Activate);
             match facts.tokens[&order.token].clone() {
+                SUCCEEDED if booted && order.step.stage() != Stage::Prepare => {
+                    order = site.order(order.step.clone());
+                }
                 SUCCEEDED => continue,
                 TokenStatus::NeverStarted => {}
                 TokenStatus::Interrupted | TokenStatus::Finished(Outcome::Failed { .. }) => {
