@@ -32,7 +32,7 @@ const PASSING: char = '~';
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JournalError {
     /// The host obeys somebody else.
-    #[error("the host obeys deployment #{} by {} on {}", .0.deployment, .0.by, .0.at)]
+    #[error("the host obeys {}", .0)]
     Fenced(Box<Authority>),
     /// Another step of the service is at work.
     #[error("{0} is at work")]

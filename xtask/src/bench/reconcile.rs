@@ -12,7 +12,11 @@ use crate::program::{cargo, text};
 const BUDGETS: [(&str, &str, f64); 6] = [
     ("max_seconds", "killed at each append, 1,000 hosts: reconciled, the longest, s", 10.0),
     ("median_seconds", "the same, the median, s", f64::INFINITY),
-    ("max_seconds_with_connections", "the same, over new connections of 0.5 s, 30 at once, the longest, s", 10.0),
+    (
+        "max_seconds_with_connections",
+        "the same, over new connections of 0.5 s, 30 at once, the longest, s",
+        10.0,
+    ),
     ("median_seconds_with_connections", "the same, the median, s", f64::INFINITY),
     ("appends", "appends of the deployment, each one tried", f64::INFINITY),
     ("most_open_hosts", "open hosts, at most", f64::INFINITY),

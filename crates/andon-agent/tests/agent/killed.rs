@@ -64,7 +64,7 @@ fn an_agent_that_is_killed_at_any_write_tells_the_truth_and_installs_no_half_rel
             }
             let mut session = Session::open();
             passage.check(&mut session, &site.placement.root, &what);
-            passage.finish(&site, &mut session, &site.placement.root, &what);
+            passage.finish(&site, &mut session, &site.placement.root, false, &what);
         }
     };
     let missed: Vec<String> = std::thread::scope(|scope| {

@@ -138,17 +138,9 @@ impl Passage {
         assert!(marker.release == *new || marker.complete, "{what}: {marker:?}");
     }
 
-    /// Orders what is missing, as the core does after a loss, until the release runs and is verified.
-    pub(crate) fn finish(&self, site: &Site, session: &mut Session, root: &Path, what: &str) {
-        self.finish_from(site, session, root, what, false);
-    }
-
-    /// The same after a start of the host: nothing of ours runs there, so the release is activated once more.
-    pub(crate) fn finish_after_boot(&self, site: &Site, session: &mut Session, root: &Path, what: &str) {
-        self.finish_from(site, session, root, what, true);
-    }
-
-    fn finish_from(&self, site: &Site, session: &mut Session, root: &Path, what: &str, booted: bool) {
+    /// Orders what is missing, as the core does after a loss, until the release runs and is verified. After a boot of
+    /// the host nothing of ours runs there, so the release is activated once more.
+    pub(crate) fn finish(&self, site: &Site, session: &mut Session, root: &Path, booted: bool, what: &str) {
         let mut activations = 0;
         for (order, heard) in self.orders.iter().zip(&self.heard) {
             let facts = session.probe(&order.placement, &[&order.token]);
@@ -167,7 +159,7 @@ impl Passage {
             }
             match order.step.stage() {
                 Stage::Prepare => {
-                    drop(session.try_upload(&order.placement, &authority(1), &self.bytes).unwrap())
+                    assert!(session.try_upload(&order.placement, &authority(1), &self.bytes).is_some())
                 }
                 Stage::Activate => activations += 1,
                 _ => {}

@@ -98,7 +98,7 @@ impl Host {
         let root = self.root(&session);
         let facts = passage.check(&mut session, &root, &what);
         assert_ne!(facts.boot_id, boot, "{what}: it was started again");
-        passage.finish_after_boot(&self.site, &mut session, &root, &what);
+        passage.finish(&self.site, &mut session, &root, true, &what);
         drop(session);
         self.until_off(&disk);
         std::fs::remove_file(&disk).unwrap();
