@@ -11,6 +11,7 @@ mod ledger;
 mod lost;
 mod peers;
 mod proxy;
+mod reconcile;
 mod release;
 mod run;
 mod table;
@@ -40,6 +41,11 @@ const BENCHES: &[Bench] = &[
         name: "controller",
         about: "a plan and a deployment over 1,000 simulated hosts, ten times as fast as real ones",
         measure: |_| controller::measure(),
+    },
+    Bench {
+        name: "reconcile",
+        about: "a controller killed at each append of a deployment over 1,000 simulated hosts, and taken over from",
+        measure: |_| reconcile::measure(),
     },
     Bench {
         name: "judge",

@@ -26,6 +26,9 @@ const FOR_TESTS: &[&str] = &[
     "zstd",
     "mount",
     "strace",
+    "losetup",
+    "mkfs.ext4",
+    "unshare",
     "xargs",
     "aiosmtpd",
 ];

@@ -13,7 +13,7 @@ use crate::durable;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FenceError {
     /// Somebody else is obeyed.
-    #[error("the host obeys deployment #{} by {} on {}", .0.deployment, .0.by, .0.at)]
+    #[error("the host obeys {}", .0)]
     Held(Box<Authority>),
     /// It cannot be known or recorded who is obeyed, so nobody is.
     #[error("{} cannot be used: {why}; without it the host does not know whom to obey", path.display())]

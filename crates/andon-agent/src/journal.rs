@@ -10,6 +10,7 @@ use andon_api::agent::Order;
 use andon_core::host::journal::{Start, start};
 use andon_core::host::{Authority, Outcome, Token, TokenStatus};
 
+use crate::durable;
 use crate::fence::{self, FenceError};
 use crate::layout::{Layout, LayoutError};
 use crate::lock;
@@ -32,7 +33,7 @@ const PASSING: char = '~';
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JournalError {
     /// The host obeys somebody else.
-    #[error("the host obeys deployment #{} by {} on {}", .0.deployment, .0.by, .0.at)]
+    #[error("the host obeys {}", .0)]
     Fenced(Box<Authority>),
     /// Another step of the service is at work.
     #[error("{0} is at work")]
@@ -82,7 +83,9 @@ impl<'a> Journal<'a> {
     /// What became of `token`. An error is not an answer: it never means that the step did not start.
     pub(crate) fn status(&self, token: &Token) -> Result<TokenStatus, JournalError> {
         let record = self.record(token);
-        record.status().map_err(|source| JournalError::Storage { path: record.path().to_owned(), source })
+        record
+            .durable_status()
+            .map_err(|source| JournalError::Storage { path: record.path().to_owned(), source })
     }
 
     /// Sees that the step of `order` was begun, now or at any time before.
@@ -91,11 +94,12 @@ impl<'a> Journal<'a> {
     pub(crate) fn accept(&self, order: &Order, boot_id: &str, exe: &SelfExe) -> Result<(), JournalError> {
         let record = self.record(&order.token);
         if start(&self.status(&order.token)?, None) == Start::Attach {
-            return Ok(());
+            // Whoever accepted it may have been killed before its name was durable.
+            return self.sync_names();
         }
         let _lock = self.take_charge(&order.authority)?;
         match start(&self.status(&order.token)?, self.running()?) {
-            Start::Attach => return Ok(()),
+            Start::Attach => return self.sync_names(),
             Start::Busy(token) => return Err(JournalError::Busy(token)),
             Start::Begin => {}
         }
@@ -110,6 +114,12 @@ impl<'a> Journal<'a> {
             over.map_err(|source| JournalError::Storage { path: record.path().to_owned(), source })?;
         }
         Ok(())
+    }
+
+    /// Makes the names of all records durable.
+    fn sync_names(&self) -> Result<(), JournalError> {
+        let path = self.layout.steps();
+        durable::sync_directory(&path).map_err(|source| JournalError::Storage { path, source })
     }
 
     /// Makes the service's directories, takes its lock and obeys `asking` from now on.

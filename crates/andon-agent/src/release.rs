@@ -78,6 +78,10 @@ pub(crate) fn prepare(
     retention::prune(layout, placement, &release.id, keep, log)?;
     let upload = layout.upload(&release.digest);
     if is_complete(layout, &release.id, &release.digest)? {
+        // Whoever unpacked it may have been killed before its name was durable.
+        for directory in [layout.records(), layout.releases()] {
+            durable::sync_directory(&directory).map_err(io_error("flush", directory))?;
+        }
         let _ = writeln!(log, "{} is here already", release.id);
         return remove_upload(&upload);
     }

@@ -242,7 +242,7 @@ pub enum ArtifactState {
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// The host obeys somebody else.
-    #[error("it obeys deployment #{} by {} on {} (fence {})", .0.deployment, .0.by, .0.at, .0.fence)]
+    #[error("it obeys {} (fence {})", .0, .0.fence)]
     Fenced(Box<Authority>),
     /// Another step of the same service is at work.
     #[error("it is still busy with {0}")]

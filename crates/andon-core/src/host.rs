@@ -11,6 +11,7 @@ use crate::line::{Health, Instance, ProductionTest, Run};
 use crate::name::{HostName, InstanceName, ServiceName};
 use crate::quantity::ByteSize;
 use crate::release::{Release, ReleaseId};
+use crate::time::Time;
 
 pub mod effects;
 pub mod journal;
@@ -60,9 +61,18 @@ pub struct Authority {
     pub by: String,
     /// The machine that the controller runs on.
     pub at: String,
+    /// When the deployment was accepted there. `None` from an agent or a controller that does not say.
+    #[serde(default)]
+    pub since: Option<Time>,
     /// Obey even though the host has belonged to another ledger until now.
     #[serde(default)]
     pub take_over: bool,
+}
+
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "deployment #{} by {} on {}", self.deployment, self.by, self.at)
+    }
 }
 
 /// The parts of a host run, in their order.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use andon_api::agent::Refusal;
 use andon_core::analysis::Standing;
 use andon_core::deployment::{Deployment, DeploymentId, Fact, HostState, Input, OpenOrder, Phase, State};
 use andon_core::host::{Authority, Fence, Placement, Stage, Step, Token};
@@ -111,9 +112,22 @@ pub(crate) struct Driver {
 /// The work that is under way, one task for each host.
 #[derive(Default)]
 struct AtWork {
-    tasks: JoinSet<Input>,
+    tasks: JoinSet<News>,
     by_host: BTreeMap<HostName, Task>,
     by_task: HashMap<Id, (HostName, Token)>,
+}
+
+/// What a task brings.
+struct News {
+    input: Input,
+    /// Whom the host obeys instead of us, when that is why.
+    holder: Option<Box<Authority>>,
+}
+
+impl From<Input> for News {
+    fn from(input: Input) -> Self {
+        Self { input, holder: None }
+    }
 }
 
 /// What people have been told of already, as far as this process knows.
@@ -148,7 +162,7 @@ impl Driver {
         deployment: &mut Versioned<Deployment>,
         work: &mut AtWork,
     ) -> Result<(), Problem> {
-        let mut news = Vec::new();
+        let mut news: Vec<Input> = Vec::new();
         let mut head = 0;
         let began = tokio::time::Instant::now();
         let mut renewed = began;
@@ -182,11 +196,11 @@ impl Driver {
                     news.extend(heard.inspect(|heard| self.show(heard)));
                 }
                 Some(round) = rounds.next() => news.extend(self.heard(&deployment.value, round)),
-                Some(ended) = work.tasks.join_next_with_id() => news.extend(work.heard(ended)),
+                Some(ended) = work.tasks.join_next_with_id() => self.hear(deployment, work.heard(ended), &mut news).await?,
                 () = tokio::time::sleep(patience.max(Duration::from_millis(5))) => {}
             }
             while let Some(ended) = work.tasks.try_join_next_with_id() {
-                news.extend(work.heard(ended));
+                self.hear(deployment, work.heard(ended), &mut news).await?;
             }
             if renewed.elapsed() >= lease::RENEWAL {
                 self.renew(deployment).await?;
@@ -198,6 +212,28 @@ impl Driver {
                 self.take_in(deployment).await?;
             }
         }
+    }
+
+    /// Adds what a task brought to the news. A host that obeys somebody else is no sign against the release: whoever
+    /// has taken over gives the orders. While a deployment ends, it must be able to end without that host.
+    async fn hear(
+        &self,
+        deployment: &mut Versioned<Deployment>,
+        brought: Option<News>,
+        news: &mut Vec<Input>,
+    ) -> Result<(), Problem> {
+        let Some(News { input, holder }) = brought else { return Ok(()) };
+        if let (Some(holder), Input::Ended { host, .. }) = (holder, &input) {
+            self.take_in(deployment).await?;
+            let goes_on =
+                !matches!(deployment.value.state, State::Aborting { .. } | State::RollingBack { .. });
+            if goes_on && holder.ledger != self.records.ledger().id() {
+                let (id, host) = (deployment.value.id, host.clone());
+                return Err(Problem::HostTaken { id, host, holder });
+            }
+        }
+        news.push(input);
+        Ok(())
     }
 
     /// Takes in what others recorded. Whoever has taken charge since gives the orders from now on.
@@ -266,7 +302,7 @@ impl Driver {
                 if lapsed {
                     self.records.refresh(deployment).await?;
                     let fence = Fence(self.lease.fence);
-                    self.records.take_charge(self.clock, &self.me, fence, deployment).await?;
+                    self.records.take_charge_unasked(self.clock, &self.me, fence, deployment).await?;
                 }
                 Ok(())
             }
@@ -373,6 +409,7 @@ impl Driver {
             deployment: deployment.id.0,
             by: deployment.request.by.name.clone(),
             at: self.me.at.clone(),
+            since: Some(deployment.accepted),
             take_over: deployment.request.take_over,
         }
     }
@@ -399,17 +436,18 @@ impl Driver {
 
 impl AtWork {
     /// News of a task that ended. One that was given up has none; one that panicked has lost its host.
-    fn heard(&mut self, ended: Result<(Id, Input), JoinError>) -> Option<Input> {
+    fn heard(&mut self, ended: Result<(Id, News), JoinError>) -> Option<News> {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let (host, token) = self.by_task.remove(&id)?;
         if self.by_host.get(&host).is_some_and(|task| task.handle.id() == id) {
             self.by_host.remove(&host);
         }
         match ended {
-            Ok((_, input)) => Some(input),
+            Ok((_, news)) => Some(news),
             Err(error) if error.is_cancelled() => None,
             Err(_) => {
-                Some(Input::Lost { host, token, why: "the controller stumbled over its answer".to_owned() })
+                let why = "the controller stumbled over its answer".to_owned();
+                Some(Input::Lost { host, token, why }.into())
             }
         }
     }
@@ -420,25 +458,31 @@ async fn carry_out(
     host: Host,
     order: andon_api::agent::Order,
     supplies: Supplies,
-) -> Input {
+) -> News {
     let (name, token, stage) = (host.name.clone(), order.token.clone(), order.step.stage());
     match ways.carry_out(&host, order, &supplies).await {
-        Ok(outcome) => Input::Ended { host: name, token, outcome },
-        Err(HostError::Unreachable(why) | HostError::Lost(why)) => Input::Lost { host: name, token, why },
+        Ok(outcome) => Input::Ended { host: name, token, outcome }.into(),
+        Err(HostError::Unreachable(why) | HostError::Lost(why)) => {
+            Input::Lost { host: name, token, why }.into()
+        }
         Err(error @ (HostError::Refused(_) | HostError::Unable(_))) => {
             let reason = format!("{name} could not {stage}: {error}");
             let outcome = andon_core::host::Outcome::Failed { reason, tail: String::new() };
-            Input::Ended { host: name, token, outcome }
+            let holder = match error {
+                HostError::Refused(Refusal::Fenced(holder)) => Some(holder),
+                _ => None,
+            };
+            News { input: Input::Ended { host: name, token, outcome }, holder }
         }
     }
 }
 
 /// Calls a lost host until it answers; the core decides how long.
-async fn ask(ways: Arc<dyn Hosts>, host: Host, placement: Placement, token: Token) -> Input {
+async fn ask(ways: Arc<dyn Hosts>, host: Host, placement: Placement, token: Token) -> News {
     let mut pause = Duration::from_secs(1);
     loop {
         if let Ok(facts) = ways.probe(&host, &placement, std::slice::from_ref(&token)).await {
-            return Input::Found { host: host.name, token, facts: Box::new(facts) };
+            return Input::Found { host: host.name, token, facts: Box::new(facts) }.into();
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(MAX_BACKOFF);

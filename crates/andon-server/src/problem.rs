@@ -2,6 +2,8 @@
 
 use andon_core::cord::Stop;
 use andon_core::deployment::DeploymentId;
+use andon_core::host::Authority;
+use andon_core::name::HostName;
 use andon_core::plan::Refusal;
 use andon_core::scope::ScopeName;
 use andon_core::time::Time;
@@ -56,6 +58,8 @@ pub enum Problem {
         id: DeploymentId,
         /// Who.
         by: String,
+        /// When they took charge; `None` when they are about to.
+        since: Option<Time>,
         /// When their lease ends unless they renew it.
         until: Time,
     },
@@ -64,6 +68,16 @@ pub enum Problem {
     TakenOver {
         /// Who.
         by: String,
+    },
+    /// A host takes its orders from another ledger, which took it over while this deployment went on.
+    #[error("{host} was taken over: it obeys {holder}, of another ledger")]
+    HostTaken {
+        /// The deployment that is driven here.
+        id: DeploymentId,
+        /// Where.
+        host: HostName,
+        /// Whom it obeys.
+        holder: Box<Authority>,
     },
     /// The wish makes no sense in the present state.
     #[error("{0}")]

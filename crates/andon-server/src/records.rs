@@ -167,12 +167,34 @@ impl Records {
         fence: Fence,
         deployment: &mut Versioned<Deployment>,
     ) -> Result<(), RecordsError> {
+        self.charge(clock, me, fence, deployment, Deployment::take_charge).await
+    }
+
+    /// The same when nobody asked for it.
+    pub(crate) async fn take_charge_unasked(
+        &self,
+        clock: Clock,
+        me: &Person,
+        fence: Fence,
+        deployment: &mut Versioned<Deployment>,
+    ) -> Result<(), RecordsError> {
+        self.charge(clock, me, fence, deployment, Deployment::take_charge_unasked).await
+    }
+
+    async fn charge(
+        &self,
+        clock: Clock,
+        me: &Person,
+        fence: Fence,
+        deployment: &mut Versioned<Deployment>,
+        facts_of: fn(&Deployment, Time, Fence, Person) -> Vec<Fact>,
+    ) -> Result<(), RecordsError> {
         loop {
             if deployment.value.state.is_terminal() {
                 return Ok(());
             }
             let now = clock();
-            let facts = deployment.value.take_charge(now, fence, me.clone());
+            let facts = facts_of(&deployment.value, now, fence, me.clone());
             match self.commit(now, &me.name, deployment, &facts, None).await {
                 Err(error) if is_conflict(&error) => self.refresh(deployment).await?,
                 other => return other,

@@ -14,6 +14,7 @@ pub mod program;
 pub mod prometheus;
 pub mod smtp;
 pub mod sshd;
+pub mod tripwire;
 
 pub use balancer::{Backend, BalancerError, Haproxy, Nginx, Proxy, Retries};
 pub use machine::{Fleet, Machine, MachineError};
@@ -21,3 +22,4 @@ pub use program::{MissingPrograms, require};
 pub use prometheus::{Exposition, PrometheusServer};
 pub use smtp::{Manners, SmtpError, SmtpServer};
 pub use sshd::{KnownHosts, Sshd, SshdError, SshdHost};
+pub use tripwire::{Deed, Tripwire, Wire};

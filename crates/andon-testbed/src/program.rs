@@ -12,9 +12,11 @@ const PACKAGES: &[(&str, &str)] = &[
     ("check_http", "monitoring-plugins-basic"),
     ("clush", "clustershell"),
     ("ip", "iproute2"),
+    ("losetup", "mount"),
     ("mkfs.ext4", "e2fsprogs"),
     ("mount", "mount"),
     ("nginx", "nginx-light"),
+    ("nsenter", "util-linux"),
     ("parallel-ssh", "pssh"),
     ("pip3", "python3-pip"),
     ("ps", "procps"),
@@ -23,6 +25,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("sshd", "openssh-server"),
     ("systemd-nspawn", "systemd-container"),
     ("tc", "iproute2"),
+    ("unshare", "util-linux"),
     ("xargs", "findutils"),
 ];
 

@@ -1,12 +1,13 @@
 //! What people read when something went wrong: what, why, next; and the exit code.
 
-use andon_core::quantity::format_duration;
+use andon_core::host::Authority;
+use andon_core::plan::Refusal;
 use andon_server::{Problem, RecordsError};
 use andon_store::StoreError;
 use serde::Serialize;
 
 use crate::paint::Paint;
-use crate::{cord, exit};
+use crate::{cord, exit, when};
 
 /// An error for people.
 #[derive(Debug, Clone, Serialize)]
@@ -68,7 +69,11 @@ impl From<Problem> for Failure {
         let what = problem.to_string();
         match problem {
             Problem::Refused(refusal) => {
-                Failure::refused(refusal.what()).why(refusal.why()).next(refusal.next())
+                let why = match &refusal {
+                    Refusal::Foreign { authority, .. } => format!("{}{}", began(authority), refusal.why()),
+                    _ => refusal.why(),
+                };
+                Failure::refused(refusal.what()).why(why).next(refusal.next())
             }
             Problem::Held { by, scope, .. } => Failure::refused(what)
                 .why("only a rollback or the declared fix passes; nothing has been changed")
@@ -90,11 +95,14 @@ impl From<Problem> for Failure {
             Problem::Orphaned { by, .. } => Failure::refused(what)
                 .why("its hosts may be in the middle of something; nothing has been changed")
                 .next(format!("andon resume {n}, or: andon abort {n} --rollback", n = by.0)),
-            Problem::Driven { id, until, .. } => {
-                let left = format_duration(until.since(andon_server::clock::now()));
+            Problem::Driven { id, since, until, .. } => {
+                let now = andon_server::clock::now();
+                let left = when::span(until.since(now));
+                let since = since.map(|at| format!(", took charge {}", when::ago(at, now))).unwrap_or_default();
                 Failure::refused(what)
                     .why(format!(
-                        "one process drives a deployment; that one has to show a sign of life within {left}"
+                        "one process drives a deployment; that one{since}, and has to show a sign of life within \
+                         {left}; nothing has been changed"
                     ))
                     .next(format!(
                         "watch it: andon show {n}; if it is dead: andon resume {n} --take-over",
@@ -104,6 +112,18 @@ impl From<Problem> for Failure {
             Problem::TakenOver { .. } => Failure::broken(what)
                 .why("this process stopped giving orders; its hosts obey the other one")
                 .next("andon history"),
+            Problem::HostTaken { id, holder, .. } => Failure::broken(what)
+                .why(format!(
+                    "{}this process stopped giving orders; steps that hosts have begun end by themselves, and {id} \
+                     is left open",
+                    began(&holder)
+                ))
+                .next(format!(
+                    "talk to {}; then close it here: andon abort {n}; and to move the hosts back: andon deploy \
+                     --take-over",
+                    holder.by,
+                    n = id.0
+                )),
             Problem::NotNow(_) => Failure::refused(what),
             Problem::Records(RecordsError::Store(
                 error @ (StoreError::Damaged { .. } | StoreError::Behind { .. }),
@@ -114,6 +134,12 @@ impl From<Problem> for Failure {
                 .next("mend that, then: andon history"),
         }
     }
+}
+
+/// When the deployment of somebody else began, where they say so.
+fn began(holder: &Authority) -> String {
+    let ago = holder.since.map(|since| when::ago(since, andon_server::clock::now()));
+    ago.map(|ago| format!("that deployment began {ago}; ")).unwrap_or_default()
 }
 
 impl From<RecordsError> for Failure {

@@ -21,6 +21,7 @@ pub(crate) fn order() -> Order {
             deployment: 7,
             by: "ada".to_owned(),
             at: "desk".to_owned(),
+            since: None,
             take_over: false,
         },
         placement: Placement {

@@ -17,7 +17,7 @@ pub(super) fn follow(record: &Record, token: &Token, from: Option<u64>, outbox: 
     let mut listener = from.map(|from| Listener::new(record, token, from, outbox));
     loop {
         // The status first: what is read after a step's end is all of its output.
-        let status = match record.status() {
+        let status = match record.durable_status() {
             Ok(status) => status,
             Err(error) => {
                 let told = format!("the record {} cannot be read: {error}", record.path().display());

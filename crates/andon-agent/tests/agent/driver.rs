@@ -11,6 +11,7 @@ use andon_api::frame;
 use andon_core::digest::Digest;
 use andon_core::host::{Authority, HostFacts, Placement, Token, TokenStatus};
 use andon_core::vitals::HostVitals;
+use andon_testbed::Wire;
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_andon-agent");
@@ -54,8 +55,19 @@ impl Session {
 
     /// Starts a certain executable as an agent and says nothing.
     pub(crate) fn of(program: &Path) -> Self {
-        let mut child =
-            Command::new(program).arg("stdio").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        Self::by(Command::new(program).arg("stdio"))
+    }
+
+    /// Starts an agent over a tripwire, and greets it.
+    pub(crate) fn armed(wire: &Wire) -> Self {
+        let mut command = Command::new(PROGRAM);
+        wire.arm(command.arg("stdio"));
+        Self::by(&mut command).greeted()
+    }
+
+    /// Starts an agent by a command and says nothing.
+    pub(crate) fn by(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut output = child.stdout.take().unwrap();
         let (sender, messages) = channel();
         std::thread::spawn(move || {
@@ -75,6 +87,36 @@ impl Session {
 
     pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
         self.input.as_mut().unwrap().write_all(bytes).unwrap();
+    }
+
+    /// Sends a message to an agent that may be dead; whether its end of the pipe was still there.
+    pub(crate) fn try_send(&mut self, message: &ToHost) -> bool {
+        let frame = frame::encode(message).unwrap();
+        self.input.as_mut().is_some_and(|input| input.write_all(&frame).is_ok())
+    }
+
+    /// Uploads `bytes` to an agent that may die meanwhile: then `None`.
+    pub(crate) fn try_upload(
+        &mut self,
+        placement: &Placement,
+        authority: &Authority,
+        bytes: &[u8],
+    ) -> Option<ArtifactState> {
+        let (id, digest, size) = (self.id(), Digest::of(bytes), bytes.len() as u64);
+        let placement = Box::new(placement.clone());
+        let offer = ToHost::Offer { id, placement, authority: authority.clone(), digest, size };
+        let state = |message| match message {
+            Some(FromHost::Artifact { state, .. }) => Some(state),
+            _ => None,
+        };
+        self.try_send(&offer);
+        let ArtifactState::WantedFrom(offset) = state(self.next())? else {
+            return Some(ArtifactState::Present);
+        };
+        let rest = bytes[usize::try_from(offset).unwrap()..].to_vec();
+        assert!(rest.len() <= CHUNK, "one piece is enough for what these tests send");
+        self.try_send(&ToHost::Piece { id, offset, bytes: rest });
+        state(self.next())
     }
 
     /// The next message; `None` when the agent hung up.

@@ -198,6 +198,7 @@ pub(crate) fn authority(fence: u64) -> Authority {
         deployment: 7,
         by: "ada".to_owned(),
         at: "desk".to_owned(),
+        since: None,
         take_over: false,
     }
 }

@@ -32,6 +32,16 @@ macro_rules! named {
     ($($function:ident),* $(,)?) => { &[$((stringify!($function), $function)),*] };
 }
 
+#[path = "../agent/driver.rs"]
+#[allow(dead_code, reason = "the tests of the agent use all of it")]
+mod driver;
+mod power;
+#[path = "../agent/service.rs"]
+#[allow(dead_code, reason = "the tests of the agent use all of it")]
+mod service;
+#[path = "../agent/upset.rs"]
+#[allow(dead_code, reason = "the tests of the agent use all of it")]
+mod upset;
 mod vitals;
 
 /// What happens on the machine. Never here: units are written and started.

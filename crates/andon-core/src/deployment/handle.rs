@@ -1,7 +1,8 @@
 //! What was heard from outside, turned into facts. Late, doubled and stray news change nothing.
 
 use super::{
-    AfterAbort, Ask, Deployment, Doing, Fact, Failure, HostRun, HostState, State, TrafficSight, Way,
+    AfterAbort, Ask, Deployment, Doing, Fact, Failure, HostRun, HostState, PauseReason, Phase, State,
+    TrafficSight, Way,
 };
 use crate::analysis::Standing;
 use crate::host::{Fence, HostFacts, Outcome, Stage, Token, TokenStatus};
@@ -117,6 +118,35 @@ impl Deployment {
             _ => None,
         });
         std::iter::once(Fact::InCharge { fence, by }).chain(lost).collect()
+    }
+
+    /// The same for a controller that goes on by itself after it was away. Where a host has been out of traffic for
+    /// longer than a deployment may go without progress, people may have acted meanwhile: no further host starts until
+    /// one of them says so. Whoever resumes by hand has decided that already.
+    pub fn take_charge_unasked(&self, now: Time, fence: Fence, by: Person) -> Vec<Fact> {
+        let mut facts = self.take_charge(now, fence, by);
+        facts.extend(self.pause_after_absence(self.clamp(now)).map(|state| Fact::Entered { state }));
+        facts
+    }
+
+    fn pause_after_absence(&self, now: Time) -> Option<State> {
+        let at = match &self.state {
+            State::Running { phase } => phase.clone(),
+            State::Baking { since } => Phase::Bake { since: *since },
+            _ => return None,
+        };
+        let deadline = self.plan.as_ref()?.service.rollout.progress_deadline;
+        let out = self.hosts.iter().filter(|(_, run)| run.drained || (run.touched && !run.serving));
+        let in_cycle = |state: &HostState| {
+            matches!(state, HostState::Doing(_) | HostState::Unknown { .. } | HostState::Ready)
+        };
+        let long: Vec<_> = out
+            .filter(|(_, run)| in_cycle(&run.state) && now.since(run.since) > deadline)
+            .map(|(host, run)| (host.clone(), now.since(run.since)))
+            .collect();
+        let out = long.iter().map(|(_, out)| *out).max()?;
+        let hosts = long.into_iter().map(|(host, _)| host).collect();
+        Some(State::Paused { reason: PauseReason::ControllerRestart { hosts, out }, at })
     }
 
     /// Whether a person's wish makes sense now: `Err` says why not, in one sentence.

@@ -47,6 +47,10 @@ impl std::fmt::Display for PauseReason {
             }
             PauseReason::Balancer { pool, why, .. } => write!(f, "{pool}: {why}"),
             PauseReason::Site { site, why } => write!(f, "{site}: {why}"),
+            PauseReason::ControllerRestart { hosts, out } => {
+                let out = format_duration(Duration::from_secs(out.as_secs()));
+                write!(f, "its controller was away, with {} out of traffic for {out}", list_hosts(hosts))
+            }
             PauseReason::NothingLearned => {
                 f.write_str("no host of the first wave could be reached: nothing is known about the release")
             }

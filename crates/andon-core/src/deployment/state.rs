@@ -164,6 +164,14 @@ pub enum PauseReason {
         /// What happened: one sentence.
         why: String,
     },
+    /// Its controller was away for so long that whoever is on call may have acted on a host that was out of traffic.
+    ControllerRestart {
+        /// The hosts that were out, in the order of their names.
+        hosts: Vec<HostName>,
+        /// How long the first of them has been.
+        #[serde(with = "crate::time::millis")]
+        out: Duration,
+    },
     /// The first wave ended without a single host that succeeded: nothing is known about the release.
     NothingLearned,
     /// The analysis of a stage ended without knowing, and the line leaves that to a person.

@@ -318,6 +318,46 @@ fn a_controller_that_takes_charge_asks_about_every_open_step() {
 }
 
 #[test]
+fn a_controller_that_comes_back_by_itself_asks_a_person_when_a_host_was_out_of_traffic_for_long() {
+    for (stage, away, pauses) in [
+        (Stage::Activate, 601, true),
+        (Stage::Verify, 601, true),
+        (Stage::Activate, 599, false),
+        (Stage::Prepare, 7200, false),
+    ] {
+        let mut world = World::new(&Fleet::running(8)).host("web1", stage, &[Answer::Hangs]);
+        world.settle();
+        let name =
+            Doing { stage, way: Way::Forward, token: crate::host::Token::try_from("t".to_owned()).unwrap() };
+        let wanted = HostState::Doing(name).name();
+        while world.states()["web1"] != wanted {
+            let news = world.deployment.orders().into_iter().find_map(|(h, o)| world.answer(h, &o)).unwrap();
+            let facts = world.deployment.handle(world.now, news);
+            world.record(facts);
+            world.settle();
+        }
+        world.now = world.now + Duration::from_secs(away);
+        let facts = world.deployment.take_charge_unasked(world.now, Fence(9), ana());
+        world.record(facts);
+        let State::Paused { reason, .. } = &world.deployment.state else {
+            assert!(!pauses, "{stage} {away}");
+            continue;
+        };
+        assert!(pauses, "{stage} {away}");
+        assert_eq!(
+            reason.to_string(),
+            "its controller was away, with web1 out of traffic for 10 min 1 s",
+            "{stage} {away}"
+        );
+        // The host in its cycle finishes it; no other one starts before a person says so.
+        world.script.clear();
+        world.run();
+        assert!(matches!(world.deployment.state, State::Paused { .. }), "{:?}", world.deployment.state);
+        assert_eq!((world.states()["web1"], world.states()["web2"]), ("succeeded", "prepared"));
+    }
+}
+
+#[test]
 fn invariant_i6_a_terminal_state_is_never_left() {
     let mut world = World::new(&Fleet::running(2));
     world.run();

@@ -43,6 +43,7 @@ mod tests {
             deployment: 7,
             by: "ada".into(),
             at: "desk".into(),
+            since: None,
             take_over,
         }
     }

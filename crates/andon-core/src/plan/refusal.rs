@@ -118,10 +118,7 @@ impl Refusal {
                 Some((pool, failure)) => format!("{pool}: {failure}"),
                 None => "a balancer does not answer".to_owned(),
             },
-            Refusal::Foreign { host, authority } => format!(
-                "{host} obeys another ledger: deployment #{} by {} on {}",
-                authority.deployment, authority.by, authority.at
-            ),
+            Refusal::Foreign { host, authority } => format!("{host} obeys another ledger: {authority}"),
             Refusal::Site { service, site, others, floor } => {
                 format!(
                     "{service}: without {site} {} serve, floor {floor}: the site may not be taken out",

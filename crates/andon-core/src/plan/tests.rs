@@ -399,6 +399,7 @@ fn a_host_of_another_ledger_is_refused() {
         deployment: 12,
         by: "bob".into(),
         at: "desk".into(),
+        since: None,
         take_over: false,
     };
     fleet.facts(0).authority = Some(by_bob);

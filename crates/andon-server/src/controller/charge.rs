@@ -2,6 +2,7 @@
 
 use andon_core::deployment::{Ask, Deployment, DeploymentId, Fact, State};
 use andon_core::host::Fence;
+use andon_core::time::Time;
 use andon_store::StoreError;
 
 use super::{Controller, Going, RACES};
@@ -75,6 +76,13 @@ impl Controller {
         Err(Problem::NotNow(format!("{id} moves too fast: others were faster {RACES} times")))
     }
 
+    /// When somebody took charge of a deployment last.
+    async fn in_charge_since(&self, id: DeploymentId) -> Result<Option<Time>, Problem> {
+        let entries = self.records.entries(id, 0).await?;
+        let charges = entries.iter().rev().filter(|entry| matches!(entry.fact, Fact::InCharge { .. }));
+        Ok(charges.map(|entry| entry.at).next())
+    }
+
     async fn take_charge(
         &self,
         mut deployment: Versioned<Deployment>,
@@ -85,7 +93,8 @@ impl Controller {
         let (ledger, holder) = (self.records.ledger().as_ref(), lease::holder(&self.me));
         let taken = match lease::take(ledger, &name, &holder, (self.clock)()).await {
             Err(StoreError::Leased { by, until, .. }) if !by_force => {
-                return Err(Problem::Driven { id, by: by.description, until });
+                let since = self.in_charge_since(id).await?;
+                return Err(Problem::Driven { id, by: by.description, since, until });
             }
             Err(StoreError::Leased { .. }) => lease::take_over(ledger, &name, &holder, (self.clock)()).await,
             other => other,

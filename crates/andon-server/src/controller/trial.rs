@@ -77,6 +77,7 @@ impl Controller {
             deployment: 0,
             by: self.me.name.clone(),
             at: self.me.at.clone(),
+            since: None,
             take_over: false,
         }
     }

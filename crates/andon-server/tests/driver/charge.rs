@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use andon_core::deployment::{DeploymentId, Fact, HostState, State};
+use andon_core::deployment::{Deployment, DeploymentId, Fact, HostState, PauseReason, State};
 use andon_server::Problem;
 
 use crate::ledger::Trouble;
@@ -60,6 +60,36 @@ async fn a_controller_that_slept_longer_than_its_lease_goes_on_when_nobody_took_
     let charges = world.entries(NEW).await;
     let charges = charges.iter().filter(|entry| matches!(entry.fact, Fact::InCharge { .. })).count();
     assert_eq!(charges, 2, "it took charge again, so every open step was asked about");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_that_slept_for_hours_with_a_host_out_of_traffic_waits_for_a_person() {
+    let (mut waited, mut went_on) = (0, 0);
+    for n in 2.. {
+        let world = World::balanced(6).await;
+        let (ana, handle) = world.person("ana");
+        handle.plan(n, Trouble::Sleeps(Duration::from_secs(2 * 3600)));
+        let going = ana.deploy(world.wish("new")).await.unwrap();
+        let ends = |deployment: &Deployment| {
+            deployment.state.is_terminal()
+                || (matches!(deployment.state, State::Paused { .. }) && !deployment.busy())
+        };
+        let rested = world.until(NEW, ends).await;
+        if !handle.has_happened() {
+            break;
+        }
+        if let State::Paused { reason: PauseReason::ControllerRestart { hosts, out }, .. } = &rested.state {
+            assert!(!hosts.is_empty() && *out >= Duration::from_secs(2 * 3600), "{hosts:?} {out:?}");
+            assert!(world.fleet.out_of_traffic().is_empty(), "hosts in their cycle finish it");
+            assert!(ana.resume(DeploymentId(NEW), false).await.unwrap().is_none(), "it is driven");
+            waited += 1;
+        } else {
+            went_on += 1;
+        }
+        assert_eq!(going.end.await.unwrap().unwrap().state, State::Succeeded, "slept at append {n}");
+        world.check_end(NEW, &format!("slept at append {n}")).await;
+    }
+    assert!(waited > 3 && went_on > 3, "{waited} waited, {went_on} went on");
 }
 
 #[tokio::test(start_paused = true)]

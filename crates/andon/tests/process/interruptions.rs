@@ -200,6 +200,7 @@ fn a_deployment_that_waits_leaves_the_queue_by_ctrl_c() {
 fn a_deployment_is_taken_from_a_living_process_only_by_force_which_that_one_notices() {
     let (project, running) = in_the_middle(2);
     let refused = project.run(&["resume", "2"]).code(3).says("#2 is driven by ana on");
+    let refused = refused.says("took charge").says("nothing has been changed");
     refused.says("andon resume 2 --take-over");
     let mut newer = project.start(&["resume", "2", "--take-over"]);
     newer.until_said("#2");

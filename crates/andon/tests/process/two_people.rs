@@ -99,6 +99,35 @@ fn hosts_obey_one_ledger_until_they_are_taken_over() {
 }
 
 #[test]
+fn a_deployment_whose_hosts_are_taken_over_by_another_ledger_stops_and_can_be_closed() {
+    let machines = Machines::start(2);
+    let project = machines.project(QUICK);
+    project.well(&["deploy", "www"]);
+    let ana = at_work(&project);
+    let as_bob = |words: &[&str]| {
+        let mut command = project.command(words);
+        command.env("ANDON_USER", "bob").env("ANDON_DATA", project.path().join("bob"));
+        project.start_command(command)
+    };
+    let refused =
+        as_bob(&["deploy", "www"]).end().code(3).says("obeys another ledger: deployment #2 by ana on");
+    refused.says("that deployment began").says("nothing has been changed");
+    project.release("of bob", "exit 0");
+    let mut bob = as_bob(&["deploy", "www", "--take-over"]);
+    bob.until_said("#1");
+    // The step of the first one is ended by nobody: the second one waits until the host is free.
+    project.open_gate();
+    bob.end().code(0).says("#1 succeeded");
+    let ended = ana.end().code(4).says("was taken over: it obeys deployment #1 by bob on");
+    ended.says("this process stopped giving orders").says("andon abort 2");
+    let shown = project.show(2);
+    assert_eq!(text(&shown, "state"), "running", "nothing is said against its release: {shown:#}");
+    let release = machines.running("web1");
+    project.run(&["abort", "2"]).code(1).says("#2 was aborted");
+    assert_eq!(machines.running("web1"), release, "the old ledger was obeyed");
+}
+
+#[test]
 fn five_people_in_the_same_second_make_one_deployment_each_or_none() {
     let project = Project::local(2);
     let running: Vec<Running> = (0..5).map(|_| project.start(&["deploy", "www"])).collect();
