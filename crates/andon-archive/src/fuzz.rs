@@ -11,13 +11,8 @@ use andon_core::release::Packing;
 use crate::{ArchiveError, Limits, scan, unpack};
 
 /// Small ones, so that small archives come near them.
-const LIMITS: Limits = Limits {
-    unpacked: ByteSize(1 << 20),
-    entries: 64,
-    path_len: 300,
-    depth: 8,
-    names: ByteSize(4 << 10),
-};
+const LIMITS: Limits =
+    Limits { unpacked: ByteSize(1 << 20), entries: 64, path_len: 300, depth: 8, names: ByteSize(4 << 10) };
 
 /// The sizes of a tar header and of its blocks.
 const BLOCK: usize = 512;

@@ -3,12 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The most files of one target.
-const MOST_FILES: usize = 200;
-
-/// The most bytes of all targets together.
-const MOST_BYTES: u64 = 1 << 20;
-
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus")
 }
@@ -18,7 +12,11 @@ fn folder() -> PathBuf {
 ///
 /// # Panics
 /// Where there is no input, so that a renamed target is not left untried.
-#[allow(clippy::panic, clippy::print_stderr, reason = "a test fails by panicking, and shows what was printed")]
+#[allow(
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and shows what was printed"
+)]
 pub fn replay(target: &str, run: impl Fn(&[u8])) {
     let folder = folder().join(target);
     let mut inputs: Vec<PathBuf> = match fs::read_dir(&folder) {
@@ -41,6 +39,12 @@ pub fn replay(target: &str, run: impl Fn(&[u8])) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of one target.
+    const MOST_FILES: usize = 200;
+
+    /// Of all targets together.
+    const MOST_BYTES: u64 = 1 << 20;
 
     #[test]
     fn what_is_kept_stays_small() {

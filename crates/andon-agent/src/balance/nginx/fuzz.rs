@@ -56,9 +56,9 @@ pub fn access_log(data: &[u8]) {
         None => return,
     };
     let Some(format) = Format::new(format, escape) else { return };
-    let names = BTreeMap::from_iter(server("web1").zip("10.0.0.1:80".parse::<SocketAddr>().ok()).map(
-        |(name, address)| (address, name),
-    ));
+    let names = BTreeMap::from_iter(
+        server("web1").zip("10.0.0.1:80".parse::<SocketAddr>().ok()).map(|(name, address)| (address, name)),
+    );
     let (mut tally, mut read) = (Tally::new(), 0);
     for line in lines.lines() {
         if let Some(line) = format.read(line) {
