@@ -27,6 +27,9 @@ const PATIENCE: u32 = 30;
 /// The most memory of a process, in MiB. Each target has a bound of its own besides, see `fuzz/src/main.rs`.
 const MEMORY: u32 = 1024;
 
+/// The most inputs of one target that are kept, besides those that people have named.
+const KEPT: usize = 140;
+
 /// What is run.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Fuzzing {
@@ -166,7 +169,10 @@ fn keep(name: &str) -> Result<(), Failure> {
     for file in files(&corpus)?.iter().filter(|file| is_digest(file)) {
         fs::remove_file(file).map_err(Failure::io("remove", file))?;
     }
-    for file in files(fresh.path())? {
+    // The shortest first: what long ones reach besides is rarely worth their room.
+    let mut shortest = files(fresh.path())?;
+    shortest.sort_by_key(|file| (file.metadata().map_or(0, |metadata| metadata.len()), file.clone()));
+    for file in shortest.into_iter().take(KEPT) {
         let Some(own) = file.file_name() else { continue };
         let bytes = fs::read(&file).map_err(Failure::io("read", &file))?;
         let named = files(&corpus)?.iter().any(|other| fs::read(other).is_ok_and(|other| other == bytes));
