@@ -2,6 +2,7 @@
 
 use crate::calibrate::{self, Calibration};
 use crate::failure::Failure;
+use crate::fuzz::{self, Fuzzing};
 use crate::program::{cargo, output, program, run, succeeds};
 use crate::step::{Outcome, Steps};
 use crate::{edges, suite, tidy};
@@ -23,6 +24,8 @@ pub(crate) fn ci() -> Result<(), Failure> {
     });
     steps.run("calibrate", || calibrate::calibrate(&Calibration::quick()).map(passed));
     suite::add(&mut steps);
+    // Behind the tests, for which all that others wrote is built already.
+    steps.run("fuzz", || fuzz::fuzz(&Fuzzing::quick()).map(passed));
     steps.finish()
 }
 

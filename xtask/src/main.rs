@@ -16,6 +16,7 @@ mod dist;
 mod edges;
 mod failure;
 mod fleet;
+mod fuzz;
 mod machines;
 mod packages;
 mod program;
@@ -56,6 +57,8 @@ enum Task {
     },
     /// Simulate deployments, and say how well they are judged; fails when a target is missed
     Calibrate(calibrate::Calibration),
+    /// Try hostile input on everything that reads what comes from outside; fails when one does harm
+    Fuzz(fuzz::Fuzzing),
     /// Build what is handed out, into `dist/`
     Dist,
     /// Boot Debian machines for trying things, until Enter is pressed or a command has ended
@@ -118,6 +121,7 @@ fn run(task: Task) -> Result<(), Failure> {
             agent::build(if debug { agent::Build::Debug } else { agent::Build::Small }).map(drop)
         }
         Task::Calibrate(calibration) => calibrate::calibrate(&calibration),
+        Task::Fuzz(fuzzing) => fuzz::fuzz(&fuzzing),
         Task::Dist => dist::dist(),
         Task::Fleet { machines, command } => fleet::fleet(machines, &command),
         Task::Machines { task: MachinesTask::Clean { when_stdin_closes } } => {

@@ -35,12 +35,17 @@ const FOR_TESTS: &[&str] = &[
 
 /// Makes sure that every program of the tests is here.
 pub(crate) fn install_for_tests() -> Result<(), Failure> {
-    let Err(missing) = require(FOR_TESTS) else { return Ok(()) };
+    ensure(FOR_TESTS)
+}
+
+/// Makes sure that these programs are here.
+pub(crate) fn ensure(programs: &[&str]) -> Result<(), Failure> {
+    let Err(missing) = require(programs) else { return Ok(()) };
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::Found(missing.to_string()));
     }
     install(&missing.packages())?;
-    require(FOR_TESTS).map_err(|missing| Failure::Found(missing.to_string()))
+    require(programs).map_err(|missing| Failure::Found(missing.to_string()))
 }
 
 /// Installs Debian packages. Root only.

@@ -21,6 +21,13 @@ mod nginx;
 mod proxy;
 mod socket;
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz {
+    //! The checks of everything that balancers say.
+    pub use super::haproxy::fuzz::haproxy;
+    pub use super::nginx::fuzz::{access_log, nginx_dump, nginx_include};
+}
+
 pub(crate) use agent_check::responder::{SUBCOMMAND as RESPONDER, main as respond};
 
 /// Looks at `pool`, and changes those servers that are not as wished.

@@ -19,6 +19,9 @@ mod balance;
 mod durable;
 mod facts;
 mod fence;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod journal;
 mod layout;
 mod lock;

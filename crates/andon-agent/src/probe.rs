@@ -12,6 +12,8 @@ use crate::run::order::{Filling, base_environment};
 
 pub use text::{legible, legible_lines};
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod http;
 mod nagios;
 pub(crate) mod rounds;

@@ -9,6 +9,8 @@ use andon_core::host::Placement;
 use connection::Work;
 
 mod connection;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod netlink;
 mod table;
 

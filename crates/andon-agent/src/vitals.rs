@@ -18,6 +18,8 @@ use crate::layout::{Layout, LayoutError};
 use crate::run::process::{self, ProcessId};
 
 mod family;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod journal;
 mod log_file;
 mod machine;

@@ -6,4 +6,7 @@
 
 pub mod agent;
 pub mod frame;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod proxy;

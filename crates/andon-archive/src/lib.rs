@@ -5,6 +5,9 @@
 //! here fetches, names or activates a release.
 
 mod archive_error;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod legible;
 mod member;
 mod pack;

@@ -204,7 +204,8 @@ impl<'a> Evaluation<'a> {
         for constructor in CONSTRUCTORS {
             builder.set(constructor.name, Callable(constructor));
         }
-        let candidates: Vec<String> =
+        // In order: of two that are equally near, always the same is named.
+        let candidates: BTreeSet<String> =
             known.iter().filter(|name| !name.starts_with('_')).cloned().chain(defined(module)).collect();
         for lint in module.lint(Some(&known)) {
             let Some(place) =

@@ -21,6 +21,9 @@ mod call;
 mod constructor;
 mod diagnostic;
 mod evaluation;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod kind;
 mod nesting;
 #[allow(unsafe_code, reason = "a derive of starlark needs it; no line here does")]

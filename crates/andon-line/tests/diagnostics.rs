@@ -348,3 +348,9 @@ fn diagnostics_are_data_for_other_programs() {
         }])
     );
 }
+
+#[test]
+fn of_two_names_that_are_equally_near_always_the_same_is_named() {
+    let first = told("eift()");
+    assert!((1..20).all(|_| told("eift()") == first), "{first:?}");
+}

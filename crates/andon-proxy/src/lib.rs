@@ -13,6 +13,9 @@ pub mod access;
 pub mod access_log;
 pub mod config;
 pub mod control;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod hand_over;
 pub mod listener;
 pub mod metrics;

@@ -21,6 +21,8 @@ use crate::recording::RecordingError;
 mod asking;
 mod evaluation;
 mod folder;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod id;
 mod request;
 mod view;

@@ -24,6 +24,8 @@ use crate::frames::{Frames, push_frame};
 
 mod block;
 mod excluded;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod row;
 mod sampler;
 

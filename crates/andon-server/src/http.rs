@@ -23,6 +23,8 @@ mod argo;
 mod body;
 mod evaluations;
 mod flagger;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod health;
 mod line;
 mod metrics;

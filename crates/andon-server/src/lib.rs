@@ -20,6 +20,9 @@ mod controller;
 mod driver;
 pub mod evaluations;
 mod frames;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod history;
 pub mod hosts;
 pub mod http;

@@ -20,6 +20,8 @@ use sense::Sense;
 
 mod arms;
 pub mod exposition;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod growth;
 pub mod prometheus;
 pub mod pushed;

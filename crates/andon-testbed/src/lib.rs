@@ -6,6 +6,7 @@
 
 pub mod balancer;
 mod client;
+pub mod corpus;
 pub mod deadline;
 mod keys;
 pub mod machine;

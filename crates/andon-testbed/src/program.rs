@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// Programs whose Debian package has another name than the program.
 const PACKAGES: &[(&str, &str)] = &[
     ("aiosmtpd", "python3-aiosmtpd"),
+    ("c++", "g++"),
     ("cc", "gcc libc6-dev"),
     ("check_http", "monitoring-plugins-basic"),
     ("clush", "clustershell"),

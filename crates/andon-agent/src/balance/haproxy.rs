@@ -15,6 +15,8 @@ use api::Api;
 use server::Server;
 
 mod api;
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) mod fuzz;
 mod server;
 mod table;
 

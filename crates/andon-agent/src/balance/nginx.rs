@@ -26,6 +26,8 @@ mod diff;
 mod dump;
 #[cfg(test)]
 mod fixture;
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) mod fuzz;
 mod include;
 mod log;
 mod master;

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::{Answer, MAX_OUTPUT};
-use crate::run::child::{self, Ended};
+use crate::run::child::{self, Ended, Finished};
 use crate::run::supervisor::describe;
 
 /// Where plugins live, in the order of the search. After these comes `PATH`.
@@ -130,6 +130,11 @@ pub(super) fn ask(
             return Answer::failed(&format!("UNKNOWN: {} could not be started: {error}", program.display()));
         }
     };
+    judge(finished, warning_passes, timeout)
+}
+
+/// What the end and the words of a plugin mean.
+pub(super) fn judge(finished: Finished, warning_passes: bool, timeout: Duration) -> Answer {
     let (state, explanation) = match finished.ended {
         Ended::Code(0) => (State::Ok, None),
         Ended::Code(1) => (State::Warning, None),

@@ -48,7 +48,7 @@ pub(crate) struct Stat {
 
 impl Stat {
     /// The name of the program stands in parentheses and may itself hold anything, parentheses included.
-    fn parse(text: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let end = text.iter().rposition(|byte| *byte == b')')?;
         let fields: Vec<&str> =
             std::str::from_utf8(&text[end + 1..]).ok()?.split_ascii_whitespace().collect();

@@ -94,13 +94,13 @@ fn collect(socket: &OwnedFd, port: u16, deadline: Instant, found: &mut Vec<Conne
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
     More,
     Last,
 }
 
 /// Reads the messages of one datagram.
-fn read(mut bytes: &[u8], port: u16, found: &mut Vec<Connection>) -> Result<Part, Errno> {
+pub(super) fn read(mut bytes: &[u8], port: u16, found: &mut Vec<Connection>) -> Result<Part, Errno> {
     while bytes.len() >= HEADER {
         let length = u32_at(bytes, 0).ok_or(Errno::BADMSG)? as usize;
         let body = bytes.get(HEADER..length).ok_or(Errno::BADMSG)?;
@@ -108,7 +108,9 @@ fn read(mut bytes: &[u8], port: u16, found: &mut Vec<Connection>) -> Result<Part
             NLMSG_DONE => return Ok(Part::Last),
             NLMSG_ERROR => {
                 let code = i32::from_ne_bytes(array_at(body, 0).ok_or(Errno::BADMSG)?);
-                return Err(Errno::from_raw_os_error(code.saturating_neg()));
+                // Any other number is none of an error.
+                let is_error = (-4095..0).contains(&code);
+                return Err(if is_error { Errno::from_raw_os_error(-code) } else { Errno::BADMSG });
             }
             SOCK_DIAG_BY_FAMILY => found.extend(connection(body, port)),
             _ => {}
@@ -178,6 +180,14 @@ mod tests {
         let refused = message(NLMSG_ERROR, &(-1_i32).to_ne_bytes());
         assert_eq!(read(&refused, 80, &mut found), Err(Errno::PERM));
         assert_eq!(read(&message(NLMSG_DONE, &[0; 4]), 80, &mut found), Ok(Part::Last));
+    }
+
+    #[test]
+    fn a_refusal_without_a_reason_is_an_error_too() {
+        for code in [0, 1, i32::MAX, i32::MIN, -4096] {
+            let message = message(NLMSG_ERROR, &code.to_ne_bytes());
+            assert_eq!(read(&message, 80, &mut Vec::new()), Err(Errno::BADMSG), "{code}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(super) fn connections(ports: &BTreeSet<u16>) -> io::Result<Vec<Connection>> 
     Ok(found)
 }
 
-fn of_table(table: impl Read, ports: &BTreeSet<u16>) -> io::Result<Vec<Connection>> {
+pub(super) fn of_table(table: impl Read, ports: &BTreeSet<u16>) -> io::Result<Vec<Connection>> {
     let lines = BufReader::new(table.take(MOST)).lines();
     lines.filter_map(|line| line.map(|line| connection(&line, ports)).transpose()).collect()
 }

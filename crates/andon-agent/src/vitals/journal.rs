@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::run::child;
 
 /// The most entries that are read in one look. What is beyond is passed over.
-const MOST_ENTRIES: usize = 500;
+pub(super) const MOST_ENTRIES: usize = 500;
 
 /// The most that is taken of the output. `journalctl` leaves fields of more than 4096 bytes out.
 const MOST_OUTPUT: usize = 4 << 20;
@@ -60,7 +60,7 @@ pub(super) struct UnitCount {
 
 /// One entry, as `journalctl --output=json` writes it.
 #[derive(Debug, Deserialize)]
-struct Entry {
+pub(super) struct Entry {
     #[serde(rename = "__CURSOR")]
     cursor: String,
     #[serde(rename = "MESSAGE", default)]
@@ -80,6 +80,12 @@ struct Entry {
 }
 
 impl Journal {
+    /// One that counts these units already.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn of(units: BTreeMap<String, UnitCount>) -> Self {
+        Self { place: Place::New, units }
+    }
+
     /// Counts what is new of these units. `None` when the journal cannot be read.
     pub(super) fn read_on(&mut self, units: &[String], life: Life) -> Option<&BTreeMap<String, UnitCount>> {
         for unit in units {
@@ -116,7 +122,7 @@ impl Journal {
         Some(&self.units)
     }
 
-    fn take(&mut self, entry: &Entry) {
+    pub(super) fn take(&mut self, entry: &Entry) {
         if let Some(unit) = entry.writer.as_str().and_then(|unit| self.units.get_mut(unit)) {
             let priority = entry.priority.as_str().and_then(|priority| priority.parse().ok());
             let text = text(&entry.message);
@@ -170,7 +176,7 @@ fn ask(units: &[String], which: &[&str]) -> Option<Vec<Entry>> {
     finished.succeeded().then(|| entries(&finished.stdout))
 }
 
-fn entries(output: &[u8]) -> Vec<Entry> {
+pub(super) fn entries(output: &[u8]) -> Vec<Entry> {
     let lines = output.split(|byte| *byte == b'\n');
     lines.map_while(|line| serde_json::from_slice(line).ok()).take(MOST_ENTRIES).collect()
 }
@@ -198,7 +204,7 @@ mod tests {
     fn entries_are_counted_where_they_belong_and_half_an_entry_is_none() {
         let unit = "www@8080.service".to_owned();
         let count = UnitCount { scan: LogScan::new(Life::default()), ends: 0, last_exit: None, oom_kills: 0 };
-        let mut journal = Journal { place: Place::New, units: BTreeMap::from([(unit.clone(), count)]) };
+        let mut journal = Journal::of(BTreeMap::from([(unit.clone(), count)]));
         let entries = entries(OUTPUT.as_bytes());
         assert_eq!(entries.len(), 5);
         entries.iter().for_each(|entry| journal.take(entry));

@@ -31,7 +31,7 @@ pub(super) fn read(block: &[u8]) -> Option<Vec<Row>> {
     rows(&mut Numbers(&zstd::bulk::decompress(block, MAX_BLOCK).ok()?))
 }
 
-fn columns(rows: &[Row]) -> Vec<u8> {
+pub(super) fn columns(rows: &[Row]) -> Vec<u8> {
     let metrics: BTreeSet<&MetricName> = rows.iter().flat_map(|row| row.readings.keys()).collect();
     let mut members: BTreeMap<&MemberName, Vec<&Row>> = BTreeMap::new();
     for row in rows {
@@ -110,7 +110,7 @@ fn latency_column(out: &mut Vec<u8>, rows: &[&Row]) {
     }
 }
 
-fn rows(numbers: &mut Numbers<'_>) -> Option<Vec<Row>> {
+pub(super) fn rows(numbers: &mut Numbers<'_>) -> Option<Vec<Row>> {
     if numbers.byte()? != VERSION {
         return None;
     }

@@ -38,7 +38,7 @@ pub(super) enum Hook {
 
 /// What Flagger posts. Versions differ in what else they send.
 #[derive(Debug, Deserialize)]
-struct Payload {
+pub(super) struct Payload {
     /// Of the canary.
     name: String,
     /// Of the canary.
@@ -49,6 +49,13 @@ struct Payload {
     /// What the webhook's owner wrote: `evaluation`, an id; `request`, what to begin, as JSON.
     #[serde(default)]
     metadata: Option<BTreeMap<String, String>>,
+}
+
+impl Payload {
+    /// What the webhook's owner wrote there.
+    pub(super) fn metadata(&self, key: &str) -> Option<&String> {
+        self.metadata.as_ref().and_then(|all| all.get(key))
+    }
 }
 
 /// `POST /v1/flagger/{hook}`.
@@ -88,10 +95,9 @@ pub(super) async fn answer(
 
 /// The evaluation that is meant; it is begun when the payload says what to begin.
 async fn look(desk: &Desk, hook: Hook, payload: &Payload) -> Result<Option<Arc<View>>, Refused> {
-    let metadata = |key: &str| payload.metadata.as_ref().and_then(|all| all.get(key));
-    let id = id(payload, metadata("evaluation"))?;
+    let id = id(payload, payload.metadata("evaluation"))?;
     let begins = !matches!(hook, Hook::Rollback | Hook::PostRollout);
-    if let Some(text) = metadata("request").filter(|_| begins) {
+    if let Some(text) = payload.metadata("request").filter(|_| begins) {
         return Ok(Some(desk.evaluations.begin(request(text, &id)?).await?.0));
     }
     match desk.evaluations.look(&id).await {
@@ -102,7 +108,7 @@ async fn look(desk: &Desk, hook: Hook, payload: &Payload) -> Result<Option<Arc<V
 }
 
 /// The id that was given, or one for this canary with its present specification.
-fn id(payload: &Payload, given: Option<&String>) -> Result<EvaluationId, Refused> {
+pub(super) fn id(payload: &Payload, given: Option<&String>) -> Result<EvaluationId, Refused> {
     let wrong = |why: String| {
         let next = "name an evaluation in the webhook's metadata: evaluation: NAME";
         Refused::new(ErrorCode::InvalidRequest, why, next)
@@ -119,7 +125,7 @@ fn id(payload: &Payload, given: Option<&String>) -> Result<EvaluationId, Refused
     }
 }
 
-fn request(text: &str, id: &EvaluationId) -> Result<Request, Refused> {
+pub(super) fn request(text: &str, id: &EvaluationId) -> Result<Request, Refused> {
     let wrong = |why: String| {
         let why = format!("the request in the metadata cannot be read: {why}");
         Refused::new(ErrorCode::InvalidRequest, why, "compare it with docs/guide/judging-for-others.md")

@@ -121,7 +121,7 @@ impl Prometheus {
         self.read(status, &body)
     }
 
-    fn read(&self, status: u16, body: &[u8]) -> Result<Answer, SenseError> {
+    pub(super) fn read(&self, status: u16, body: &[u8]) -> Result<Answer, SenseError> {
         let Ok(answer) = serde_json::from_slice::<Wire>(body) else {
             let start = legible::neutral(&body[..body.len().min(MAX_QUOTE)]);
             let said = format!("{} answered {status}, but not as Prometheus does: {start}", self.url);

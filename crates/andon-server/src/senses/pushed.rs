@@ -16,6 +16,8 @@ use andon_core::time::Time;
 pub use receiver::{PushError, PushReceiver};
 use segment::{Change, Entry, HEADER, Segment};
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) mod fuzz;
 mod listen;
 mod receiver;
 mod segment;

@@ -104,7 +104,7 @@ impl Server {
     /// A share of the full weight, never rounded down to nothing: a weight of 0 would be a drain.
     fn weight_of(&self, share: u8) -> u64 {
         let share = u64::from(share.clamp(1, 100));
-        ((self.full_weight * share + 50) / 100).max(1).min(self.full_weight)
+        (self.full_weight.saturating_mul(share).saturating_add(50) / 100).max(1).min(self.full_weight)
     }
 
     /// What Andon makes of it.
@@ -112,7 +112,7 @@ impl Server {
         let state = self.state();
         let weight = match (&state, self.full_weight) {
             (ServerState::Out, _) | (_, 0) => 0,
-            (_, full) => u8::try_from((self.weight * 100 / full).max(1)).unwrap_or(u8::MAX),
+            (_, full) => u8::try_from((self.weight.saturating_mul(100) / full).max(1)).unwrap_or(u8::MAX),
         };
         ServerSight {
             state,
@@ -245,6 +245,13 @@ mod tests {
         assert_eq!((weight(100, 1), weight(100, 35), weight(256, 100)), (1, 35, 256));
         assert_eq!(weight(0, 100), 0, "out by configuration");
         assert_eq!(server(0, 20, 200, &["status=UP"]).sight().weight, 10);
+    }
+
+    #[test]
+    fn weights_that_no_haproxy_has_do_no_harm() {
+        let server = server(0, u64::MAX, u64::MAX, &["status=UP"]);
+        assert!(server.weight_of(100) > 0);
+        assert_eq!(server.sight().weight, 1);
     }
 
     #[test]

@@ -80,11 +80,17 @@ fn directives(text: &str) -> Vec<Vec<String>> {
             }
             letter if letter.is_whitespace() => {}
             mut letter => {
-                let mut word = String::new();
+                let (mut word, mut open) = (String::new(), false);
                 loop {
+                    let before = word.len();
                     push(letter, &mut letters, &mut word);
-                    // `${name}` is one word.
-                    let braced = word.ends_with('$') || word.rfind("${") > word.rfind('}');
+                    // `${name}` is one word. Only what is new is looked at: a word may be as long as the text.
+                    let (old, new) = word.split_at(before);
+                    for (at, letter) in new.char_indices() {
+                        let last = new.get(..at).filter(|new| !new.is_empty()).unwrap_or(old);
+                        open = letter != '}' && (open || (letter == '{' && last.ends_with('$')));
+                    }
+                    let braced = open || word.ends_with('$');
                     let ends = |next: &char| {
                         next.is_whitespace() || *next == ';' || (matches!(next, '{' | '}') && !braced)
                     };
@@ -161,6 +167,16 @@ server { access_log /var/log/nginx/more.log plain; access_log /var/log/nginx/acc
         for text in ["", "{{{{", "'", "\\", "a \\", "$", "}\u{7f}é\0;;;", "\"\\"] {
             assert_eq!(Dump::parse(text).pid(), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_word_as_long_as_the_text_takes_no_longer_than_many_words() {
+        let text = format!("pid {};", "a".repeat(4 << 20));
+        assert_eq!(Dump::parse(&text).pid().map(str::len), Some(4 << 20));
+        assert_eq!(
+            Dump::parse(&format!("pid {};", "${x}".repeat(1 << 20))).pid().map(str::len),
+            Some(4 << 20)
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The file with an upstream's servers: what it says, and what it is to say. Pure text; touches no file.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use andon_core::balance::{Pool, Server, Traffic, Wishes};
 use andon_core::name::ServerName;
 
@@ -51,14 +53,16 @@ impl Include {
     /// # Errors
     /// One clause about the first line that says more than this type can keep.
     pub(super) fn parse(text: &str, pool: &Pool) -> Result<Self, String> {
-        let mut lines: Vec<Line> = Vec::new();
+        let (mut lines, mut names) = (Vec::new(), BTreeSet::new());
+        let places: BTreeMap<String, &ServerName> =
+            pool.servers.iter().map(|server| (place(server), &server.name)).collect();
         for (number, text) in text.lines().enumerate() {
             let text = text.trim();
             if text.is_empty() || text.starts_with('#') {
                 continue;
             }
-            let line = parse_line(text, pool).map_err(|why| format!("line {}: {why}", number + 1))?;
-            if lines.iter().any(|known| known.name == line.name) {
+            let line = parse_line(text, &places).map_err(|why| format!("line {}: {why}", number + 1))?;
+            if !names.insert(line.name.clone()) {
                 return Err(format!("line {}: {} stands there twice", number + 1, line.name));
             }
             lines.push(line);
@@ -146,7 +150,7 @@ fn place(server: &Server) -> String {
     if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 
-fn parse_line(text: &str, pool: &Pool) -> Result<Line, String> {
+fn parse_line(text: &str, places: &BTreeMap<String, &ServerName>) -> Result<Line, String> {
     let (directive, rest) = text.split_once(';').ok_or("no directive of one line")?;
     let mut words = directive.split_ascii_whitespace();
     if words.next() != Some("server") {
@@ -167,17 +171,14 @@ fn parse_line(text: &str, pool: &Pool) -> Result<Line, String> {
         None if rest.trim().is_empty() => None,
         None => return Err("more than one directive in a line".to_owned()),
     };
-    let known = || pool.servers.iter().find(|server| self::place(server) == place);
     let name = said
-        .or_else(|| known().map(|server| server.name.clone()))
+        .or_else(|| places.get(place).map(|name| (*name).clone()))
         .ok_or_else(|| format!("no server of the service is at {place}; name it in a comment at the end"))?;
     Ok(Line { name, place: place.to_owned(), weight, down })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::balance::nginx::fixture;
 
@@ -260,6 +261,12 @@ mod tests {
         pool.servers[0].address = "fd00::7".to_owned();
         let wanted = Include::wanted(None, &pool, &BTreeMap::new()).unwrap();
         assert_eq!(wanted.lines[0].place, "[fd00::7]:8001");
+    }
+
+    #[test]
+    fn a_file_of_very_many_servers_is_read() {
+        let text: String = (0..60_000).map(|n| format!("server a:1; #{n}\n")).collect();
+        assert_eq!(Include::parse(&text, &pool()).unwrap().lines.len(), 60_000);
     }
 
     #[test]

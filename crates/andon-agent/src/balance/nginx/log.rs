@@ -7,3 +7,5 @@ pub(super) use reader::Reader;
 mod count;
 mod format;
 mod reader;
+#[cfg(test)]
+mod written;
