@@ -27,6 +27,7 @@ const FOR_TESTS: &[&str] = &[
     "mount",
     "xargs",
     "aiosmtpd",
+    "faketime",
 ];
 
 /// Makes sure that every program of the tests is here.
