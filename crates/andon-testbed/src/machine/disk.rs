@@ -55,14 +55,17 @@ impl Machine {
         self.output(&format!("rm -f '{path}/{FILLER}'")).map(drop)
     }
 
-    /// Moves what is below `path` to a disk of `bytes` that is put there, until the next reboot.
+    /// Moves what is below `path` to a small disk that is put there, with room for `free` more bytes, until the next
+    /// reboot.
     ///
     /// # Errors
     /// [`MachineError::Failed`] when it cannot be mounted, or does not hold what was there.
-    pub fn move_to_small_disk(&self, path: &str, bytes: u64) -> Result<(), MachineError> {
+    pub fn move_to_small_disk(&self, path: &str, free: u64) -> Result<(), MachineError> {
+        let kib = free >> 10;
         self.output(&format!(
             "mkdir -p /run/kept && cp -a '{path}/.' /run/kept/ && \
-             mount -t tmpfs -o mode=0755,size={bytes} small '{path}' && \
+             used=$(du -sk '{path}' | cut -f1) && \
+             mount -t tmpfs -o mode=0755,size=$((used + {kib}))k small '{path}' && \
              cp -a /run/kept/. '{path}/' && rm -r /run/kept"
         ))
         .map(drop)

@@ -24,7 +24,7 @@ const GOES_ON: Fault = Fault {
 
 /// A host that stays away is left out and named; the budget bears one.
 const WITHOUT_IT: Fault =
-    Fault { victim: &["unreachable"], says: &["succeeded", "web2 unreachable"], window: SHORT, ..GOES_ON };
+    Fault { victim: &["unreachable"], says: &["succeeded", "without web2", "web2 unreachable: "], window: SHORT, ..GOES_ON };
 
 /// In an order that a person reads. The full disk comes last, as it lasts until the machine boots.
 pub(super) const FAULTS: &[Fault] = &[
@@ -73,7 +73,7 @@ pub(super) const FAULTS: &[Fault] = &[
         strike: Strike::CrashingRelease,
         ends: &["rolled_back"],
         victim: &["cancelled"],
-        says: &["was rolled back", "web1, in the first wave", "this release cannot start"],
+        says: &["was rolled back", "web1, in the first wave", "ends again and again"],
         ..GOES_ON
     },
     Fault {
@@ -81,7 +81,7 @@ pub(super) const FAULTS: &[Fault] = &[
         at: Moment::Prepare,
         strike: Strike::MaskedUnit,
         victim: &["revert_failed"],
-        says: &["succeeded", "web2 revert failed", "masked"],
+        says: &["without web2", "web2 revert failed", "masked"],
         ..GOES_ON
     },
     Fault { name: "sshd-restarted", at: Moment::Verify, strike: Strike::SshdRestarted, ..GOES_ON },
@@ -89,16 +89,15 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "sudo-before",
         strike: Strike::SudoAsks,
-        ends: &["refused"],
-        victim: &[],
-        says: &["web2", "password", "NOPASSWD"],
+        victim: &["unreachable"],
+        says: &["without web2", "web2 unreachable", "password", "NOPASSWD"],
         ..GOES_ON
     },
     Fault {
         name: "sudo-amid",
         at: Moment::Verify,
         strike: Strike::SudoAsks,
-        says: &["web2 unreachable", "password"],
+        says: &["without web2", "web2 unreachable: ", "NOPASSWD"],
         ..WITHOUT_IT
     },
     Fault { name: "clock-ahead", strike: Strike::Clock("+1d"), ..GOES_ON },
@@ -122,7 +121,7 @@ pub(super) const FAULTS: &[Fault] = &[
         at: Moment::Prepare,
         strike: Strike::FullDisk,
         victim: &["failed"],
-        says: &["succeeded", "web2 failed", "free"],
+        says: &["without web2", "web2 failed", "free"],
         ..GOES_ON
     },
 ];

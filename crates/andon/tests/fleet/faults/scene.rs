@@ -92,7 +92,7 @@ impl Scene {
              backend www\n    balance roundrobin\n    option httpchk GET /healthz\n    timeout check 2s\n    \
              retries 3\n    option redispatch 1\n    retry-on all-retryable-errors\n    \
              http-request disable-l7-retry unless METH_GET\n    \
-             default-server check inter 500ms fall 2 rise 1 on-marked-down shutdown-sessions\n{}",
+             default-server check inter 1s fall 2 rise 1 on-marked-down shutdown-sessions\n{}",
             servers.collect::<String>(),
         );
         fs::write(self.balancer().inside("/etc/haproxy/haproxy.cfg").unwrap(), config).unwrap();

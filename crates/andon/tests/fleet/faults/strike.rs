@@ -16,8 +16,8 @@ use super::scene::{LIMIT, Scene, UNIT, VICTIM, go_on, mix};
 use super::truth;
 use crate::project::{Ran, Running, host_state, text};
 
-/// How soon HAProxy has seen that a host is down: two checks, of half a second and at most two seconds each.
-const SEEN_DOWN: Duration = Duration::from_secs(5);
+/// How soon HAProxy has seen that a host is down: two checks, a second apart, of at most two seconds each.
+const SEEN_DOWN: Duration = Duration::from_secs(6);
 
 /// Lives through a deployment that is struck, and insists on how it ends.
 pub(super) fn strike(scene: &Scene, fault: &Fault, account: &mut Account) {
@@ -73,7 +73,7 @@ fn set_up<'a>(scene: &'a Scene, fault: &Fault) -> Option<BadLink<'a>> {
         Moment::Before | Moment::Prepare => {}
     }
     match fault.strike {
-        Strike::FullDisk => victim.move_to_small_disk("/srv", 400 << 20).unwrap(),
+        Strike::FullDisk => victim.move_to_small_disk("/srv", 60 << 20).unwrap(),
         Strike::CrashingRelease => scene.spoil_release(),
         _ => {}
     }
