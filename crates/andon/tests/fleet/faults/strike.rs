@@ -36,7 +36,7 @@ pub(super) fn strike(scene: &Scene, fault: &Fault, account: &mut Account) {
     }
     let over = if fault.strike.passes() { Instant::now() } else { begun };
     open_gate(scene);
-    let ended = wait_until(LIMIT, || running.has_ended() || running.said().contains(" paused: "));
+    let ended = wait_until(LIMIT, || running.has_ended() || running.said().contains("\npaused: "));
     account.reconciled = Some(over.elapsed());
     account.said = last_words(&running.said(), "");
     assert!(ended, "it does not end:\n{}", running.said());
@@ -196,7 +196,7 @@ fn bearable(fault: &Fault, tally: &Tally, hosts: usize, lasted: Duration) -> u64
 
 /// What the person saw last: the end of the deployment, a pause, or a refusal, in one line.
 fn last_words(out: &str, err: &str) -> String {
-    let ending = out.lines().rfind(|line| line.starts_with(['✔', '✘']) || line.contains(" paused: "));
+    let ending = out.lines().rfind(|line| line.starts_with(['✔', '✘']) || line.starts_with("paused: "));
     let refusal = || err.lines().find(|line| !line.trim().is_empty());
     ending.or_else(refusal).or_else(|| out.lines().last()).unwrap_or_default().trim().to_owned()
 }
