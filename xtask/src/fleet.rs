@@ -1,17 +1,50 @@
-//! Debian machines to try things on by hand.
+//! Debian machines: to try things on by hand, or to see what faults do to a deployment.
 
 use std::env;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use andon_testbed::{Fleet, Machine};
 
+use clap::Args;
+
 use crate::failure::Failure;
 use crate::program;
 
+mod scenario;
+
+/// Which machines, and for what.
+#[derive(Debug, Args)]
+pub(crate) struct FleetArgs {
+    /// How many machines
+    #[arg(default_value_t = 3, conflicts_with = "scenario", value_name = "MACHINES")]
+    count: usize,
+    /// Deploy to them under constant load while this fault strikes; `all` lives through all of them
+    #[arg(long, value_name = "NAME|all")]
+    scenario: Option<String>,
+    /// How many machines the fault meets, the one of HAProxy among them
+    #[arg(long, value_name = "COUNT", default_value_t = 20, requires = "scenario")]
+    machines: usize,
+    /// Write the table of what came of the faults to this file, too
+    #[arg(long, value_name = "FILE", requires = "scenario")]
+    table: Option<PathBuf>,
+    /// A command to run instead of waiting, with ANDON_FLEET_CONFIG set to the ssh configuration
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+/// Boots machines for a person or for faults.
+pub(crate) fn fleet(args: &FleetArgs) -> Result<(), Failure> {
+    match &args.scenario {
+        Some(name) => scenario::scenario(name, args.machines, args.table.as_deref()),
+        None => by_hand(args.count, &args.command),
+    }
+}
+
 /// Boots `machines` machines and keeps them until Enter is pressed or `command` has ended.
-pub(crate) fn fleet(machines: usize, command: &[String]) -> Result<(), Failure> {
+fn by_hand(machines: usize, command: &[String]) -> Result<(), Failure> {
     // An interrupt ends this process without a chance to clean up; the guard outlives it and does.
     let _guard = guard()?;
     let fleet = Fleet::boot(machines)?;

@@ -61,15 +61,8 @@ enum Task {
     Fuzz(fuzz::Fuzzing),
     /// Build what is handed out, into `dist/`
     Dist,
-    /// Boot Debian machines for trying things, until Enter is pressed or a command has ended
-    Fleet {
-        /// How many machines
-        #[arg(default_value_t = 3)]
-        machines: usize,
-        /// A command to run instead of waiting, with ANDON_FLEET_CONFIG set to the ssh configuration
-        #[arg(last = true)]
-        command: Vec<String>,
-    },
+    /// Boot Debian machines for trying things, until Enter is pressed or a command has ended, or for faults to strike them
+    Fleet(fleet::FleetArgs),
     /// Look after the machines that tests boot
     Machines {
         #[command(subcommand)]
@@ -123,7 +116,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Calibrate(calibration) => calibrate::calibrate(&calibration),
         Task::Fuzz(fuzzing) => fuzz::fuzz(&fuzzing),
         Task::Dist => dist::dist(),
-        Task::Fleet { machines, command } => fleet::fleet(machines, &command),
+        Task::Fleet(args) => fleet::fleet(&args),
         Task::Machines { task: MachinesTask::Clean { when_stdin_closes } } => {
             machines::clean(when_stdin_closes)
         }

@@ -31,6 +31,7 @@ const FOR_TESTS: &[&str] = &[
     "unshare",
     "xargs",
     "aiosmtpd",
+    "faketime",
 ];
 
 /// Makes sure that every program of the tests is here.

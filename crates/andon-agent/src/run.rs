@@ -19,6 +19,7 @@ pub(crate) mod order;
 mod own;
 pub(crate) mod systemd;
 
+pub(crate) use systemd::takes_the_machine_down;
 pub use systemd::unit::UnitError;
 
 /// How the agent starts itself again: `program`, then `prefix`, then the words of the command.

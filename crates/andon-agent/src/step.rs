@@ -17,7 +17,7 @@ use rustix::event::{PollFd, PollFlags};
 
 use crate::journal::Record;
 use crate::output::{self, Output};
-use crate::run::SelfExe;
+use crate::run::{self, SelfExe};
 use crate::watch::{Watch, poll_for};
 
 mod session_members;
@@ -28,6 +28,10 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Output that is still taken after the worker ended, in bytes: a full pipe.
 const REST: usize = 1 << 20;
+
+/// How long a shutdown is waited for. systemd gives services 90 s to end, unless told otherwise.
+const LONGEST_SHUTDOWN: Duration = Duration::from_secs(600);
+const SHUTDOWN_LOOK: Duration = Duration::from_millis(500);
 
 /// What a login leaves in the environment, and what no service should inherit.
 const OF_THE_CONNECTION: [&str; 5] =
@@ -59,6 +63,9 @@ pub(crate) fn keep(directory: &Path, exe: &SelfExe) -> ExitCode {
         let reason = format!("the agent could not carry out the step: {error}");
         Outcome::Failed { reason, tail: String::new() }
     });
+    if matches!(outcome, Outcome::Failed { .. } | Outcome::TimedOut { .. }) {
+        go_down_with_the_machine();
+    }
     if let Outcome::Failed { tail, .. } | Outcome::TimedOut { tail, .. } = &mut outcome
         && tail.is_empty()
     {
@@ -67,6 +74,15 @@ pub(crate) fn keep(directory: &Path, exe: &SelfExe) -> ExitCode {
     match record.finish(&outcome) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// What fails on a machine that is on its way down says nothing about the release. Without a result the step counts as
+/// interrupted, and the controller asks again once the machine is up. Returns when it is not going down, or does not.
+fn go_down_with_the_machine() {
+    let begun = Instant::now();
+    while begun.elapsed() < LONGEST_SHUTDOWN && run::takes_the_machine_down() {
+        std::thread::sleep(SHUTDOWN_LOOK);
     }
 }
 

@@ -35,7 +35,8 @@ use crate::watching::Watching;
 
 /// How often the ledger is asked for wishes of people.
 const LOOK: Duration = Duration::from_millis(250);
-/// The longest pause between two calls to a lost host.
+/// The first pause between two calls to a lost host, and the longest one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(15);
 
 /// A deployment as it stands, for whoever watches.
@@ -375,7 +376,8 @@ impl Driver {
                     work.tasks.spawn(carry_out(Arc::clone(&self.ways), host, order, supplies))
                 }
                 OpenOrder::Ask { token } => {
-                    work.tasks.spawn(ask(Arc::clone(&self.ways), host, placement, token))
+                    let lost = Lost::of(deployment, &name, (self.clock)());
+                    work.tasks.spawn(ask(Arc::clone(&self.ways), host, placement, token, lost))
                 }
             };
             work.by_task.insert(handle.id(), (name.clone(), token.clone()));
@@ -477,12 +479,40 @@ async fn carry_out(
     }
 }
 
-/// Calls a lost host until it answers; the core decides how long.
-async fn ask(ways: Arc<dyn Hosts>, host: Host, placement: Placement, token: Token) -> News {
-    let mut pause = Duration::from_secs(1);
+/// What is known of a host that was lost.
+struct Lost {
+    /// How long ago.
+    ago: Duration,
+    /// Why, as far as is known.
+    why: String,
+}
+
+impl Lost {
+    fn of(deployment: &Deployment, host: &HostName, now: Time) -> Self {
+        match deployment.hosts.get(host).map(|run| &run.state) {
+            Some(HostState::Unknown { since, why, .. }) => {
+                Self { ago: deployment.clamp(now).since(*since), why: why.clone() }
+            }
+            _ => Self { ago: Duration::ZERO, why: String::new() },
+        }
+    }
+}
+
+/// Calls a lost host until it answers or another reason is met why it does not; the core decides how long.
+async fn ask(ways: Arc<dyn Hosts>, host: Host, placement: Placement, token: Token, lost: Lost) -> News {
+    let mut pause = lost.ago.clamp(FIRST_PAUSE, MAX_BACKOFF);
+    if lost.ago >= FIRST_PAUSE {
+        tokio::time::sleep(pause).await;
+    }
     loop {
-        if let Ok(facts) = ways.probe(&host, &placement, std::slice::from_ref(&token)).await {
-            return Input::Found { host: host.name, token, facts: Box::new(facts) }.into();
+        match ways.probe(&host, &placement, std::slice::from_ref(&token)).await {
+            Ok(facts) => return Input::Found { host: host.name, token, facts: Box::new(facts) }.into(),
+            Err(error) => {
+                let why = error.to_string();
+                if why != lost.why {
+                    return Input::Lost { host: host.name, token, why }.into();
+                }
+            }
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(MAX_BACKOFF);

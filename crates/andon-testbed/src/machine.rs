@@ -8,7 +8,10 @@ mod bridge;
 mod cgroup;
 mod command;
 mod container;
+mod disk;
+mod inside;
 pub mod leftovers;
+pub mod link;
 mod root;
 mod run;
 
@@ -37,9 +40,6 @@ pub const NOPASS_PASSWORD: &str = "letmein";
 
 /// How long a machine has to come up, on a machine that does much else.
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
-
-/// The file that [`Machine::fill_disk`] makes.
-const FILLER: &str = ".andon-filler";
 
 /// Why there is no machine, or why it did not do what a test asked for.
 #[derive(thiserror::Error)]
@@ -111,10 +111,11 @@ impl MachineError {
     }
 }
 
-/// Running machines, named `web1`, `web2`, …, and the client configuration that reaches them.
+/// Running machines, and the client configuration that reaches them by their names.
 ///
 /// On each there are `root`, `deploy` (sudo without a password; whom the client configuration logs in as) and `nopass`
-/// (sudo asks for [`NOPASS_PASSWORD`]). All three accept the fleet's key. nginx answers on port 80.
+/// (sudo asks for [`NOPASS_PASSWORD`]). All three accept the fleet's key. nginx answers on port 80; HAProxy is there,
+/// and not started.
 #[derive(Debug)]
 pub struct Fleet {
     // Machines go before the run, whose directory holds their files.
@@ -123,24 +124,33 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Boots `machines` machines and waits until systemd on each says that it is up.
+    /// Boots `machines` machines named `web1`, `web2`, …, and waits until systemd on each says that it is up.
     ///
     /// The first call on a computer builds the root file system, which takes a minute or two.
     ///
     /// # Errors
     /// [`MachineError`] says what is missing or did not work; whatever was started is ended again.
     pub fn boot(machines: usize) -> Result<Self, MachineError> {
+        let names: Vec<String> = (1..=machines).map(|number| format!("web{number}")).collect();
+        Self::boot_named(&names)
+    }
+
+    /// The same with other names: letters, digits and `-`, as host names are.
+    ///
+    /// # Errors
+    /// As for [`boot`](Self::boot).
+    pub fn boot_named(names: &[String]) -> Result<Self, MachineError> {
         require_root()?;
         require(&["debootstrap", "systemd-nspawn", "ip", "mount", "umount", "chroot", "ssh", "ssh-keygen"])?;
-        if machines > MAX_MACHINES {
-            return Err(MachineError::TooMany(machines));
+        if names.len() > MAX_MACHINES {
+            return Err(MachineError::TooMany(names.len()));
         }
         leftovers::clean()?;
         let base = root::build_once()?;
         let run = Run::begin()?;
         let key = KeyPair::generate(run.directory(), "user_key").map_err(MachineError::io("make a key"))?;
         let addresses: Vec<(String, Ipv4Addr)> =
-            (1..=machines).map(|number| (format!("web{number}"), run.address(number))).collect();
+            (1..).zip(names).map(|(number, name)| (name.clone(), run.address(number))).collect();
         let client = ClientConfig {
             hosts: addresses.iter().map(|(name, ip)| (name.clone(), SocketAddr::from((*ip, 22)))).collect(),
             host_key: Some(root::host_key(&base)?),
@@ -148,7 +158,7 @@ impl Fleet {
             user: Some("deploy"),
         };
         client.write(run.directory()).map_err(MachineError::io("write the client's configuration"))?;
-        let mut fleet = Self { machines: Vec::with_capacity(machines), run };
+        let mut fleet = Self { machines: Vec::with_capacity(names.len()), run };
         for (number, (name, address)) in (1..).zip(addresses.iter().cloned()) {
             let container = Container::prepare(&fleet.run, &base, number, &addresses, &key.public)?;
             fleet.machines.push(Machine { name, address, container, config: fleet.ssh_config() });
@@ -299,35 +309,6 @@ impl Machine {
 
     fn set_link(&self, state: &str) -> Result<(), MachineError> {
         run(Command::new("ip").args(["link", "set", self.container.link(), state]))
-    }
-
-    /// Puts an empty disk of `bytes` at `path`, until the next reboot.
-    ///
-    /// # Errors
-    /// [`MachineError::Failed`] when it cannot be mounted.
-    pub fn small_disk(&self, path: &str, bytes: u64) -> Result<(), MachineError> {
-        self.output(&format!("mkdir -p '{path}' && mount -t tmpfs -o mode=0755,size={bytes} small '{path}'"))
-            .map(drop)
-    }
-
-    /// Fills the disk at `path` to the last byte. Only a [`small_disk`](Self::small_disk) is ever filled, never the one
-    /// that all machines share with this computer.
-    ///
-    /// # Errors
-    /// [`MachineError::Failed`] when there is no small disk at `path`.
-    pub fn fill_disk(&self, path: &str) -> Result<(), MachineError> {
-        self.output(&format!(
-            "grep -q ' {path} tmpfs ' /proc/mounts && {{ cat /dev/zero > '{path}/{FILLER}' 2>/dev/null; true; }}"
-        ))
-        .map(drop)
-    }
-
-    /// Undoes [`fill_disk`](Self::fill_disk).
-    ///
-    /// # Errors
-    /// [`MachineError::Failed`] when the machine does not answer.
-    pub fn free_disk(&self, path: &str) -> Result<(), MachineError> {
-        self.output(&format!("rm -f '{path}/{FILLER}'")).map(drop)
     }
 
     /// Waits until sshd answers, people may log in and systemd has finished starting.

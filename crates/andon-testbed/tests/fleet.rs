@@ -10,9 +10,10 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use andon_testbed::deadline::wait_until;
+use andon_testbed::machine::link::Weather;
 use andon_testbed::machine::{NOPASS_PASSWORD, leftovers};
 use andon_testbed::{Fleet, Machine};
 
@@ -38,11 +39,27 @@ fn machines_are_real_apart_from_each_other_and_gone_afterwards() {
     reboot(one, two);
     power_cut(one, two);
     network(one);
+    bad_network(one);
     disk(one);
     drop(fleet);
     assert!(!directory.exists());
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     assert!(!mounts.contains(&directory.display().to_string()));
+}
+
+/// A cable that is slow is slow both ways, one that loses everything is dead, and the good one is back afterwards.
+fn bad_network(machine: &Machine) {
+    let late = Duration::from_millis(200);
+    let slow = machine.bad_link(Weather { lost_percent: 0, late }).unwrap();
+    let begun = Instant::now();
+    assert!(answers_http(machine));
+    assert!(begun.elapsed() >= late * 2, "{:?}", begun.elapsed());
+    assert_eq!(machine.output("seq 100000 | wc -l").unwrap(), "100000");
+    drop(slow);
+    let dead = machine.bad_link(Weather { lost_percent: 100, late: Duration::ZERO }).unwrap();
+    assert!(!answers_http(machine));
+    drop(dead);
+    assert!(wait_until(LIMIT, || answers_http(machine)));
 }
 
 #[test]

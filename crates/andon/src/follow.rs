@@ -124,8 +124,8 @@ pub(crate) fn ending(deployment: &Deployment, paint: Paint) -> String {
     ];
     let set_aside = deployment.set_aside().filter(|_| ending.good);
     for (host, state) in set_aside {
-        let why = deployment.hosts.get(host).and_then(|run| run.failure.as_ref());
-        let why = why.map(|failure| format!(": {}", screen::legible(&failure.reason))).unwrap_or_default();
+        let why = deployment.hosts.get(host).and_then(|run| run.trouble());
+        let why = why.map(|why| format!(": {}", screen::legible(why))).unwrap_or_default();
         let text = format!("{host} {}{why}", state.name().replace('_', " "));
         lines.push(paragraph(&format!("  {} ", paint.question()), &text, width));
     }

@@ -2,7 +2,7 @@
 
 use andon_core::analysis::{Standing, Verdict};
 use andon_core::cord::Cord;
-use andon_core::deployment::{Deployment, HostState, Summary};
+use andon_core::deployment::{Deployment, Summary};
 use andon_core::time::Time;
 use serde_json::{Value, json};
 
@@ -52,10 +52,6 @@ pub(crate) fn deployment(deployment: &Deployment, now: Time) -> Value {
         .hosts
         .iter()
         .map(|(name, run)| {
-            let why = match &run.state {
-                HostState::Unknown { why, .. } | HostState::Unreachable { why, .. } => Some(why.clone()),
-                _ => run.failure.as_ref().map(|failure| failure.reason.clone()),
-            };
             json!({
                 "host": name,
                 "state": run.state.name(),
@@ -63,7 +59,7 @@ pub(crate) fn deployment(deployment: &Deployment, now: Time) -> Value {
                 "wave": deployment.wave_of(name).map(|wave| wave + 1),
                 "changed": run.touched,
                 "serving": run.serving,
-                "why": why,
+                "why": run.trouble(),
             })
         })
         .collect();

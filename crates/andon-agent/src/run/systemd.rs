@@ -389,6 +389,18 @@ pub(crate) fn show(names: &[String]) -> Result<BTreeMap<String, UnitState>, RunE
     Ok(states)
 }
 
+/// Whether systemd is taking the machine down. Its own word for it; where there is no systemd, nobody says so.
+pub(crate) fn takes_the_machine_down() -> bool {
+    if !Path::new("/run/systemd/system").is_dir() {
+        return false;
+    }
+    let mut command = Command::new("systemctl");
+    command.arg("is-system-running").env("LC_ALL", "C");
+    // Its exit code is a failure for every word but one.
+    child::run(&mut command, QUICK, MAX_OUTPUT)
+        .is_ok_and(|finished| finished.stdout.trim_ascii() == b"stopping")
+}
+
 /// Runs `systemctl` and answers its output.
 fn systemctl(order: &[&str], units: &[&str], time: Duration) -> Result<Vec<u8>, RunError> {
     let failed = |reason: String| RunError::Systemctl {

@@ -107,7 +107,7 @@ impl Deployment {
         let fact = |(host, run): (&HostName, &HostRun)| {
             let host = host.clone();
             if run.drained {
-                let why = run.failure.as_ref().map(|failure| failure.reason.clone());
+                let why = run.trouble().map(str::to_owned);
                 let reason =
                     why.unwrap_or_else(|| format!("it was {} when {} ended", run.state.name(), self.id));
                 return Some(ScopeFact::HeldOut { host, deployment: self.id, reason });

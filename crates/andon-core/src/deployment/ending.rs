@@ -36,7 +36,12 @@ impl Deployment {
                     Kind::Deploy => "succeeded",
                     Kind::Rollback => "rolled back as asked",
                 };
-                (true, format!("{id} {verb} after {after}: {release} serves"), self.next_after_success(&show))
+                let without = match self.set_aside().map(|(host, _)| host).collect::<Vec<_>>() {
+                    none if none.is_empty() => String::new(),
+                    hosts => format!(", without {}", list_hosts(hosts)),
+                };
+                let headline = format!("{id} {verb} after {after}: {release} serves{without}");
+                (true, headline, self.next_after_success(&show))
             }
             State::RolledBack { cause } => {
                 let fix = format!("fix, then: {deploy} --fixes {n}");

@@ -27,7 +27,8 @@ pub enum Input {
         /// How.
         outcome: Outcome,
     },
-    /// Contact was lost, or could not be made: what became of the step is not known.
+    /// Contact was lost, or could not be made: what became of the step is not known. Said again with another reason
+    /// while the host is called.
     Lost {
         /// Where.
         host: HostName,
@@ -83,6 +84,13 @@ impl Deployment {
             Input::Lost { host, token, why } => match self.hosts.get(&host).map(|run| &run.state) {
                 Some(HostState::Doing(doing)) if doing.token == token => {
                     let state = HostState::Unknown { doing: doing.clone(), since: now, why };
+                    vec![Fact::Host { host, state }]
+                }
+                // It is called again, and another reason is met: the newest one is what a person can act on.
+                Some(HostState::Unknown { doing, since, why: known })
+                    if doing.token == token && *known != why =>
+                {
+                    let state = HostState::Unknown { doing: doing.clone(), since: *since, why };
                     vec![Fact::Host { host, state }]
                 }
                 _ => Vec::new(),

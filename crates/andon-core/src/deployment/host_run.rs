@@ -161,3 +161,13 @@ pub struct HostRun {
     /// Its last failure, kept after it was put back.
     pub failure: Option<Failure>,
 }
+
+impl HostRun {
+    /// What is wrong with the host, or was, in a sentence: why it is not reached, or its last failure.
+    pub fn trouble(&self) -> Option<&str> {
+        match &self.state {
+            HostState::Unknown { why, .. } | HostState::Unreachable { why, .. } => Some(why),
+            _ => self.failure.as_ref().map(|failure| failure.reason.as_str()),
+        }
+    }
+}

@@ -177,6 +177,8 @@ fn an_unreachable_host_is_not_a_failed_one() {
     assert_eq!(*world.run(), State::Succeeded);
     let counts = world.deployment.host_counts();
     assert_eq!((counts.unreachable, counts.failed), (1, 0));
+    // The one line that everybody reads says that somebody is missing.
+    assert!(world.deployment.ending().unwrap().headline.ends_with(" serves, without web4"));
 }
 
 #[test]

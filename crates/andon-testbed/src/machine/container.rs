@@ -46,7 +46,7 @@ pub(super) struct Container {
 
 impl Container {
     /// Mounts the machine's own view of `base` and writes into it who it is; `machines` are all of the fleet, and
-    /// `number`, from 1, is this one's place among them.
+    /// `number`, from 1, is this one's place among them, whose name it gets.
     pub(super) fn prepare(
         run: &Run,
         base: &Path,
@@ -55,11 +55,12 @@ impl Container {
         public_key: &str,
     ) -> Result<Self, MachineError> {
         let name = format!("andon-{}-{number}", run.number());
+        let host_name = machines.get(number - 1).map(|(name, _)| name.clone()).unwrap_or_default();
         let container = Self {
             link: format!("vb-{name}"),
-            host_name: format!("web{number}"),
             bridge: bridge::name(run.number()),
-            place: run.directory().join(format!("web{number}")),
+            place: run.directory().join(&host_name),
+            host_name,
             cgroup: Cgroup::named(&name),
             name,
             keeper: Mutex::new(None),
@@ -176,6 +177,19 @@ impl Container {
     /// The machine's network interface on this computer's side.
     pub(super) fn link(&self) -> &str {
         &self.link
+    }
+
+    /// The bridge of the fleet.
+    pub(super) fn bridge(&self) -> &str {
+        &self.bridge
+    }
+
+    /// The first process of the machine itself, while it runs.
+    pub(super) fn init(&self) -> Option<u32> {
+        let keeper = self.keeper().as_ref()?.id();
+        let below = process::descendants(keeper);
+        let outside: Vec<u32> = below.iter().filter(|it| it.name == "systemd-nspawn").map(|it| it.pid).collect();
+        below.iter().find(|it| it.name == "systemd" && outside.contains(&it.parent)).map(|it| it.pid)
     }
 
     /// The last lines of the console.

@@ -10,7 +10,7 @@ use super::{MachineError, NOPASS_PASSWORD};
 
 /// What is on a machine besides Debian's required packages.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,openssh-server,iproute2,sudo,python3,\
-    monitoring-plugins-basic,nginx-light,ca-certificates,procps";
+    monitoring-plugins-basic,nginx-light,haproxy,ca-certificates,procps";
 
 /// What is done once inside the new root. Timers that fetch or scrub something would only disturb a test.
 const SETUP: &str = r#"
@@ -23,6 +23,7 @@ chmod 0440 /etc/sudoers.d/deploy /etc/sudoers.d/nopass
 for user in deploy nopass; do install -d -o "$user" -g "$user" -m 0700 "/home/$user/.ssh"; done
 install -d -m 0700 /root/.ssh
 systemctl enable systemd-networkd.service
+systemctl disable haproxy.service
 systemctl mask systemd-networkd-wait-online.service apt-daily.timer apt-daily-upgrade.timer \
     e2scrub_all.timer e2scrub_reap.service dpkg-db-backup.timer fstrim.timer
 apt-get clean

@@ -103,7 +103,9 @@ fn to_text(deployment: &Deployment, entries: &[Entry], paint: Paint) -> String {
         .hosts
         .iter()
         .filter_map(|(host, run)| {
-            let failure = run.failure.as_ref()?;
+            let Some(failure) = &run.failure else {
+                return run.trouble().map(|why| format!("{} {host}: {}", paint.question(), legible(why)));
+            };
             let tail: Vec<String> =
                 failure.tail.lines().map(|line| format!("          {}", legible(line))).collect();
             Some(format!("{} {host}: {}\n{}", paint.cross(), legible(&failure.reason), tail.join("\n")))

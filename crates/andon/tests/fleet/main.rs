@@ -17,5 +17,6 @@ mod site;
 
 mod absent;
 mod application;
+mod faults;
 mod reboot;
 mod service;

@@ -180,3 +180,24 @@ fn a_deployment_that_is_stopped_before_its_first_step_gives_its_lock_back() {
     }
     assert_eq!(scope.lock, Lock::Free);
 }
+
+#[test]
+fn a_host_is_given_up_for_the_newest_reason_and_not_later_for_that() {
+    let mut world = two_at_once().host("web3", Stage::Verify, &[Answer::Hangs]);
+    run_until(&mut world, |deployment| stage_of(deployment, "web3") == Some(Stage::Verify));
+    lose(&mut world, "web3", "the connection was closed");
+    let HostState::Unknown { doing, since, .. } = world.deployment.hosts[&name("web3")].state.clone() else {
+        panic!("it is lost")
+    };
+    let again = |world: &World, why: &str| {
+        let lost = Input::Lost { host: name("web3"), token: doing.token.clone(), why: why.into() };
+        world.deployment.handle(world.now, lost)
+    };
+    assert_eq!(again(&world, "the connection was closed"), [], "nothing new was heard");
+    let newer = again(&world, "sudo wants something there");
+    world.record(newer);
+    let run = &world.deployment.hosts[&name("web3")];
+    let HostState::Unknown { since: now_since, .. } = &run.state else { panic!("it is still called") };
+    assert_eq!(*now_since, since, "the window does not begin anew");
+    assert_eq!(run.trouble(), Some("sudo wants something there"));
+}
