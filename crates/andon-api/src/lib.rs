@@ -5,5 +5,7 @@
 //! No input or output happens here.
 
 pub mod agent;
+pub mod foreign;
 pub mod frame;
 pub mod proxy;
+pub mod secret;

@@ -24,6 +24,7 @@ pub mod host;
 pub mod kind;
 pub mod legible;
 pub mod line;
+pub mod masking;
 pub mod name;
 pub mod person;
 pub mod phrase;

@@ -12,7 +12,7 @@ use crate::name::{EnvironmentName, GroupName, HostName, ServiceName, SiteName};
 
 pub use balancer::{Balancer, BalancerKind, HaproxyApi};
 pub use blue_green::{BlueGreen, Green, Set};
-pub use probe::{Health, Probe, ProductionTest};
+pub use probe::{Health, Probe, ProductionTest, Variable, VariableError};
 pub use rollout::{OnConflict, Rollout};
 pub use run::{Instance, Run, Supervision, SystemdUnit, Template};
 pub use tell::{Hook, HookForm, HookUrl, Login, MailAddress, MailServer, Tell};

@@ -33,6 +33,7 @@ pub mod push;
 pub mod recording;
 mod records;
 pub mod revision;
+pub mod secrets;
 pub mod senses;
 mod site_commands;
 pub mod ssh;

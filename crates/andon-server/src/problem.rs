@@ -8,6 +8,7 @@ use andon_core::time::Time;
 use andon_store::StoreError;
 
 use crate::records::RecordsError;
+use crate::secrets::SecretError;
 
 /// Why something could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,9 @@ pub enum Problem {
         /// Who.
         by: String,
     },
+    /// A production test names a secret that is not to be had here.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The wish makes no sense in the present state.
     #[error("{0}")]
     NotNow(String),

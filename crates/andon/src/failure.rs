@@ -5,7 +5,7 @@ use andon_server::{Problem, RecordsError};
 use serde::Serialize;
 
 use crate::paint::Paint;
-use crate::{cord, exit};
+use crate::{cord, exit, voice};
 
 /// An error for people.
 #[derive(Debug, Clone, Serialize)]
@@ -50,7 +50,7 @@ impl Failure {
     /// Three lines at most, or one JSON object.
     pub(crate) fn render(&self, paint: Paint, json: bool) -> String {
         if json {
-            return serde_json::json!({ "error": self }).to_string();
+            return voice::json_line(&serde_json::json!({ "error": self }));
         }
         let mut text = format!("{} {}", paint.bad("error:"), self.what);
         for (label, line) in [("why", &self.why), ("next", &self.next)] {
@@ -103,6 +103,9 @@ impl From<Problem> for Failure {
             Problem::TakenOver { .. } => Failure::broken(what)
                 .why("this process stopped giving orders; its hosts obey the other one")
                 .next("andon history"),
+            Problem::Secret(_) => Failure::refused(what)
+                .why("a production test names it; secrets are looked for before the first host is touched; nothing has been changed")
+                .next("put it there, then: andon plan"),
             Problem::NotNow(_) => Failure::refused(what),
             Problem::Records(RecordsError::NoDeployment(_)) => Failure::refused(what).next("andon history"),
             Problem::Records(_) => Failure::broken(what)

@@ -1,6 +1,6 @@
 //! `andon ledger verify`: was anything changed behind our back?
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::Common;
 use crate::context::open_ledger;
 use crate::exit;
@@ -16,7 +16,7 @@ pub(crate) async fn verify(common: &Common) -> Done {
     if common.json {
         let fault = found.fault.as_ref().map(ToString::to_string);
         let value = serde_json::json!({ "records": records, "hash": found.hash, "fault": fault });
-        say(&value.to_string());
+        say_json(&value);
     } else if let Some(fault) = &found.fault {
         say(&format!("{} the ledger was changed: {fault}", paint.cross()));
         say(
