@@ -33,6 +33,7 @@ pub mod proportion;
 pub mod quantity;
 pub mod release;
 pub mod scope;
+pub mod signature;
 pub mod suggest;
 pub mod telling;
 pub mod time;

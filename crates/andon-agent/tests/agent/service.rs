@@ -193,6 +193,7 @@ pub(crate) fn release_of(bytes: &[u8], packing: Packing, unpacked: ByteSize) -> 
         packed: ByteSize(bytes.len() as u64),
         unpacked,
         revision: None,
+        signed: None,
     }
 }
 

@@ -103,6 +103,12 @@ fn now(plan: &Plan) -> String {
     parts.join("; ")
 }
 
+/// Who signed the release; empty where the line does not ask.
+fn signed(plan: &Plan) -> String {
+    let signed = plan.release.signed.as_ref();
+    signed.map(|signed| format!("by {}: {}", signed.key, signed.comment)).unwrap_or_default()
+}
+
 fn back(plan: &Plan) -> String {
     let Some(target) = &plan.back_to else {
         return match plan.kind {
@@ -234,6 +240,7 @@ fn to_text(plan: &Plan, outlook: Option<&Outlook>, paint: Paint) -> String {
     };
     let rows = [
         ("now", now(plan)),
+        ("signed", signed(plan)),
         ("send", send),
         (
             "waves",

@@ -86,6 +86,9 @@ fn to_text(deployment: &Deployment, entries: &[Entry], paint: Paint) -> String {
     if let Some(revision) = &request.release.revision {
         row("commit", format!("{} \"{}\" by {}", revision.commit, revision.subject, revision.author));
     }
+    if let Some(signed) = &request.release.signed {
+        row("signed", format!("by {} \"{}\"", signed.key, signed.comment));
+    }
     if let Some(why) = &request.why {
         row("why", why.clone());
     }

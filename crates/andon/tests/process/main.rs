@@ -19,6 +19,7 @@ mod line;
 mod lines;
 mod names;
 mod proxy;
+mod secrets;
 mod steps;
 mod telling;
 mod two_people;
