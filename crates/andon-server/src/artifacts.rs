@@ -4,8 +4,7 @@
 //! resumed deployment and a rollback send what was planned.
 
 use std::collections::BTreeSet;
-use std::fs::DirBuilder;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -107,7 +106,7 @@ impl Artifacts {
         revision: Option<Revision>,
     ) -> Result<Release, ArtifactError> {
         let not_kept = |error| ArtifactError::NotKept { path: self.dir.clone(), error };
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(not_kept)?;
+        crate::private::directory(&self.dir).map_err(not_kept)?;
         // An archive is read by its ending, and its copy has to have the same.
         let ending = match source {
             ReleaseSource::Archive(archive) | ReleaseSource::Signed { archive, .. } => ending(archive),

@@ -28,6 +28,7 @@ mod numbers;
 pub mod outbox;
 mod output;
 mod preflight;
+mod private;
 mod problem;
 pub mod push;
 pub mod recording;

@@ -98,7 +98,7 @@ impl AgentHosts {
     async fn open_local(&self, host: &Host) -> Result<Conversation, HostError> {
         let root = local_root(&self.data, host);
         let unable = |error: std::io::Error| HostError::Unable(format!("{}: {error}", root.display()));
-        std::fs::create_dir_all(&root).map_err(unable)?;
+        crate::private::directory(&root).map_err(unable)?;
         let mut command = Command::new(&self.local.program);
         command.args(&self.local.prefix).arg("stdio");
         let child = piped(&mut command)
