@@ -64,5 +64,5 @@ fn a_changed_release_is_refused_and_an_earlier_one_can_be_gone_back_to() {
     project.well(&["deploy", "www"]);
     // It was verified when it was taken in; its file and its signature are long gone.
     fs::remove_file(project.path().join("www.tar.gz.minisig")).unwrap();
-    project.well(&["rollback", "www"]).says("#3 succeeded");
+    project.well(&["rollback", "www"]).says("#3 rolled back as asked");
 }
