@@ -53,7 +53,7 @@ pub(crate) fn harmless(paint: Paint, text: &str) -> Cow<'_, str> {
     let mut clean = String::with_capacity(text.len() + 64);
     let mut rest = text;
     while let Some(at) = rest.find('\u{1b}') {
-        clean.push_str(&neutral(rest[..at].as_bytes()));
+        clean.push_str(&neutral(&rest.as_bytes()[..at]));
         let length = if paint.colour { colour(&rest[at..]) } else { None };
         let (kept, after) = rest[at..].split_at(length.unwrap_or(1));
         match length {

@@ -56,14 +56,11 @@ fn who_shows(file: &str, value: &str) -> Vec<(u32, u32)> {
 /// Every file below `dir` that holds `value`, also where it is part of a larger one.
 fn files_holding(dir: &Path, value: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => files_holding(&entry.path(), value, found),
-            Ok(kind) if kind.is_file() => {
-                if fs::read(entry.path()).is_ok_and(|text| contains(&text, value.as_bytes())) {
-                    found.push(entry.path());
-                }
-            }
-            _ => {}
+        let (path, kind) = (entry.path(), entry.file_type().unwrap());
+        if kind.is_dir() {
+            files_holding(&path, value, found);
+        } else if kind.is_file() && fs::read(&path).is_ok_and(|text| contains(&text, value.as_bytes())) {
+            found.push(path);
         }
     }
 }
@@ -76,7 +73,7 @@ fn a_secret_is_seen_by_one_script_alone_and_is_written_nowhere() {
     let kept = keep(&project, &value);
     let pid = project.path().join("pid");
     let token = format!(
-        "#!/bin/sh\necho \"the token is $SHOP_TOKEN\"\nprintf %s \"a$SHOP_TOKEN\" | base64\necho $$ > '{}'\n{}",
+        "#!/bin/sh\nprintf %s \"a$SHOP_TOKEN\" | base64\necho \"the token is $SHOP_TOKEN\"\necho $$ > '{}'\n{}",
         pid.display(),
         project.gate().replace("; exit 0", "\n[ -n \"$SHOP_TOKEN\" ] && ulimit -c | grep -qx 0\n"),
     );
@@ -101,10 +98,12 @@ fn a_secret_is_seen_by_one_script_alone_and_is_written_nowhere() {
     project.open_gate();
     running.end().code(0).never_says(&value).says("succeeded");
 
-    let log = project.run(&["show", "1", "--log", "web1"]).code(0);
-    assert!(log.out.contains("the token is ***"), "{}", log.out);
-    for words in [&["show", "1"][..], &["show", "1", "--json"], &["history", "--json"], &["status", "--json"]]
-    {
+    // Hidden before it was stored.
+    let mut found = Vec::new();
+    files_holding(&machines.root("web1").join(".andon"), "the token is ***", &mut found);
+    assert!(!found.is_empty(), "the script has said it");
+    project.well(&["show", "1", "--log", "web1"]).never_says(&value);
+    for words in [&["show", "1"][..], &["show", "1", "--json"], &["history", "--json"], &["status"]] {
         project.well(words).never_says(&value);
     }
     let mut found = Vec::new();
