@@ -14,6 +14,7 @@ const FOR_TESTS: &[&str] = &[
     "systemd-nspawn",
     "check_http",
     "git",
+    "minisign",
     "haproxy",
     "nginx",
     "prometheus",

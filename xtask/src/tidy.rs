@@ -1,6 +1,7 @@
 //! The house rules that a program can check.
 
 mod links;
+mod security;
 
 use std::collections::HashSet;
 use std::fs;
@@ -41,6 +42,11 @@ pub(crate) fn tidy() -> Result<(), Failure> {
         }
         if extension == "md" {
             complaints.extend(links::complaints(file, &text, &all));
+        }
+        if file == Path::new(security::PAGE) {
+            complaints.extend(security::complaints(&text, |named| {
+                all.contains(named).then(|| fs::read_to_string(workspace::root().join(named)).ok()).flatten()
+            }));
         }
         if file != Path::new(THIS_FILE) {
             complaints.extend(word_complaints(file, &text));

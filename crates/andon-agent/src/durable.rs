@@ -22,6 +22,11 @@ pub(crate) fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Res
     sync_parent(path)
 }
 
+/// Writes the file at `path`, for its owner alone. Not durable: for what may be lost in a power cut.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(bytes)
+}
+
 /// Creates the file at `path`, which must not exist. The directory is not synced: the caller does it once.
 pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use andon_api::agent::Order;
 use andon_core::host::journal::{Start, start};
+use andon_api::secret::Secrets;
 use andon_core::host::{Authority, Outcome, Token, TokenStatus};
 
 use crate::durable;
@@ -91,7 +92,15 @@ impl<'a> Journal<'a> {
     /// Sees that the step of `order` was begun, now or at any time before.
     ///
     /// When this returns `Ok`, the order is on disk and its detached half at work or over.
-    pub(crate) fn accept(&self, order: &Order, boot_id: &str, exe: &SelfExe) -> Result<(), JournalError> {
+    ///
+    /// The `secrets` go to the detached half and are not written down; those of a step that began before are dropped.
+    pub(crate) fn accept(
+        &self,
+        order: &Order,
+        secrets: &Secrets,
+        boot_id: &str,
+        exe: &SelfExe,
+    ) -> Result<(), JournalError> {
         let record = self.record(&order.token);
         if start(&self.status(&order.token)?, None) == Start::Attach {
             // Whoever accepted it may have been killed before its name was durable.
@@ -108,7 +117,7 @@ impl<'a> Journal<'a> {
         let held = record
             .create(&fresh, order, boot_id)
             .map_err(|source| JournalError::Storage { path: record.path().to_owned(), source })?;
-        if let Err(error) = step::launch(exe, record.path(), held) {
+        if let Err(error) = step::launch(exe, record.path(), held, secrets) {
             let reason = format!("the agent could not start the step: {error}");
             let over = record.finish(&Outcome::Failed { reason, tail: String::new() });
             over.map_err(|source| JournalError::Storage { path: record.path().to_owned(), source })?;

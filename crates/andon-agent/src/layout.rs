@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use andon_core::digest::Digest;
@@ -164,6 +164,11 @@ impl Layout {
             .map_err(|source| LayoutError::Create { path: private.clone(), source })?;
         if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
             return Err(LayoutError::Foreign(private));
+        }
+        if found.mode() & 0o077 != 0 {
+            // It is ours and was opened to others by somebody: what is in it is not for them.
+            fs::set_permissions(&private, fs::Permissions::from_mode(0o700))
+                .map_err(|source| LayoutError::Create { path: private.clone(), source })?;
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ mod output;
 pub mod probe;
 mod release;
 pub mod run;
+mod secrecy;
 mod self_exe;
 mod session;
 mod sockets;

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use andon_core::quantity::ByteSize;
@@ -153,7 +153,7 @@ pub(crate) fn tail(directory: &Path) -> String {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
 fn path_of(directory: &Path, start: u64) -> PathBuf {

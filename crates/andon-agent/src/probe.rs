@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
+use andon_api::secret::Secrets;
 use andon_core::host::Placement;
 use andon_core::line::{Instance, Probe, Template};
 
@@ -60,6 +61,17 @@ impl Answer {
 
 /// Asks `probe` of `instance`; takes no longer than `timeout`.
 pub fn ask(probe: &Probe, placement: &Placement, instance: &Instance, timeout: Duration) -> Answer {
+    ask_with(&Secrets::default(), probe, placement, instance, timeout)
+}
+
+/// The same of a probe that may name `secrets`. What comes back holds none of them.
+pub fn ask_with(
+    secrets: &Secrets,
+    probe: &Probe,
+    placement: &Placement,
+    instance: &Instance,
+    timeout: Duration,
+) -> Answer {
     match probe {
         Probe::Http { path, status, contains, host_header, port } => {
             let Some(port) = port.or(instance.port) else { return no_port() };
@@ -76,12 +88,18 @@ pub fn ask(probe: &Probe, placement: &Placement, instance: &Instance, timeout: D
             Some(port) => tcp::ask(port, timeout),
             None => no_port(),
         },
-        Probe::Script { content, args, .. } => script::ask(
-            content,
-            &filled(args, placement, instance),
-            &environment(placement, instance),
-            timeout,
-        ),
+        Probe::Script { content, args, secrets: named, .. } => {
+            let mut environment = environment(placement, instance);
+            for (variable, name) in named {
+                let Some(value) = secrets.get(name) else {
+                    return Answer::failed(&format!(
+                        "needs the secret {name}, which its controller did not send"
+                    ));
+                };
+                environment.insert(variable.as_str().to_owned(), value.reveal().to_owned());
+            }
+            script::ask(content, &filled(args, placement, instance), &environment, &secrets.mask(), timeout)
+        }
         Probe::Nagios { command, warning_passes } => {
             let command = filled(command, placement, instance);
             nagios::ask(&command, &environment(placement, instance), *warning_passes, timeout)

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use andon_api::agent::{self, ArtifactState, FromHost, Order, PROTOCOL, Refusal, Subject, ToHost};
 use andon_api::frame::{self, FrameError, HEADER};
+use andon_api::secret::Secrets;
 use andon_core::balance::{BalancerFailure, FailureKind, Pool, Wishes};
 use andon_core::digest::Digest;
 use andon_core::host::{Authority, Placement, Step, Token};
@@ -22,6 +23,7 @@ use crate::facts::{self, FactsError};
 use crate::journal::{Journal, JournalError};
 use crate::layout::{self, Layout};
 use crate::run::SelfExe;
+use crate::secrecy;
 use crate::sockets;
 use crate::upload::{self, Upload};
 use crate::vitals::Looks;
@@ -137,8 +139,9 @@ impl Session {
                 self.offer(id, &placed(*placement), &authority, &digest, size)
             }
             ToHost::Piece { id, offset, bytes } => self.piece(id, offset, &bytes),
-            ToHost::Start { order, from } => {
-                self.start(&Order { placement: placed(order.placement.clone()), ..*order }, from)
+            ToHost::Start { order, from, secrets } => {
+                let order = Order { placement: placed(order.placement.clone()), ..*order };
+                self.start(&order, &secrets, from)
             }
             ToHost::Balance { id, mut pool, authority, wishes } => {
                 pool.root = rooted(pool.root);
@@ -241,7 +244,7 @@ impl Session {
         }
     }
 
-    fn start(&self, order: &Order, from: u64) -> Result<(), Gone> {
+    fn start(&self, order: &Order, secrets: &Secrets, from: u64) -> Result<(), Gone> {
         let token = order.token.clone();
         let what = Subject::Order(token.clone());
         if self.is_crowded() {
@@ -259,8 +262,14 @@ impl Session {
             Ok(layout) => layout,
             Err(error) => return self.refuse(what, Refusal::Malformed(error.to_string())),
         };
+        if !secrets.is_empty()
+            && let Err(error) = secrecy::keep_out_of_dumps()
+        {
+            let told = format!("secrets cannot be kept out of core dumps: {error}");
+            return self.refuse(what, Refusal::Malformed(told));
+        }
         let accepted =
-            self.outbox.undisturbed(|| Journal::of(&layout).accept(order, &self.boot_id, &self.exe));
+            self.outbox.undisturbed(|| Journal::of(&layout).accept(order, secrets, &self.boot_id, &self.exe));
         match accepted {
             Ok(()) => {
                 self.outbox.send(&FromHost::Accepted { token: token.clone() })?;

@@ -12,12 +12,15 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use andon_api::agent::Order;
+use andon_api::secret::Secrets;
 use andon_core::host::{Outcome, TokenStatus};
+use andon_core::masking::{Mask, MaskedStream};
 use rustix::event::{PollFd, PollFlags};
 
 use crate::journal::Record;
 use crate::output::{self, Output};
 use crate::run::{self, SelfExe};
+use crate::secrecy;
 use crate::watch::{Watch, poll_for};
 
 mod session_members;
@@ -38,10 +41,11 @@ const OF_THE_CONNECTION: [&str; 5] =
     ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY", "SSH_AUTH_SOCK", "SSH_ORIGINAL_COMMAND"];
 
 /// Starts the detached half of the step recorded in `directory`. `held` is the step's locked file: the lock passes
-/// to the new process without a gap, as its standard input.
-pub(crate) fn launch(exe: &SelfExe, directory: &Path, held: File) -> io::Result<()> {
+/// to the new process without a gap, as its standard input. Its `secrets` are its standard output until it has them.
+pub(crate) fn launch(exe: &SelfExe, directory: &Path, held: File, secrets: &Secrets) -> io::Result<()> {
     let mut command = exe.command("step");
-    command.arg(directory).current_dir("/").stdin(held).stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg(directory).current_dir("/").stdin(held).stderr(Stdio::null());
+    command.stdout(secrecy::handed_over(secrets, Stdio::null())?);
     for name in OF_THE_CONNECTION {
         command.env_remove(name);
     }
@@ -87,6 +91,8 @@ fn go_down_with_the_machine() {
 }
 
 fn carry_out(record: &Record, exe: &SelfExe) -> io::Result<Outcome> {
+    let secrets = secrecy::received(io::stdout().as_fd())?;
+    secrecy::silence_stdout()?;
     let order = record.order()?;
     let (from_worker, to_keeper) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let mut command = exe.command(work::SUBCOMMAND);
@@ -94,8 +100,9 @@ fn carry_out(record: &Record, exe: &SelfExe) -> io::Result<Outcome> {
     // What a killed worker could not clean up goes with the step's directory, not to everybody's /tmp.
     command.env("TMPDIR", record.path());
     command.stdin(io::stdin().as_fd().try_clone_to_owned()?);
-    command.stdout(to_keeper.try_clone()?).stderr(to_keeper);
-    let worker = Worker::spawn(command, from_worker, record)?;
+    command.stderr(secrecy::handed_over(&secrets, to_keeper.try_clone()?.into())?);
+    command.stdout(to_keeper);
+    let worker = Worker::spawn(command, from_worker, record, secrets.mask())?;
     worker.follow(&order)
 }
 
@@ -106,12 +113,13 @@ struct Worker<'a> {
     ended: File,
     pipe: File,
     output: Output,
+    masked: MaskedStream,
     watch: Watch,
 }
 
 impl<'a> Worker<'a> {
     /// From the main thread only: the worker is to die with its parent, which to the kernel is a thread.
-    fn spawn(mut command: Command, pipe: OwnedFd, record: &'a Record) -> io::Result<Self> {
+    fn spawn(mut command: Command, pipe: OwnedFd, record: &'a Record, mask: Mask) -> io::Result<Self> {
         let output = Output::create(record.path())?;
         let watch = Watch::names(record.path());
         let (ended, tell) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
@@ -119,7 +127,8 @@ impl<'a> Worker<'a> {
         // The command holds copies of the pipe's other end; with them the pipe would never end.
         drop(command);
         std::thread::Builder::new().name("waiter".to_owned()).spawn(move || wait(child, tell.into()))?;
-        Ok(Self { record, ended: ended.into(), pipe: pipe.into(), output, watch })
+        let masked = MaskedStream::new(mask);
+        Ok(Self { record, ended: ended.into(), pipe: pipe.into(), output, masked, watch })
     }
 
     fn follow(mut self, order: &Order) -> io::Result<Outcome> {
@@ -170,7 +179,8 @@ impl<'a> Worker<'a> {
         match self.pipe.read(&mut buffer) {
             Ok(0) => Ok(false),
             Ok(count) => {
-                let _ = self.output.write_all(&buffer[..count]);
+                let clean = self.masked.push(&buffer[..count]);
+                let _ = self.output.write_all(&clean);
                 Ok(true)
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted) => Ok(true),
@@ -193,7 +203,9 @@ impl<'a> Worker<'a> {
                 _ => break,
             }
         }
-        let _ = self.output.write_all(&rest[..length]);
+        let clean = self.masked.push(&rest[..length]);
+        let _ = self.output.write_all(&clean);
+        let _ = self.output.write_all(&self.masked.finish());
         Ok(ExitStatus::from_raw(i32::from_ne_bytes(raw)))
     }
 }
@@ -228,7 +240,7 @@ mod tests {
         let (from_worker, to_keeper) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script]).current_dir(directory).stdin(Stdio::null()).stdout(to_keeper);
-        Worker::spawn(command, from_worker, &record).unwrap().follow(&order).unwrap()
+        Worker::spawn(command, from_worker, &record, Mask::default()).unwrap().follow(&order).unwrap()
     }
 
     #[test]

@@ -5,18 +5,19 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use andon_api::secret::Secrets;
 use andon_core::host::{Outcome, Placement, TestMode};
 use andon_core::line::{Instance, ProductionTest};
 use andon_core::release::ReleaseId;
 
 use crate::probe::rounds::{Round, asking};
-use crate::probe::{Answer, ask, legible};
+use crate::probe::{Answer, ask_with, legible};
 use crate::run::say;
 use crate::vigil::{Failure, Vigil, failed};
 
 /// Waits until every instance has passed its health check often enough in a row, at most for `healthy_deadline`;
 /// then runs every production test on every instance, side by side. The first failing test, in the order of the
-/// instances and of the line, decides unless `tests` only informs.
+/// instances and of the line, decides unless `tests` only informs. The `secrets` are those that the tests name.
 ///
 /// An instance without a health check counts as healthy when three looks, a second apart, have found its process
 /// alive on the release and not restarted.
@@ -25,6 +26,7 @@ pub fn verify(
     release: &ReleaseId,
     healthy_deadline: Duration,
     tests: TestMode,
+    secrets: &Secrets,
     log: &mut dyn Write,
 ) -> Outcome {
     let begun = Instant::now();
@@ -36,7 +38,7 @@ pub fn verify(
     let count = placement.instances.len();
     let noun = if count == 1 { "instance is" } else { "instances are" };
     say(log, &format!("{count} {noun} healthy on {release} after {:.1} s.", begun.elapsed().as_secs_f64()));
-    match run_tests(placement, log) {
+    match run_tests(placement, secrets, log) {
         Some((reason, detail)) if tests == TestMode::Decide => failed(log, &reason, detail.as_bytes()),
         Some(_) => {
             say(log, "The production tests only inform here and do not decide.");
@@ -82,7 +84,7 @@ fn spoken(time: Duration) -> String {
 
 /// Runs every test on every instance and writes each result down. Answers the reason and the detail of the first
 /// that failed.
-fn run_tests(placement: &Placement, log: &mut dyn Write) -> Option<(String, String)> {
+fn run_tests(placement: &Placement, secrets: &Secrets, log: &mut dyn Write) -> Option<(String, String)> {
     let (sender, receiver) = mpsc::channel();
     let mut failures: Vec<((usize, usize), String, String)> = Vec::new();
     let results = thread::scope(|scope| {
@@ -90,7 +92,7 @@ fn run_tests(placement: &Placement, log: &mut dyn Write) -> Option<(String, Stri
             let sender = sender.clone();
             let run = move || {
                 for (number, test) in placement.tests.iter().enumerate() {
-                    let answer = ask(&test.probe, placement, instance, test.timeout);
+                    let answer = ask_with(secrets, &test.probe, placement, instance, test.timeout);
                     let _ = sender.send(((position, number), answer));
                 }
             };

@@ -14,6 +14,7 @@ use andon_core::vitals::HostVitals;
 use serde::{Deserialize, Serialize};
 
 use crate::frame;
+use crate::secret::Secrets;
 
 /// The protocol that this crate speaks. Raised when an old peer could misunderstand a new one.
 pub const PROTOCOL: u32 = 1;
@@ -71,6 +72,9 @@ pub enum ToHost {
         order: Box<Order>,
         /// The output up to this offset is known.
         from: u64,
+        /// What the step's programs need and no journal may hold. Of no use when the step is known already.
+        #[serde(default, skip_serializing_if = "Secrets::is_empty")]
+        secrets: Secrets,
     },
     /// Make the servers of a pool so, where they are not, and say what the balancer sees. Without wishes it only
     /// looks. Answered by [`FromHost::Balanced`].

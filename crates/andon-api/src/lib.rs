@@ -5,8 +5,10 @@
 //! No input or output happens here.
 
 pub mod agent;
+pub mod foreign;
 pub mod frame;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
 pub mod fuzz;
 pub mod proxy;
+pub mod secret;

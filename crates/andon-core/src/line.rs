@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::name::{EnvironmentName, GroupName, HostName, ServiceName, SiteName};
+use crate::signature::PublicKey;
 
 pub use balancer::{Balancer, BalancerKind, HaproxyApi};
 pub use blue_green::{BlueGreen, Green, Set};
-pub use probe::{Health, Probe, ProductionTest};
+pub use probe::{Health, Probe, ProductionTest, Variable, VariableError};
 pub use rollout::{OnConflict, Rollout};
 pub use run::{Instance, Run, Supervision, SystemdUnit, Template};
 pub use tell::{Hook, HookForm, HookUrl, Login, MailAddress, MailServer, Tell};
@@ -138,6 +139,13 @@ pub struct Service {
 pub enum ReleaseSource {
     /// A `.tar`, `.tar.gz` or `.tar.zst` file.
     Archive(PathBuf),
+    /// Such a file, together with the signature beside it.
+    Signed {
+        /// The file. Its signature has the same name with `.minisig` added.
+        archive: PathBuf,
+        /// Who may have signed it; at least one.
+        by: Vec<PublicKey>,
+    },
     /// A directory, packed reproducibly.
     Directory(PathBuf),
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::quantity::ByteSize;
+use crate::signature::Signed;
 use crate::time::Time;
 
 /// The short name of a release: `r-` and the first twelve hexadecimal characters of its digest.
@@ -107,6 +108,9 @@ pub struct Release {
     pub unpacked: ByteSize,
     /// The commit that it was made from.
     pub revision: Option<Revision>,
+    /// Who signed it, where the line asks for that. Verified when it was taken in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
 }
 
 /// What is known of a release in one scope.

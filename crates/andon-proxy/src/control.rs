@@ -75,6 +75,8 @@ pub struct ControlSocket {
     listener: UnixListener,
     path: PathBuf,
     identity: Option<(u64, u64)>,
+    /// Whether only root and our own user may use it, whatever became of the permissions of its path.
+    own: bool,
 }
 
 impl ControlSocket {
@@ -89,7 +91,8 @@ impl ControlSocket {
             UnixListener::from_std(listener)
         });
         let listener = bound.map_err(|source| ControlError::Bind { path: path.to_owned(), source })?;
-        Ok(Self { listener, path: path.to_owned(), identity: identity(path) })
+        let own = mode & 0o077 == 0;
+        Ok(Self { listener, path: path.to_owned(), identity: identity(path), own })
     }
 
     /// Serves clients until one of them has taken the proxy over or `leaving` turns true. Then only the conversation
@@ -114,6 +117,8 @@ impl ControlSocket {
                 _ = left.wait_for(|left| *left) => return,
             };
             match accepted {
+                // Whom the kernel names is believed; what the permissions were when the client connected is not known.
+                Ok((stream, _)) if self.own && !is_ours(&stream) => drop((stream, seat)),
                 Ok((stream, _)) => {
                     let shared = Arc::clone(&shared);
                     tokio::spawn(async move {
@@ -135,6 +140,11 @@ impl Drop for ControlSocket {
             let _ = std::fs::remove_file(&self.path);
         }
     }
+}
+
+fn is_ours(stream: &UnixStream) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own)
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {

@@ -4,12 +4,18 @@
 //! resumed deployment and a rollback send what was planned.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use andon_archive::{ArchiveError, Limits, Scanned};
 use andon_core::line::ReleaseSource;
 use andon_core::release::{Packing, Release, ReleaseId, Revision};
+use andon_core::signature::Signed;
+
+pub use signature::SignatureError;
+
+mod signature;
 
 /// An artifact that no scope knows as good stays so long: a queued or paused deployment may still send it.
 const UNNEEDED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -35,6 +41,14 @@ pub enum ArtifactError {
         path: PathBuf,
         /// What is wrong with it.
         error: ArchiveError,
+    },
+    /// The line asks for a signature, and this file does not have it.
+    #[error("{path} is refused: {error}")]
+    Unsigned {
+        /// The source.
+        path: PathBuf,
+        /// What is wrong with its signature.
+        error: SignatureError,
     },
     /// The copy could not be kept.
     #[error("the release could not be kept in {path}: {error}")]
@@ -92,15 +106,16 @@ impl Artifacts {
         revision: Option<Revision>,
     ) -> Result<Release, ArtifactError> {
         let not_kept = |error| ArtifactError::NotKept { path: self.dir.clone(), error };
-        std::fs::create_dir_all(&self.dir).map_err(not_kept)?;
+        crate::private::directory(&self.dir).map_err(not_kept)?;
         // An archive is read by its ending, and its copy has to have the same.
         let ending = match source {
-            ReleaseSource::Archive(archive) => ending(archive),
+            ReleaseSource::Archive(archive) | ReleaseSource::Signed { archive, .. } => ending(archive),
             ReleaseSource::Directory(_) => "",
         };
         let temporary = tempfile_in(&self.dir, ending).map_err(not_kept)?;
         let kept = read(source, base, &temporary).and_then(|scanned| {
-            let release = release(&scanned, revision);
+            let signed = signed(source, base, &temporary)?;
+            let release = Release { signed, ..release(&scanned, revision) };
             std::fs::rename(&temporary, self.path(&release)).map_err(not_kept)?;
             Ok(release)
         });
@@ -116,9 +131,9 @@ impl Artifacts {
 fn read(source: &ReleaseSource, base: &Path, target: &Path) -> Result<Scanned, ArtifactError> {
     let limits = Limits::default();
     let (path, scanned) = match source {
-        ReleaseSource::Archive(archive) => {
+        ReleaseSource::Archive(archive) | ReleaseSource::Signed { archive, .. } => {
             let path = base.join(archive);
-            match std::fs::copy(&path, target) {
+            match copy(&path, target) {
                 Ok(_) => (path, andon_archive::scan(target, &limits)),
                 Err(error) if is_ours(&error) => return Err(not_kept(target, error)),
                 Err(error) => return Err(ArtifactError::Missing { path, error }),
@@ -135,6 +150,20 @@ fn read(source: &ReleaseSource, base: &Path, target: &Path) -> Result<Scanned, A
     scanned.map_err(|error| refused(path, target, error))
 }
 
+/// Copies the bytes alone: what others may do with the original is nothing to the copy.
+fn copy(from: &Path, to: &Path) -> std::io::Result<u64> {
+    let mut source = std::fs::File::open(from)?;
+    std::io::copy(&mut source, &mut std::fs::OpenOptions::new().write(true).truncate(true).open(to)?)
+}
+
+/// Who signed the copy, where the line asks for that.
+fn signed(source: &ReleaseSource, base: &Path, copy: &Path) -> Result<Option<Signed>, ArtifactError> {
+    let ReleaseSource::Signed { archive, by } = source else { return Ok(None) };
+    let path = base.join(archive);
+    let signed = signature::verify(copy, &path, by);
+    signed.map(Some).map_err(|error| ArtifactError::Unsigned { path, error })
+}
+
 fn release(scanned: &Scanned, revision: Option<Revision>) -> Release {
     Release {
         id: ReleaseId::of(&scanned.digest),
@@ -143,6 +172,7 @@ fn release(scanned: &Scanned, revision: Option<Revision>) -> Release {
         packed: scanned.packed,
         unpacked: scanned.unpacked,
         revision,
+        signed: None,
     }
 }
 
@@ -179,7 +209,7 @@ fn tempfile_in(dir: &Path, ending: &str) -> std::io::Result<PathBuf> {
     let unique =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
     let path = dir.join(format!(".incoming-{}-{unique}{ending}", std::process::id()));
-    std::fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     Ok(path)
 }
 

@@ -25,6 +25,7 @@ use crate::hosts::Hosts;
 use crate::outbox::Outbox;
 use crate::problem::Problem;
 use crate::records::{Records, Versioned, is_conflict};
+use crate::secrets::Secrets;
 use crate::{lease, preflight, traffic};
 
 mod charge;
@@ -160,6 +161,8 @@ impl Controller {
     }
 
     async fn plan_in(&self, wish: &Wish, scope: &Scope) -> Result<Plan, Problem> {
+        // What a test will need in an hour is looked for before anything is touched.
+        Secrets::new(&self.data).of_tests(&wish.service)?;
         let hosts: Vec<&Host> = wish.hosts.iter().collect();
         let (observed, sights) = tokio::join!(self.observe(&wish.service, &hosts), self.look(&wish.pools));
         let proposal = Proposal {

@@ -29,6 +29,7 @@ use crate::numbers::SharedNumbers;
 use crate::outbox::Outbox;
 use crate::problem::Problem;
 use crate::records::{Records, Versioned, is_conflict};
+use crate::secrets::Secrets;
 use crate::site_commands::SiteCommands;
 use crate::traffic::{Round, Rounds};
 use crate::watching::Watching;
@@ -422,7 +423,11 @@ impl Driver {
             Step::Activate { .. } | Step::Verify { .. } | Step::Observe { .. } => None,
         };
         let output = self.outputs.join(deployment.id.0.to_string()).join(format!("{host}.log"));
-        Supplies { artifact, output: Some(output) }
+        // They were all there when the deployment began. One that is gone fails the test that names it, which says so.
+        let tests = matches!(step, Step::Verify { .. }).then_some(deployment.plan.as_ref()).flatten();
+        let secrets =
+            tests.and_then(|plan| Secrets::new(&self.data).of_tests(&plan.service).ok()).unwrap_or_default();
+        Supplies { artifact, output: Some(output), secrets }
     }
 
     /// A step that nobody waits for any more is ended on its host, so that the next one finds it free.

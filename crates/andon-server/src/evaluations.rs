@@ -319,7 +319,7 @@ type Loaded = (BTreeMap<EvaluationId, Kept>, Vec<Arc<Evaluation>>, Vec<String>);
 
 /// Everything that is kept below `dir`; one that is damaged costs itself only.
 fn load(dir: &Path) -> Result<Loaded, EvaluationError> {
-    std::fs::create_dir_all(dir).map_err(|error| EvaluationError::Disk { path: dir.to_owned(), error })?;
+    crate::private::directory(dir).map_err(|error| EvaluationError::Disk { path: dir.to_owned(), error })?;
     let (mut all, mut resumed, mut complaints) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (id, folder) in Folder::all(dir)? {
         match load_one(folder) {

@@ -242,7 +242,7 @@ impl History {
         if self.lock.is_some() {
             return Ok(());
         }
-        fs::create_dir_all(&self.directory).map_err(io("make", &self.directory))?;
+        crate::private::directory(&self.directory).map_err(io("make", &self.directory))?;
         let path = self.directory.join("lock");
         let lock = File::options().create(true).truncate(false).write(true).open(&path);
         let lock = lock.map_err(io("open", &path))?;

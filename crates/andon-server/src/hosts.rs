@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use andon_api::agent::{Order, Refusal};
+use andon_api::secret::Secrets;
 use andon_core::balance::{BalancerFailure, Pool, PoolSight, Sockets, Wishes};
 use andon_core::host::{Authority, HostFacts, Outcome, Placement, Token};
 use andon_core::line::Host;
@@ -44,6 +45,8 @@ pub struct Supplies {
     pub artifact: Option<PathBuf>,
     /// Where the step's output goes, appended.
     pub output: Option<PathBuf>,
+    /// What the production tests need and nothing may write down.
+    pub secrets: Secrets,
 }
 
 /// The ways to hosts.

@@ -23,13 +23,11 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::lease;
 use crate::records::{Records, RecordsError, append, decode, encode, is_conflict};
-
-pub use secrets::{SecretError, Secrets};
+use crate::secrets::Secrets;
 
 mod hook;
 mod mail;
 mod post;
-mod secrets;
 
 const VIEW: &str = "telling";
 const LEASE: &str = "telling";

@@ -10,6 +10,7 @@ use andon_core::time::Time;
 use andon_store::StoreError;
 
 use crate::records::RecordsError;
+use crate::secrets::SecretError;
 
 /// Why something could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,9 @@ pub enum Problem {
         /// Whom it obeys.
         holder: Box<Authority>,
     },
+    /// A production test names a secret that is not to be had here.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The wish makes no sense in the present state.
     #[error("{0}")]
     NotNow(String),

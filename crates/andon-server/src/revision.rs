@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use andon_core::legible::is_formatting;
 use andon_core::release::Revision;
 use andon_core::time::Time;
 use tokio::process::Command;
@@ -14,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub async fn head(dir: &Path) -> Option<Revision> {
     let format = "--format=%h%x00%s%x00%an%x00%ct%x00%ae";
     let mut git = Command::new("git");
+    crate::secrets::withhold(&mut git);
     git.arg("-C").arg(dir).args(["log", "-1", "--no-show-signature", format]).kill_on_drop(true);
     git.stdin(std::process::Stdio::null());
     let output = tokio::time::timeout(PATIENCE, git.output()).await.ok()?.ok()?;
@@ -25,8 +27,11 @@ pub async fn head(dir: &Path) -> Option<Revision> {
 
 fn parse(text: &str) -> Option<Revision> {
     let mut fields = text.trim_end().split('\0');
-    let mut next =
-        || fields.next().map(|field| field.chars().filter(|c| !c.is_control()).take(200).collect());
+    let mut next = || {
+        fields
+            .next()
+            .map(|field| field.chars().filter(|c| !c.is_control() && !is_formatting(*c)).take(200).collect())
+    };
     let (commit, subject, author): (String, String, String) = (next()?, next()?, next()?);
     let seconds: i64 = next()?.parse::<i64>().ok()?;
     let email = next().filter(|email: &String| !email.is_empty());
@@ -41,7 +46,8 @@ mod tests {
     #[test]
     fn a_commit_is_read_and_its_text_cannot_write_to_the_terminal() {
         let revision =
-            parse("4c1d9e2\x00checkout: \u{1b}[31mretry\x00ana\x001700000000\x00ana@example.com\n").unwrap();
+            parse("4c1d9e2\x00checkout: \u{1b}[31m\u{202e}retry\x00ana\x001700000000\x00ana@example.com\n")
+                .unwrap();
         assert_eq!(revision.subject, "checkout: [31mretry");
         assert_eq!(revision.email.as_deref(), Some("ana@example.com"));
         assert_eq!(revision.at, Time(1_700_000_000_000));

@@ -72,7 +72,8 @@ async fn run(order: SiteOrder, limit: Duration) -> Input {
 async fn attempt(order: &SiteOrder) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{} could not be started: {error}", spelled(order));
     let Some((program, arguments)) = order.command.split_first() else { return Ok(()) };
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    let mut child = crate::secrets::withhold(&mut command)
         .args(arguments)
         .current_dir(&order.directory)
         .env("ANDON_SITE", order.site.as_str())

@@ -132,6 +132,7 @@ impl SshOptions {
     /// standard streams are pipes, and the process is killed when its handle is dropped.
     pub fn command(&self, target: &SshTarget, remote: &str) -> Command {
         let mut command = Command::new("ssh");
+        crate::secrets::withhold(&mut command);
         if let Some(config) = &self.config {
             command.arg("-F").arg(config);
         }

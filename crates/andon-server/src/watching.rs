@@ -268,7 +268,7 @@ impl Course {
         let path = recording_path(data, self.id);
         let head = Header::new(self.spec.clone(), baseline.clone());
         // What is there cannot be gone on with: it is of other rules, or damaged.
-        let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        let made = path.parent().map_or(Ok(()), crate::private::directory);
         let _ = std::fs::remove_file(&path);
         self.recording = made.ok().and_then(|()| RecordingWriter::create(&path, &head).ok());
         self.judge = Some(Judge::new(self.spec.clone(), baseline));

@@ -11,6 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::commands;
 use crate::failure::Failure;
 use crate::paint::Paint;
+use crate::voice;
 
 /// Continuous deployment for teams that run software on their own Linux servers.
 ///
@@ -377,7 +378,8 @@ fn speak(text: &str, json: bool) {
     if json {
         println!("{text}");
     } else {
-        eprintln!("{}", commands::in_signs_of(Paint::stderr(), text));
+        let paint = Paint::stderr();
+        eprintln!("{}", voice::in_signs_of(paint, &voice::harmless(paint, text)));
     }
 }
 

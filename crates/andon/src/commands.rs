@@ -1,10 +1,9 @@
 //! One module for each command: what it asks the server, and the sentences that it makes of the answers.
 
-use std::borrow::Cow;
-
 use crate::args::{Cli, Command};
 use crate::failure::Failure;
-use crate::paint::Paint;
+
+pub(crate) use crate::voice::{say, say_json};
 
 pub(crate) mod canary;
 pub(crate) mod check;
@@ -69,18 +68,4 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
         Command::Agent => Err(Failure::usage("the agent is started by a controller")),
         Command::DemoService(args) => demo::serve(args).await,
     }
-}
-
-/// Says something on standard output. A reader that has gone away is no reason to complain.
-pub(crate) fn say(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{}", in_signs_of(Paint::stdout(), text));
-}
-
-/// `text` with our own signs as the reader's locale can show them; what hosts and people wrote stays as it is.
-pub(crate) fn in_signs_of(paint: Paint, text: &str) -> Cow<'_, str> {
-    if paint.unicode || text.is_ascii() {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.replace('→', "->").replace('⇒', "=>").replace('…', "...").replace('·', "-"))
 }

@@ -7,7 +7,7 @@ use andon_store::StoreError;
 use serde::Serialize;
 
 use crate::paint::Paint;
-use crate::{cord, exit, when};
+use crate::{cord, exit, voice, when};
 
 /// An error for people.
 #[derive(Debug, Clone, Serialize)]
@@ -52,7 +52,7 @@ impl Failure {
     /// Three lines at most, or one JSON object.
     pub(crate) fn render(&self, paint: Paint, json: bool) -> String {
         if json {
-            return serde_json::json!({ "error": self }).to_string();
+            return voice::json_line(&serde_json::json!({ "error": self }));
         }
         let mut text = format!("{} {}", paint.bad("error:"), self.what);
         for (label, line) in [("why", &self.why), ("next", &self.next)] {
@@ -124,6 +124,9 @@ impl From<Problem> for Failure {
                     holder.by,
                     n = id.0
                 )),
+            Problem::Secret(_) => Failure::refused(what)
+                .why("a production test names it; secrets are looked for before the first host is touched; nothing has been changed")
+                .next("put it there, then: andon plan"),
             Problem::NotNow(_) => Failure::refused(what),
             Problem::Records(RecordsError::Store(
                 error @ (StoreError::Damaged { .. } | StoreError::Behind { .. }),

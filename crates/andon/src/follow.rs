@@ -10,13 +10,13 @@ use andon_server::{Controller, Going, Problem, Progress, clock};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::commands::{Done, say};
+use crate::commands::{Done, say, say_json};
 use crate::context::width;
 use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::screen::paragraph;
 use crate::screen::waiting::Reminders;
-use crate::{cord, exit, json, screen, told, when};
+use crate::{cord, exit, json, screen, told, voice, when};
 
 /// How often the live picture is drawn anew although nothing happened: its clocks move.
 const TICK: Duration = Duration::from_millis(500);
@@ -33,7 +33,7 @@ pub(crate) async fn follow(controller: &Controller, mut going: Going, as_json: b
         Watched::Ended(deployment) => deployment,
     };
     if as_json {
-        say(&json::deployment(&ended, clock::now()).to_string());
+        say_json(&json::deployment(&ended, clock::now()));
     } else {
         say(&ending(&ended, paint));
         if let Ok(line) = controller.records().cord().await {
@@ -196,7 +196,8 @@ impl<'a> View<'a> {
         }
         if let Some(live) = &self.live {
             let beside = self.beside.map(|tell| tell());
-            live.set_message(screen::picture(progress, now, self.paint, width(), beside).join("\n"));
+            let picture = screen::picture(progress, now, self.paint, width(), beside).join("\n");
+            live.set_message(voice::harmless(self.paint, &picture).into_owned());
             live.tick();
         } else {
             let changes = screen::changes(self.last.as_deref(), &progress.deployment, now);

@@ -14,6 +14,7 @@ mod paint;
 mod screen;
 mod standing;
 mod told;
+mod voice;
 mod when;
 
 fn main() -> ExitCode {

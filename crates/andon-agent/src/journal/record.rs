@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -113,7 +113,8 @@ impl Record {
         let json = serde_json::to_vec(outcome)?;
         let fresh = self.path.join("result.new");
         // Over the reserved bytes first and shortened after: on a full disk the other order could fail.
-        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&fresh)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&fresh)?;
         file.write_all(&json)?;
         file.set_len(json.len() as u64)?;
         file.sync_all()?;
@@ -123,7 +124,7 @@ impl Record {
 
     /// Asks whoever carries out the step to end it.
     pub(crate) fn request_kill(&self) -> io::Result<()> {
-        OpenOptions::new().write(true).create(true).truncate(false).open(self.path.join("kill")).map(drop)
+        durable::write_private(&self.path.join("kill"), b"")
     }
 
     /// Whether somebody asked for the end of the step.
@@ -134,7 +135,7 @@ impl Record {
     /// Leaves word for the detached half of how the work went. Not durable: only the result is.
     pub(crate) fn report(&self, outcome: &Outcome) -> io::Result<()> {
         let fresh = self.path.join("outcome.new");
-        fs::write(&fresh, serde_json::to_vec(outcome)?)?;
+        durable::write_private(&fresh, &serde_json::to_vec(outcome)?)?;
         fs::rename(&fresh, self.path.join("outcome"))
     }
 

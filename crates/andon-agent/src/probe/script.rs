@@ -9,15 +9,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use andon_core::masking::Mask;
+
 use super::{Answer, MAX_OUTPUT, legible};
 use crate::run::child::{self, Ended};
 use crate::run::supervisor::describe;
 
-/// Runs the script and passes when it ends with exit code 0.
+/// Runs the script and passes when it ends with exit code 0. What it prints is masked before anything is made of it.
 pub(super) fn ask(
     content: &str,
     args: &[String],
     environment: &BTreeMap<String, String>,
+    mask: &Mask,
     timeout: Duration,
 ) -> Answer {
     let file = match PrivateFile::new(content) {
@@ -32,7 +35,9 @@ pub(super) fn ask(
         Ok(finished) => finished,
         Err(error) => return Answer::failed(&format!("could not be started with {interpreter}: {error}")),
     };
-    let said = [finished.stdout.as_slice(), finished.stderr.as_slice()].concat();
+    let [stdout, stderr] =
+        [finished.stdout, finished.stderr].map(|said| mask.hide(&said, said.len() >= MAX_OUTPUT));
+    let said = [stdout, stderr].concat();
     let last =
         said.split(|byte| *byte == b'\n').map(|line| legible(line, 200)).rfind(|line| !line.is_empty());
     let with_last = |sentence: String| match &last {
@@ -98,7 +103,7 @@ mod tests {
             ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
             ("ANDON_PORT".to_owned(), "8080".to_owned()),
         ]);
-        ask(content, &["one two".to_owned()], &environment, timeout)
+        ask(content, &["one two".to_owned()], &environment, &Mask::default(), timeout)
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -248,7 +249,7 @@ fn write_environment(placement: &Placement, release: &ReleaseId) -> Result<(), R
         move |source| RunError::File { path, source }
     };
     let env = own.join("env");
-    fs::create_dir_all(&env).map_err(file(&env))?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&env).map_err(file(&env))?;
     let write = |path: PathBuf, text: &[u8]| durable::replace(&path, text).map_err(file(&path));
     let shared = BTreeMap::from([
         (process::RELEASE_VARIABLE.to_owned(), release.to_string()),

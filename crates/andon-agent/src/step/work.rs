@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use andon_api::agent::Order;
 use andon_core::host::effects::{ACTIVATION, Activation};
+use andon_api::secret::Secrets;
 use andon_core::host::{ActivationMarker, Outcome, Placement, Step};
 use andon_core::release::ReleaseId;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
@@ -16,7 +17,7 @@ use crate::journal::Record;
 use crate::layout::Layout;
 use crate::release;
 use crate::run::{self, SelfExe, say};
-use crate::{observe, verify};
+use crate::{observe, secrecy, verify};
 
 /// The word that makes this program a worker.
 pub(crate) const SUBCOMMAND: &str = "work";
@@ -26,11 +27,11 @@ const LONGEST_REASON: usize = 2048;
 
 /// Carries out the step in `directory` for the keeper with the process id `keeper`, and dies with it.
 pub(crate) fn work(directory: &Path, keeper: &str, exe: &SelfExe) -> ExitCode {
-    match prepare_process(keeper).and_then(|_lock| {
+    match prepare_process(keeper).and_then(|(_lock, secrets)| {
         let record = Record::at(directory.to_owned());
         let order = record.order()?;
         let mut log = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        let outcome = carry_out(&order, exe, &mut log);
+        let outcome = carry_out(&order, &secrets, exe, &mut log);
         record.report(&outcome)
     }) {
         Ok(()) => ExitCode::SUCCESS,
@@ -42,8 +43,14 @@ pub(crate) fn work(directory: &Path, keeper: &str, exe: &SelfExe) -> ExitCode {
 }
 
 /// Ties this process to its keeper and takes the step's lock, which arrived as standard input, out of the sight of
-/// the processes that the step starts.
-fn prepare_process(keeper: &str) -> io::Result<impl Sized> {
+/// the processes that the step starts. So with the secrets, which arrived as standard error.
+fn prepare_process(keeper: &str) -> io::Result<(impl Sized, Secrets)> {
+    let secrets = secrecy::received(io::stderr().as_fd());
+    rustix::stdio::dup2_stderr(io::stdout().as_fd())?;
+    let secrets = secrets?;
+    if !secrets.is_empty() {
+        secrecy::leave_no_dumps()?;
+    }
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let parent = getppid().map(|pid| pid.as_raw_nonzero().to_string());
     if parent.as_deref() != Some(keeper) {
@@ -51,10 +58,10 @@ fn prepare_process(keeper: &str) -> io::Result<impl Sized> {
     }
     let lock = io::stdin().as_fd().try_clone_to_owned()?;
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
-    Ok(lock)
+    Ok((lock, secrets))
 }
 
-fn carry_out(order: &Order, exe: &SelfExe, log: &mut dyn Write) -> Outcome {
+fn carry_out(order: &Order, secrets: &Secrets, exe: &SelfExe, log: &mut dyn Write) -> Outcome {
     let Order { placement, .. } = order;
     let outcome = match &order.step {
         Step::Prepare { release, keep } => {
@@ -64,7 +71,7 @@ fn carry_out(order: &Order, exe: &SelfExe, log: &mut dyn Write) -> Outcome {
         }
         Step::Activate { release } => concluded(activate(placement, release, exe, log)),
         Step::Verify { release, healthy_deadline, tests } => {
-            verify::verify(placement, release, *healthy_deadline, *tests, log)
+            verify::verify(placement, release, *healthy_deadline, *tests, secrets, log)
         }
         Step::Observe { release, period } => observe::observe(placement, release, *period, log),
     };

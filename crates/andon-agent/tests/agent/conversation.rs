@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use andon_api::agent::{FromHost, PROTOCOL, Refusal, Subject, ToHost};
 use andon_api::frame;
+use andon_api::secret::Secrets;
 use andon_core::digest::Digest;
 use andon_core::host::{Outcome, TokenStatus};
 
@@ -109,7 +110,12 @@ fn a_token_or_digest_that_is_a_path_is_not_understood() {
     let site = Site::new();
     let mut session = Session::open();
     let (_, release) = site.release("1");
-    let good = frame::encode(&ToHost::Start { order: Box::new(site.prepare(&release)), from: 0 }).unwrap();
+    let good = frame::encode(&ToHost::Start {
+        order: Box::new(site.prepare(&release)),
+        from: 0,
+        secrets: Secrets::default(),
+    })
+    .unwrap();
     let token = site.prepare(&release).token;
     for (part, hostile) in [
         (token.as_str().rsplit_once('.').unwrap().0, "../../../../tmp/pwned-abcdef"),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use andon_api::agent::{ArtifactState, CHUNK, FromHost, Order, PROTOCOL, Refusal, Subject, ToHost};
 use andon_api::frame;
+use andon_api::secret::Secrets;
 use andon_core::digest::Digest;
 use andon_core::host::{Authority, HostFacts, Placement, Token, TokenStatus};
 use andon_core::vitals::HostVitals;
@@ -196,7 +197,7 @@ impl Session {
     }
 
     pub(crate) fn start(&mut self, order: &Order) {
-        self.send(&ToHost::Start { order: Box::new(order.clone()), from: 0 });
+        self.send(&ToHost::Start { order: Box::new(order.clone()), from: 0, secrets: Secrets::default() });
     }
 
     /// Whether the order was accepted.

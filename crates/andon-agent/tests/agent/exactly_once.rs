@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use andon_api::agent::{ArtifactState, FromHost, PROTOCOL, Refusal, ToHost};
 use andon_api::frame;
+use andon_api::secret::Secrets;
 use andon_core::host::{Outcome, TokenStatus};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -61,7 +62,7 @@ fn a_conversation_that_is_cut_at_any_byte_can_be_held_again() {
         ToHost::Hello { protocol: PROTOCOL, version: "test".to_owned() },
         ToHost::Offer { id, placement, authority: order.authority.clone(), digest, size },
         ToHost::Piece { id, offset: 0, bytes: bytes.clone() },
-        ToHost::Start { order: Box::new(order.clone()), from: 0 },
+        ToHost::Start { order: Box::new(order.clone()), from: 0, secrets: Secrets::default() },
     ];
     let said: Vec<u8> = said.iter().flat_map(|message| frame::encode(message).unwrap()).collect();
     for length in (0..said.len()).step_by(61) {

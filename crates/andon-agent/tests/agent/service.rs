@@ -1,5 +1,6 @@
 //! A small service on a host of its own: a directory, a placement, releases to put there.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -148,7 +149,12 @@ impl Site {
         let content = format!("#!/bin/sh\nROOT='{}'\n{script}\n", self.dir.path().display());
         self.placement.tests = vec![ProductionTest {
             name: "scripted".to_owned(),
-            probe: Probe::Script { name: "scripted".to_owned(), content, args: vec![] },
+            probe: Probe::Script {
+                name: "scripted".to_owned(),
+                content,
+                args: vec![],
+                secrets: BTreeMap::new(),
+            },
             timeout: Duration::from_secs(600),
         }];
         self.verify(release)
@@ -187,6 +193,7 @@ pub(crate) fn release_of(bytes: &[u8], packing: Packing, unpacked: ByteSize) -> 
         packed: ByteSize(bytes.len() as u64),
         unpacked,
         revision: None,
+        signed: None,
     }
 }
 

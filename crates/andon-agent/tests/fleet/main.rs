@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use andon_agent::run::{self, RunError, SelfExe};
 use andon_agent::verify::verify;
+use andon_api::secret::Secrets;
 use andon_core::host::{InstanceState, Outcome, Placement, TestMode};
 use andon_core::line::{Health, Probe, Run, Supervision, SystemdUnit, Template};
 use andon_core::name::{HostName, ServiceName};
@@ -224,8 +225,14 @@ fn a_crash_loop_is_seen_and_explained() {
     let release = site.release(1, "echo no database here; exit 3\n");
     // Whether systemd has seen the program run before it ended is a matter of luck; it was started either way.
     site.restart(&release).unwrap();
-    let outcome =
-        verify(&site.placement, &release, Duration::from_secs(3600), TestMode::Decide, &mut Vec::new());
+    let outcome = verify(
+        &site.placement,
+        &release,
+        Duration::from_secs(3600),
+        TestMode::Decide,
+        &Secrets::default(),
+        &mut Vec::new(),
+    );
     let Outcome::Failed { reason, tail } = outcome else { panic!("{outcome:?}") };
     assert!(reason.contains("ends again and again"), "{reason}");
     assert!(tail.contains("no database here"), "{tail}");
@@ -233,7 +240,14 @@ fn a_crash_loop_is_seen_and_explained() {
     // The release that is put back does not answer for the crashes of the one before it.
     let good = site.release(2, "exec sleep 600\n");
     site.restart(&good).unwrap();
-    let outcome = verify(&site.placement, &good, Duration::from_secs(60), TestMode::Decide, &mut Vec::new());
+    let outcome = verify(
+        &site.placement,
+        &good,
+        Duration::from_secs(60),
+        TestMode::Decide,
+        &Secrets::default(),
+        &mut Vec::new(),
+    );
     assert_eq!(outcome, Outcome::Succeeded);
 }
 
@@ -263,7 +277,8 @@ fn an_existing_unit_is_restarted_and_its_release_is_known() {
     for release in [first, site.release(2, "")] {
         site.restart(&release).unwrap();
         assert_eq!(site.states(), [(InstanceState::Running, Some(release.clone()))]);
-        let outcome = verify(&site.placement, &release, LONG, TestMode::Decide, &mut Vec::new());
+        let outcome =
+            verify(&site.placement, &release, LONG, TestMode::Decide, &Secrets::default(), &mut Vec::new());
         assert_eq!(outcome, Outcome::Succeeded);
     }
     let unknown = Site::by("nobody", &[], SystemdUnit::Existing("no-such-unit".to_owned()));

@@ -146,6 +146,7 @@ pub(crate) fn exists(path: &Path) -> Probe {
         name: "exists.sh".to_owned(),
         content: "#!/bin/sh\ntest -e \"$1\"\n".to_owned(),
         args: vec![path.display().to_string()],
+        secrets: std::collections::BTreeMap::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use andon_agent::observe::observe;
 use andon_agent::probe::health_once;
 use andon_agent::verify::verify;
+use andon_api::secret::Secrets;
 use andon_core::host::{Outcome, TestMode};
 use andon_core::line::{Probe, ProductionTest};
 use andon_core::release::ReleaseId;
@@ -22,7 +23,7 @@ fn test(name: &str, probe: Probe) -> ProductionTest {
 /// The outcome and what was logged.
 fn verified(bench: &Bench, release: &ReleaseId, deadline: Duration, mode: TestMode) -> (Outcome, String) {
     let mut log = Vec::new();
-    let outcome = verify(&bench.placement, release, deadline, mode, &mut log);
+    let outcome = verify(&bench.placement, release, deadline, mode, &Secrets::default(), &mut log);
     (outcome, String::from_utf8(log).unwrap())
 }
 

@@ -1,8 +1,11 @@
 //! Questions asked of an instance: health checks and production tests.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::name::SecretName;
 
 /// One question to one instance, asked on its own host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +38,9 @@ pub enum Probe {
         content: String,
         /// Further arguments.
         args: Vec<String>,
+        /// Secrets that it finds in its environment, by variable. Their values come with the order, never within it.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        secrets: BTreeMap<Variable, SecretName>,
     },
     /// A Nagios plugin, unchanged: exit codes 0 to 3 are OK, WARNING, CRITICAL and UNKNOWN. Only OK passes,
     /// and WARNING when `warning_passes`.
@@ -47,6 +53,15 @@ pub enum Probe {
 }
 
 impl Probe {
+    /// The secrets that whoever asks must know.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
+        let named = match self {
+            Probe::Script { secrets, .. } => Some(secrets.values()),
+            Probe::Http { .. } | Probe::Tcp { .. } | Probe::Nagios { .. } => None,
+        };
+        named.into_iter().flatten()
+    }
+
     /// A name for messages, for example `http /healthz` or `nagios check_procs`.
     pub fn title(&self) -> String {
         match self {
@@ -58,6 +73,56 @@ impl Probe {
                 format!("nagios {}", command.first().map_or("", String::as_str))
             }
         }
+    }
+}
+
+/// The name of an environment variable: letters, digits and `_`, not beginning with a digit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Variable(String);
+
+/// A text that cannot name a variable that a line sets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VariableError {
+    /// It does not look like one.
+    #[error("a variable has 1 to 64 letters, digits and `_`, and does not begin with a digit")]
+    Spelling,
+    /// Setting it would change more than what is told to the script.
+    #[error("this variable is set by Andon, or decides how programs are found")]
+    Taken,
+}
+
+impl Variable {
+    /// Checks `text`.
+    pub fn new(text: impl Into<String>) -> Result<Self, VariableError> {
+        let text = text.into();
+        let good = (1..=64).contains(&text.len())
+            && !text.starts_with(|c: char| c.is_ascii_digit())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if !good {
+            return Err(VariableError::Spelling);
+        }
+        let taken = ["ANDON_", "LD_"].iter().any(|start| text.starts_with(start))
+            || ["PATH", "HOME", "USER", "LANG", "IFS", "ENV", "BASH_ENV"].contains(&text.as_str());
+        if taken { Err(VariableError::Taken) } else { Ok(Self(text)) }
+    }
+
+    /// The variable as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Variable {
+    type Error = VariableError;
+    fn try_from(text: String) -> Result<Self, VariableError> {
+        Self::new(text)
+    }
+}
+
+impl From<Variable> for String {
+    fn from(variable: Variable) -> String {
+        variable.0
     }
 }
 

@@ -104,6 +104,7 @@ fn deployment(state: State) -> Deployment {
             packed: crate::quantity::ByteSize(1),
             unpacked: crate::quantity::ByteSize(1),
             revision: put_back().revision,
+            signed: None,
         },
         by: Person { name: "ben".into(), at: "desk".into() },
         why: None,

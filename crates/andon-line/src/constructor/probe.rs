@@ -1,12 +1,15 @@
 //! `http(...)`, `tcp(...)`, `script(...)` and `nagios(...)`: questions to one instance.
 
-use andon_core::line::Probe;
+use std::collections::BTreeMap;
+
+use andon_core::line::{Probe, Variable};
+use andon_core::name::SecretName;
 
 use super::command::{COMMAND, bare_words};
 use crate::call::Call;
 use crate::kind::{Given, Kind, PORT};
 use crate::schema::{Constructor, Default, Parameter};
-use crate::value::{Question, Thing};
+use crate::value::{Question, Sort, Thing};
 
 const TIMEOUT: Parameter = Parameter {
     name: "timeout",
@@ -96,6 +99,12 @@ pub(crate) const SCRIPT: Constructor = Constructor {
             default: Default::Is("[]"),
             doc: "Arguments for the script.",
         },
+        Parameter {
+            name: "secrets",
+            kind: Kind::Map(&Kind::Made(&[Sort::Secret])),
+            default: Default::Absent,
+            doc: "Environment variables of this script alone, each a `secret(...)`. Only a production test takes secrets. Their values are hidden in what it prints.",
+        },
         TIMEOUT,
         NAME,
     ],
@@ -168,7 +177,28 @@ fn script(call: &Call<'_>) -> Option<Thing> {
     };
     call.notebook.charge(content.len());
     let args = call.list("args").iter().filter_map(Given::text).map(str::to_owned).collect();
-    question(call, Probe::Script { name: path.to_owned(), content, args })
+    let secrets = secrets(call)?;
+    question(call, Probe::Script { name: path.to_owned(), content, args, secrets })
+}
+
+/// The secrets by variable; `None` after what is wrong with one was recorded.
+fn secrets(call: &Call<'_>) -> Option<BTreeMap<Variable, SecretName>> {
+    let mut secrets = BTreeMap::new();
+    let mut whole = !call.is_broken("secrets");
+    for (place, variable, given) in call.map("secrets") {
+        let Some(Thing::Secret(name)) = given.made().map(|made| &made.thing) else {
+            whole = false;
+            continue;
+        };
+        match Variable::new(variable.as_str()) {
+            Ok(variable) => drop(secrets.insert(variable, name.clone())),
+            Err(error) => {
+                call.error(*place, error.to_string());
+                whole = false;
+            }
+        }
+    }
+    whole.then_some(secrets)
 }
 
 fn nagios(call: &Call<'_>) -> Option<Thing> {

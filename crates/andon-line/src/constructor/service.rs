@@ -129,6 +129,11 @@ fn build(call: &Call<'_>) -> Option<Thing> {
     let root = root(call, name.as_ref());
     let tests = tests(call);
     let health = call.made("health").and_then(health_of);
+    if let Some(given) = call.given("health").filter(|_| health.as_ref().is_some_and(names_secrets)) {
+        let error = call.error_at(given.place, "a health check takes no secrets");
+        call.notebook
+            .record(error.help("make the probe a production test: `tests = [script(..., secrets = ...)]`"));
+    }
     let run = call.made("run").and_then(run_of);
     if let Some(run) = run {
         need_a_port(call, run);
@@ -184,6 +189,11 @@ fn run_of(made: &Arc<Description>) -> Option<&Run> {
         Thing::Run(run) => Some(run),
         _ => None,
     }
+}
+
+/// A health check is asked by hosts on their own, when no controller is there to bring a secret.
+fn names_secrets(health: &Health) -> bool {
+    health.probe.secrets().next().is_some()
 }
 
 fn health_of(made: &Arc<Description>) -> Option<Health> {

@@ -85,6 +85,43 @@ fn state(answer: &FromProxy) -> ServerState {
     sight.servers[&ServerName::new("web1").unwrap()].state.clone()
 }
 
+/// A client of another user: `None` when it was turned away without a word.
+fn heard_as(uid: u32, path: &Path) -> Option<String> {
+    use std::os::unix::process::CommandExt;
+    let client = "import socket, sys\n\
+        s = socket.socket(socket.AF_UNIX)\n\
+        s.connect(sys.argv[1])\n\
+        s.sendall(bytes.fromhex(sys.argv[2]))\n\
+        s.settimeout(20)\n\
+        try: print(s.recv(4096).hex())\n\
+        except ConnectionError: print()\n";
+    let hello = ToProxy::Hello { protocol: PROTOCOL, version: "0".to_owned() };
+    let frame = andon_api::frame::encode(&hello).unwrap();
+    let hex: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut command = std::process::Command::new("python3");
+    let ran = command.args(["-c", client]).arg(path).arg(hex).uid(uid).current_dir("/").output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    Some(String::from_utf8(ran.stdout).unwrap().trim().to_owned()).filter(|heard| !heard.is_empty())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_user_is_turned_away_even_where_the_path_is_open_to_everybody() {
+    assert!(rustix::process::geteuid().is_root(), "only root can be another user: run this as root");
+    let dir = tempfile::Builder::new().prefix("andon-").tempdir_in("/tmp").unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = dir.path().join("control");
+    let socket = ControlSocket::bind(&path, 0o600).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let serving = tokio::spawn(socket.serve(Arc::new(Remembering::default()), watch::channel(false).0));
+    let ask = |uid| {
+        let path = path.clone();
+        tokio::task::spawn_blocking(move || heard_as(uid, &path))
+    };
+    assert!(ask(0).await.unwrap().is_some(), "root is heard");
+    assert_eq!(ask(65_534).await.unwrap(), None, "nobody is not");
+    serving.abort();
+}
+
 #[tokio::test]
 async fn many_clients_ask_and_steer_at_once() {
     let stage = stage(Remembering::default());

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::Controller;
 use crate::hosts::{HostError, Hosts, Supplies};
+use crate::secrets::Secrets;
 
 /// How long an instance may take to become healthy when it is only tested.
 const HEALTHY: Duration = Duration::from_secs(30);
@@ -63,7 +64,9 @@ impl Controller {
                 step: Step::Verify { release: running, healthy_deadline: HEALTHY, tests: TestMode::Decide },
                 placement,
             };
-            ways.carry_out(&host, order, &Supplies::default()).await
+            let secrets = Secrets::new(&self.data).of_tests(service);
+            let secrets = secrets.map_err(|error| HostError::Unable(error.to_string()))?;
+            ways.carry_out(&host, order, &Supplies { secrets, ..Supplies::default() }).await
         }
         .await;
         Trial { host: host.name, release, result: result.map_err(|error| error.to_string()) }

@@ -37,7 +37,7 @@ impl History {
     /// Takes a stretch of time out of history, for good. It needs not be the process that writes rows; saying it twice
     /// does no harm.
     pub fn exclude(&self, range: Range<Time>, why: &str) -> Result<(), HistoryError> {
-        std::fs::create_dir_all(&self.directory).map_err(io("make", &self.directory))?;
+        crate::private::directory(&self.directory).map_err(io("make", &self.directory))?;
         let path = self.directory.join("excluded.jsonl");
         let one = Excluded { from: range.start, until: range.end, why: why.chars().take(1000).collect() };
         // One call writes the line, so that two writers do not mix theirs; a line that was torn ends before it.

@@ -103,13 +103,14 @@ async fn greet(
         match verb {
             "ready" => return Ok((stdin, stdout.into_inner())),
             "need" => {
-                let agent = agents.by_arch().get(rest).ok_or_else(|| Greeting::Said(agents.missing(rest)))?;
+                let agent = agents.by_arch().get(rest);
+                let agent = agent.ok_or_else(|| Greeting::Said(agents.missing(&legible(rest))))?;
                 let size = format!("{}\n", agent.gzipped.len());
                 stdin.write_all(size.as_bytes()).await.map_err(|_| Greeting::Silent)?;
                 stdin.write_all(&agent.gzipped).await.map_err(|_| Greeting::Silent)?;
                 stdin.flush().await.map_err(|_| Greeting::Silent)?;
             }
-            "none" => return Err(Greeting::Said(agents.missing(rest))),
+            "none" => return Err(Greeting::Said(agents.missing(&legible(rest)))),
             _ => return Err(Greeting::Said(format!("the agent cannot be kept there: {}", legible(rest)))),
         }
     }

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use andon_api::agent::{FromHost, PROTOCOL, Refusal, Subject, ToHost};
+use andon_api::agent::{CHUNK, FromHost, PROTOCOL, Refusal, Subject, ToHost};
+use andon_api::foreign::decode_foreign;
 use andon_api::frame::{self, HEADER};
 use andon_core::host::Token;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -201,7 +202,7 @@ async fn read_message(from: &mut (impl AsyncRead + Unpin)) -> Result<FromHost, H
     let length = frame::body_length(header).map_err(|error| HostError::Lost(error.to_string()))?;
     let mut body = vec![0; length];
     from.read_exact(&mut body).await.map_err(gone)?;
-    frame::decode(&body).map_err(|error| HostError::Lost(error.to_string()))
+    decode_foreign(&body).map_err(|error| HostError::Lost(error.to_string()))
 }
 
 /// Hands every message to whoever waits for it, until the conversation ends.
@@ -211,6 +212,11 @@ async fn deliver_all(from: &mut (impl AsyncRead + Unpin), inboxes: &Mutex<Inboxe
             Ok(message) => message,
             Err(error) => return error,
         };
+        if let FromHost::Output { bytes, .. } = &message
+            && bytes.len() > CHUNK
+        {
+            return HostError::Lost("its agent sent more output at once than it may".to_owned());
+        }
         let inbox = {
             let mut inboxes = lock(inboxes);
             match &message {
@@ -261,7 +267,7 @@ async fn complaints(stderr: Option<tokio::process::ChildStderr>) -> String {
 /// The pipes of an agent's process, as a conversation needs them. It is in a group of its own: Ctrl-C on a terminal is
 /// meant for us, and must not cut the connections by which hosts are brought to a safe point.
 pub(super) fn piped(command: &mut tokio::process::Command) -> &mut tokio::process::Command {
-    command
+    crate::secrets::withhold(command)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

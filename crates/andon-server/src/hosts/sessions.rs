@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use andon_api::agent::{ArtifactState, CHUNK, FromHost, Order, Refusal, ToHost};
+use andon_api::secret::Secrets;
 use andon_core::balance::{BalancerFailure, FailureKind, Pool, PoolSight, Sockets, Wishes};
 use andon_core::host::{Authority, HostFacts, Outcome, Placement, Step, Token, TokenStatus};
 use andon_core::line::{Host, Transport};
+use andon_core::masking::Mask;
 use andon_core::name::HostName;
 use andon_core::vitals::HostVitals;
 use async_trait::async_trait;
@@ -96,7 +98,7 @@ impl AgentHosts {
     async fn open_local(&self, host: &Host) -> Result<Conversation, HostError> {
         let root = local_root(&self.data, host);
         let unable = |error: std::io::Error| HostError::Unable(format!("{}: {error}", root.display()));
-        std::fs::create_dir_all(&root).map_err(unable)?;
+        crate::private::directory(&root).map_err(unable)?;
         let mut command = Command::new(&self.local.program);
         command.args(&self.local.prefix).arg("stdio");
         let child = piped(&mut command)
@@ -155,15 +157,19 @@ impl AgentHosts {
         &self,
         talk: &Conversation,
         order: &Order,
+        secrets: &Secrets,
         output: &mut OutputFile,
     ) -> Result<Outcome, HostError> {
-        let start = ToHost::Start { order: Box::new(order.clone()), from: output.known() };
+        let start =
+            ToHost::Start { order: Box::new(order.clone()), from: output.known(), secrets: secrets.clone() };
+        // The host has hidden them already. What it missed shall not be kept and shown here.
+        let mask = secrets.mask();
         let mut events = talk.order(&order.token, &start).await?;
         loop {
             match events.next().await? {
                 FromHost::Output { offset, bytes, .. } => output.add(offset, &bytes).await,
                 FromHost::Ended { status: TokenStatus::Finished(outcome), .. } => {
-                    return Ok(outcome);
+                    return Ok(masked(outcome, &mask));
                 }
                 FromHost::Ended { status: TokenStatus::Interrupted, .. } => {
                     return Err(HostError::Lost("the step was interrupted".to_owned()));
@@ -210,9 +216,10 @@ impl Hosts for AgentHosts {
             if let Some(artifact) = &supplies.artifact {
                 self.supply(&talk, &order, artifact).await?;
             }
-            let mut output = OutputFile::open(supplies.output.as_deref(), &order.token).await;
+            let mut output =
+                OutputFile::open(supplies.output.as_deref(), &order.token, supplies.secrets.mask()).await;
             loop {
-                match self.follow(&talk, &order, &mut output).await {
+                match self.follow(&talk, &order, &supplies.secrets, &mut output).await {
                     // A step that was given up is still being ended there.
                     Err(HostError::Refused(Refusal::Busy(_))) => tokio::time::sleep(BUSY_PAUSE).await,
                     ended => {
@@ -292,6 +299,16 @@ impl Hosts for AgentHosts {
         let kill = ToHost::Kill { placement, token: token.clone() };
         in_time(PATIENCE, async { self.conversation(host).await?.say(&kill).await }).await
     }
+}
+
+fn masked(mut outcome: Outcome, mask: &Mask) -> Outcome {
+    if let Outcome::Failed { reason, .. } = &mut outcome {
+        *reason = mask.hide_text(reason);
+    }
+    if let Outcome::Failed { tail, .. } | Outcome::TimedOut { tail, .. } = &mut outcome {
+        *tail = mask.hide_text(tail);
+    }
+    outcome
 }
 
 async fn in_time<T>(

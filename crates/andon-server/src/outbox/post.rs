@@ -6,8 +6,8 @@ use andon_core::digest::Digest;
 use andon_core::telling::{Outcome, Route, Telling};
 use andon_core::time::Time;
 
-use super::secrets::{SecretError, Secrets};
 use super::{hook, mail};
+use crate::secrets::{SecretError, Secrets};
 
 /// Everything that a try needs.
 pub(super) struct Post {

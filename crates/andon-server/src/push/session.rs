@@ -233,6 +233,7 @@ fn without_end(is_ssh: bool, started: bool, code: Option<i32>, said: &str) -> St
 fn local_command(program: &[String; 5]) -> Command {
     let [shell, arguments @ ..] = program;
     let mut command = Command::new(shell);
+    crate::secrets::withhold(&mut command);
     // The shell ends its whole group when it is told to, so it must have one of its own.
     command.args(arguments).process_group(0).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

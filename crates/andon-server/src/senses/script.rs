@@ -75,7 +75,7 @@ impl Script {
                 command.env("ANDON_LABELS_NEW", canary.as_str()).env("ANDON_LABELS_OLD", control.as_str());
             }
         }
-        let child = command
+        let child = crate::secrets::withhold(&mut command)
             .args(arguments)
             .current_dir(&self.directory)
             .stdin(Stdio::null())

@@ -39,6 +39,7 @@ pub(crate) fn release(content: &str) -> Release {
         packed: ByteSize(1 << 20),
         unpacked: ByteSize(4 << 20),
         revision: None,
+        signed: None,
     }
 }
 

@@ -4,7 +4,7 @@ use andon_core::line::{Line, Service};
 use andon_core::name::HostName;
 use andon_line::Diagnostics;
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::Common;
 use crate::context::{find_line, width};
 use crate::exit;
@@ -19,7 +19,7 @@ pub(crate) fn check(common: &Common) -> Done {
             Ok(loaded) => (&[][..], loaded.warnings.as_slice()),
             Err(diagnostics) => (diagnostics.0.as_slice(), &[][..]),
         };
-        say(&serde_json::json!({ "line": path, "errors": errors, "warnings": warnings }).to_string());
+        say_json(&serde_json::json!({ "line": path, "errors": errors, "warnings": warnings }));
         return Ok(if loaded.is_ok() { exit::OK } else { exit::USAGE });
     }
     match loaded {

@@ -126,6 +126,9 @@ fn not_ready(error: ArtifactError) -> Failure {
         ArtifactError::NotKept { .. } => Failure::broken(what)
             .why("a copy of the release is kept here before the first host is touched; nothing has been changed")
             .next("free space there, or choose another place: --data DIR"),
+        ArtifactError::Unsigned { path, .. } => Failure::refused(what)
+            .why("the line says signed_by; what is not signed touches no host; nothing has been changed")
+            .next(format!("minisign -S -m {}, with a key that the line names", path.display())),
         ArtifactError::Missing { .. } | ArtifactError::NotAnArchive(_) | ArtifactError::Refused { .. } => {
             Failure::refused(what)
                 .why("a release is checked before the first host is touched; nothing has been changed")

@@ -1,6 +1,6 @@
 //! `andon explain`: where a value of the line was written.
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::Common;
 use crate::context::{find_line, load, unknown};
 use crate::exit;
@@ -12,7 +12,7 @@ pub(crate) fn explain(common: &Common, key: &str) -> Done {
         .get(key)
         .ok_or_else(|| unknown("value", key, loaded.origins.keys().collect::<Vec<_>>().into_iter()))?;
     if common.json {
-        say(&serde_json::json!({ "key": key, "origin": origin.to_string() }).to_string());
+        say_json(&serde_json::json!({ "key": key, "origin": origin.to_string() }));
     } else {
         say(&origin.to_string());
     }

@@ -8,7 +8,7 @@ use andon_core::scope::ScopeName;
 use andon_core::time::Time;
 use andon_server::{Controller, clock};
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::Common;
 use crate::context::{find_line, open_ledger, unknown};
 use crate::failure::Failure;
@@ -43,7 +43,7 @@ pub(crate) async fn history(
     let now = clock::now();
     if common.json {
         let rows: Vec<_> = rows.iter().map(json::summary).collect();
-        say(&serde_json::Value::Array(rows).to_string());
+        say_json(&serde_json::Value::Array(rows));
     } else if rows.is_empty() {
         say(
             "No deployment yet.\n  next  andon plan SERVICE ENVIRONMENT, then: andon deploy SERVICE ENVIRONMENT",

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use andon_core::name::ServiceName;
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::Common;
 use crate::context::LINE;
 use crate::exit;
@@ -22,7 +22,7 @@ pub(crate) fn init(common: &Common, service: &ServiceName) -> Done {
     file.write_all(andon_line::template(service.as_str()).as_bytes())
         .map_err(|error| Failure::broken(format!("{} cannot be written: {error}", path.display())))?;
     if common.json {
-        say(&serde_json::json!({ "written": path }).to_string());
+        say_json(&serde_json::json!({ "written": path }));
     } else {
         say(&format!("wrote {}\n  next  name your hosts in it, then: andon check", path.display()));
     }

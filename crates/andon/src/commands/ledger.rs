@@ -11,7 +11,7 @@ use andon_core::name::ServiceName;
 use andon_store::{Fault, Ledger, SqliteLedger, StoreError, Verification};
 use clap::{Args, Subcommand};
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::{Common, deployment_id};
 use crate::context::{LEDGER, data_of, ledger_failure};
 use crate::exit;
@@ -128,7 +128,7 @@ async fn verify(common: &Common, file: Option<PathBuf>) -> Done {
     if common.json {
         let fault = fault.as_ref().map(ToString::to_string);
         let value = serde_json::json!({ "ledger": id, "records": records, "hash": hash, "fault": fault });
-        say(&value.to_string());
+        say_json(&value);
     } else {
         let paint = Paint::stdout();
         match fault {

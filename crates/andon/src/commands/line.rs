@@ -5,7 +5,7 @@ use andon_core::telling::{line_running, line_stopped};
 use andon_core::time::Time;
 use andon_server::clock;
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::{Common, LineCommand};
 use crate::context::{me, open_ledger, width};
 use crate::failure::Failure;
@@ -29,7 +29,7 @@ pub(crate) async fn line(common: &Common, what: Option<LineCommand>) -> Done {
 async fn state(common: &Common) -> Done {
     let cord = open_ledger(common).await?.records().cord().await?.value;
     if common.json {
-        say(&json::cord(&cord).to_string());
+        say_json(&json::cord(&cord));
     } else {
         say(&text(&cord, clock::now(), Paint::stdout()));
     }
@@ -43,7 +43,7 @@ async fn stop(common: &Common, why: &str) -> Done {
     let now = clock::now();
     told::of_the_line(common, &controller, line_stopped(&now.0.to_string(), &me().name, &why, now)).await;
     if common.json {
-        say(&json::cord(&controller.records().cord().await?.value).to_string());
+        say_json(&json::cord(&controller.records().cord().await?.value));
     } else if before.is_stopped() {
         say("the line was stopped already; your reason stands beside the others: andon line");
     } else {
@@ -64,7 +64,7 @@ async fn start(common: &Common, why: &str) -> Done {
         told::of_the_line(common, &controller, line_running(&now.0.to_string(), &me().name, &why, now)).await;
     }
     if common.json {
-        say(&json::cord(&controller.records().cord().await?.value).to_string());
+        say_json(&json::cord(&controller.records().cord().await?.value));
     } else if before.is_stopped() {
         let (now, over) = (clock::now(), before.stops());
         say("the line is running again; it had been stopped by");

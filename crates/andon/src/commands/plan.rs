@@ -11,7 +11,7 @@ use andon_core::plan::{Before, OnFailure, Plan, PlannedSite};
 use andon_core::release::{Release, ReleaseId};
 use serde_json::json;
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::{Common, Exceptions, ScopeArgs};
 use crate::commands::deploy::wish;
 use crate::context::Context;
@@ -25,7 +25,7 @@ pub(crate) async fn plan(common: &Common, scope: &ScopeArgs, exceptions: Excepti
     let line = context.controller.records().cord().await?.value;
     let outlook = context.controller.outlook(&plan).await;
     if common.json {
-        say(&to_json(&plan, outlook.as_ref()).to_string());
+        say_json(&to_json(&plan, outlook.as_ref()));
     } else {
         say(&to_text(&plan, outlook.as_ref(), Paint::stdout()));
         if line.admits(wish.kind, wish.fixes).is_err() {
@@ -101,6 +101,12 @@ fn now(plan: &Plan) -> String {
         parts.push(format!("{} does not serve and goes first", list_hosts(sick)));
     }
     parts.join("; ")
+}
+
+/// Who signed the release; empty where the line does not ask.
+fn signed(plan: &Plan) -> String {
+    let signed = plan.release.signed.as_ref();
+    signed.map(|signed| format!("by {}: {}", signed.key, signed.comment)).unwrap_or_default()
 }
 
 fn back(plan: &Plan) -> String {
@@ -234,6 +240,7 @@ fn to_text(plan: &Plan, outlook: Option<&Outlook>, paint: Paint) -> String {
     };
     let rows = [
         ("now", now(plan)),
+        ("signed", signed(plan)),
         ("send", send),
         (
             "waves",

@@ -11,7 +11,7 @@ use andon_proxy::control::{Client, ClientError};
 use andon_proxy::process::{self, ProcessError};
 use clap::{Args, Subcommand};
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::Common;
 use crate::exit;
 use crate::failure::Failure;
@@ -120,7 +120,7 @@ fn check(common: &Common, file: &Path) -> Done {
         let value = serde_json::json!({
             "listeners": config.listen.len(), "pools": config.pools.len(), "servers": servers,
         });
-        say(&value.to_string());
+        say_json(&value);
     } else {
         say(&format!(
             "{} is well formed: {}, {}, {}",
@@ -147,7 +147,7 @@ async fn show(common: &Common, file: &Path, control: Control, pool: Option<Strin
         sights.push((pool, sight));
     }
     if common.json {
-        say(&sight::json(&identity, &sights).to_string());
+        say_json(&sight::json(&identity, &sights));
     } else {
         say(&sight::text(&identity, &sights));
     }
@@ -160,7 +160,7 @@ async fn steer(common: &Common, file: &Path, args: ServerArgs, traffic: Traffic)
     let sight = seen(&mut client, ToProxy::Assert { pool: args.pool.clone(), wishes }).await?;
     if common.json {
         let value = serde_json::json!({ "pool": args.pool, "sight": sight });
-        say(&value.to_string());
+        say_json(&value);
     } else if let Some(server) = sight.servers.get(&args.server) {
         say(&sight::told(&args.pool, &args.server, traffic, server));
     }

@@ -16,7 +16,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::mpsc;
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::Common;
 use crate::context::{LINE, find_line, load, ssh_options, unknown};
 use crate::exit;
@@ -72,8 +72,7 @@ pub(crate) async fn run(common: &Common, args: RunArgs) -> Done {
     // The picture is gone before the result is printed; a watcher that stumbled drew nothing.
     let _ = watching.await;
     if common.json {
-        let report = serde_json::to_string(&Report::new(&command, &outcomes));
-        say(&report.map_err(|error| Failure::broken(error.to_string()))?);
+        say_json(&Report::new(&command, &outcomes));
     } else {
         print(&outcomes, live);
     }

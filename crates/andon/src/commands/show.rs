@@ -10,7 +10,7 @@ use andon_server::{Controller, Entry, clock};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::Common;
 use crate::commands::history::sign;
 use crate::context::{open_ledger, unknown};
@@ -43,7 +43,7 @@ pub(crate) async fn show(common: &Common, id: Option<DeploymentId>, log: Option<
             .map(|entry| json!({ "at": when::iso(entry.at), "by": entry.by, "what": tell(&entry.fact) }))
             .collect();
         value["events"] = json!(events);
-        say(&value.to_string());
+        say_json(&value);
     } else {
         say(&to_text(&deployment, &entries, Paint::stdout()));
     }
@@ -85,6 +85,9 @@ fn to_text(deployment: &Deployment, entries: &[Entry], paint: Paint) -> String {
     row("by", format!("{} on {}, {}", request.by.name, request.by.at, when::ago(deployment.accepted, now)));
     if let Some(revision) = &request.release.revision {
         row("commit", format!("{} \"{}\" by {}", revision.commit, revision.subject, revision.author));
+    }
+    if let Some(signed) = &request.release.signed {
+        row("signed", format!("by {} \"{}\"", signed.key, signed.comment));
     }
     if let Some(why) = &request.why {
         row("why", why.clone());

@@ -11,7 +11,7 @@ use andon_core::time::Time;
 use andon_server::{Controller, clock};
 use serde_json::{Value, json};
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::{Common, ScopeArgs};
 use crate::context::{self, Context, open_ledger, unknown};
 use crate::failure::Failure;
@@ -43,7 +43,7 @@ async fn ledger(common: &Common) -> Done {
     let (paint, now) = (Paint::stdout(), clock::now());
     if common.json {
         let rows: Vec<Value> = scopes.iter().map(|(name, scope)| scope_json(name, scope, &recent)).collect();
-        say(&Value::Array(rows).to_string());
+        say_json(&Value::Array(rows));
         return Ok(exit::OK);
     }
     let sign = if line.is_stopped() { paint.cross() } else { paint.tick() };
@@ -140,7 +140,7 @@ async fn hosts(common: &Common, service: ServiceName, environment: Option<Enviro
         well &= all_serve;
     }
     if common.json {
-        say(&Value::Array(rows).to_string());
+        say_json(&Value::Array(rows));
     }
     Ok(if well { exit::OK } else { exit::NOT_WELL })
 }

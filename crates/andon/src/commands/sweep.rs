@@ -7,7 +7,7 @@ use andon_server::{Found, Problem, Sweep};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::{Common, ScopeArgs};
 use crate::context::{self, Context, unknown};
 use crate::exit;
@@ -32,7 +32,7 @@ pub(crate) async fn sweep(
     swept.sort_by(|a, b| a.0.cmp(&b.0));
     if common.json {
         let rows: Vec<Value> = swept.iter().map(|(scope, found)| scope_json(scope, found)).collect();
-        say(&Value::Array(rows).to_string());
+        say_json(&Value::Array(rows));
     } else {
         tell(&swept);
     }

@@ -9,7 +9,7 @@ use andon_core::time::Time;
 use andon_server::{clock, revision};
 use serde_json::{Value, json};
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::{Common, TellCommand};
 use crate::context::{Context, find_line, load, me, open_ledger};
 use crate::failure::Failure;
@@ -37,7 +37,7 @@ async fn list(common: &Common) -> Done {
     let now = clock::now();
     if common.json {
         let rows: Vec<Value> = dispatches.iter().map(as_json).collect();
-        say(&Value::Array(rows).to_string());
+        say_json(&Value::Array(rows));
     } else if dispatches.is_empty() {
         say("Nobody was told anything yet.\n  next  andon help tell, then: andon tell test SERVICE");
     } else {
@@ -53,7 +53,7 @@ async fn retry(common: &Common) -> Done {
     outbox.catch_up().await?;
     let round = outbox.deliver(true, PATIENCE, line.as_ref().map(|loaded| &loaded.line)).await?;
     if common.json {
-        say(&json!({ "delivered": round.delivered, "waiting": round.waiting }).to_string());
+        say_json(&json!({ "delivered": round.delivered, "waiting": round.waiting }));
     } else {
         let paint = Paint::stdout();
         let (delivered, waiting) = (messages(round.delivered), messages(round.waiting));
@@ -93,7 +93,7 @@ async fn test(common: &Common, name: &ServiceName) -> Done {
                 json!({ "to": route.address().to_string(), "arrived": arrived, "answer": answer })
             })
             .collect();
-        say(&Value::Array(rows).to_string());
+        say_json(&Value::Array(rows));
     } else {
         let paint = Paint::stdout();
         for (route, outcome) in &tried {

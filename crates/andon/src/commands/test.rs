@@ -5,7 +5,7 @@ use andon_core::line::Host;
 use andon_core::name::HostName;
 use serde_json::json;
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::{Common, ScopeArgs};
 use crate::context::{Context, unknown};
 use crate::exit;
@@ -30,7 +30,7 @@ pub(crate) async fn test(common: &Common, scope: &ScopeArgs, only: &[HostName]) 
                 Err(why) => json!({ "host": trial.host, "release": trial.release, "unknown": why }),
             })
             .collect();
-        say(&serde_json::Value::Array(rows).to_string());
+        say_json(&serde_json::Value::Array(rows));
         return Ok(if well { exit::OK } else { exit::NOT_WELL });
     }
     let (paint, tests) = (Paint::stdout(), service.tests.len());

@@ -15,13 +15,14 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::Instant;
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::{Common, ScopeArgs};
 use crate::context::{self, Context, width};
 use crate::exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::standing::{self, Owner, owners};
+use crate::voice::harmless;
 
 mod as_json;
 mod table;
@@ -121,7 +122,7 @@ impl Watched<'_> {
             let span = if args.watch { args.interval.max(CALM) } else { WINDOW };
             let moment = self.moment(&numbers, &sights, span).await?;
             if json {
-                say(&as_json::moment(&self.name, &moment).to_string());
+                say_json(&as_json::moment(&self.name, &moment));
             } else {
                 let (rows, columns) = console::Term::stdout().size();
                 let height = if live.is_some() { usize::from(rows) } else { table::TALL };
@@ -129,7 +130,7 @@ impl Watched<'_> {
                 let wide = if paint.live { width().max(usize::from(columns).min(160)) } else { usize::MAX };
                 let lines = table::lines(&self.name, &moment, paint, wide, height);
                 match &live {
-                    Some(bar) => bar.set_message(lines.join("\n")),
+                    Some(bar) => bar.set_message(harmless(paint, &lines.join("\n")).into_owned()),
                     None => lines.iter().for_each(|line| say(line)),
                 }
             }

@@ -3,7 +3,7 @@
 use andon_core::deployment::{Ask, DeploymentId};
 use andon_server::Controller;
 
-use super::{Done, say};
+use super::{Done, say, say_json};
 use crate::args::{Common, WishArgs};
 use crate::context::open_ledger;
 use crate::exit;
@@ -64,7 +64,7 @@ async fn under_way(controller: &Controller, given: Option<DeploymentId>) -> Resu
 
 fn told(common: &Common, id: DeploymentId, ask: &str, sentence: &str) -> Done {
     if common.json {
-        say(&serde_json::json!({ "deployment": id.0, "asked": ask }).to_string());
+        say_json(&serde_json::json!({ "deployment": id.0, "asked": ask }));
     } else {
         say(sentence);
     }

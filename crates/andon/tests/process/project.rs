@@ -225,7 +225,7 @@ pub(crate) fn processes_naming(dir: &Path) -> Vec<u32> {
         .collect()
 }
 
-fn contains(text: &[u8], wanted: &[u8]) -> bool {
+pub(crate) fn contains(text: &[u8], wanted: &[u8]) -> bool {
     text.windows(wanted.len()).any(|window| window == wanted)
 }
 

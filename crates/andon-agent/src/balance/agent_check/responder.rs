@@ -6,7 +6,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, TcpListener, TcpStream};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +16,7 @@ use std::{collections::BTreeMap, fs};
 
 use super::answers::Answers;
 use super::asked::{self, Asked, Questions};
+use crate::durable;
 use crate::lock;
 use crate::probe::legible;
 
@@ -52,7 +53,7 @@ pub(crate) fn main(records: &Path, port: &str) -> ExitCode {
     match answer(records, port) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = fs::write(failure_file(records), error.to_string());
+            let _ = durable::write_private(&failure_file(records), error.to_string().as_bytes());
             ExitCode::FAILURE
         }
     }
@@ -142,6 +143,7 @@ impl Responder {
     fn report(&self, reports: &UnixListener) {
         for mut stream in reports.incoming() {
             if let Ok(stream) = &mut stream
+                && is_ours(stream)
                 && stream.set_write_timeout(Some(PATIENCE)).is_ok()
                 && let Ok(words) = serde_json::to_vec(&self.seen().report())
             {
@@ -149,6 +151,12 @@ impl Responder {
             }
         }
     }
+}
+
+/// Whether the same user, or root, asks.
+fn is_ours(stream: &UnixStream) -> bool {
+    rustix::net::sockopt::socket_peercred(stream)
+        .is_ok_and(|peer| peer.uid.is_root() || peer.uid == rustix::process::geteuid())
 }
 
 impl Seen {

@@ -116,7 +116,9 @@ impl Records {
     fn set(&self, name: &str, value: &impl Serialize) -> Result<(), BalancerFailure> {
         let (path, fresh) = (self.directory.join(name), self.directory.join(format!("{name}.new")));
         let json = serde_json::to_vec(value).map_err(io::Error::from);
-        let written = json.and_then(|json| fs::write(&fresh, json)).and_then(|()| fs::rename(&fresh, &path));
+        let written = json
+            .and_then(|json| durable::write_private(&fresh, &json))
+            .and_then(|()| fs::rename(&fresh, &path));
         self.kept(&path, written)
     }
 

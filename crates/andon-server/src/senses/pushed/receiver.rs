@@ -1,7 +1,7 @@
 //! The receiver: takes in what programs push, and writes it down once a second.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -113,7 +113,7 @@ impl PushReceiver {
         statsd_tcp: Option<SocketAddr>,
     ) -> Result<Self, PushError> {
         let io = |doing: String| move |source| PushError::Io { doing, source };
-        fs::create_dir_all(directory).map_err(io(format!("make {}", directory.display())))?;
+        crate::private::directory(directory).map_err(io(format!("make {}", directory.display())))?;
         let lock = File::options().create(true).truncate(false).write(true).open(directory.join("lock"));
         let lock = lock.map_err(io(format!("open the lock in {}", directory.display())))?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {

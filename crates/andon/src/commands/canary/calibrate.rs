@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::past::{self, Past};
 use crate::args::{Common, ScopeArgs};
-use crate::commands::{Done, say};
+use crate::commands::{Done, say, say_json};
 use crate::exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
@@ -62,7 +62,7 @@ pub(super) async fn calibrate(common: &Common, args: &CalibrateArgs) -> Done {
     if common.json {
         let mut told = as_json(&spec, args, &done);
         told["remarks"] = json!(remarks);
-        say(&told.to_string());
+        say_json(&told);
     } else {
         tell(&spec, args, &done);
         remarks.iter().for_each(|remark| say(&format!("{} {remark}", Paint::stdout().question())));

@@ -10,7 +10,7 @@ use andon_server::recording::{self, RecordingError};
 use serde_json::{Value, json};
 
 use crate::args::Common;
-use crate::commands::{Done, say};
+use crate::commands::{Done, say, say_json};
 use crate::exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
@@ -32,7 +32,7 @@ pub(super) fn replay(common: &Common, file: &Path, alpha: Option<f64>) -> Done {
     }
     let (changes, standing) = judge(&recording);
     if common.json {
-        say(&as_json(&recording, torn, &changes, &standing).to_string());
+        say_json(&as_json(&recording, torn, &changes, &standing));
     } else {
         tell(file, &recording, torn, &changes, &standing);
     }

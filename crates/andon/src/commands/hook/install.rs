@@ -10,7 +10,7 @@ use super::door::Line;
 use super::git::ask;
 use super::settings::{Controller, FILE, Settings, template};
 use crate::args::Common;
-use crate::commands::{Done, say};
+use crate::commands::{Done, say, say_json};
 use crate::context::{data_of, find_line, open_ledger};
 use crate::exit;
 use crate::failure::Failure;
@@ -224,8 +224,7 @@ pub(super) async fn status(common: &Common, path: &Path) -> Done {
     };
     if common.json {
         let branches = settings.map(|settings| settings.branches);
-        say(&serde_json::json!({ "hooks": hooks, "branches": branches, "line": words, "well": well })
-            .to_string());
+        say_json(&serde_json::json!({ "hooks": hooks, "branches": branches, "line": words, "well": well }));
     } else {
         for (hook, state) in &hooks {
             say(&format!("{hook:<12}  {}", state.as_str().unwrap_or_default()));

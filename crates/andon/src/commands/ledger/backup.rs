@@ -7,7 +7,7 @@ use andon_server::clock;
 use andon_store::StoreError;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::super::{Done, say};
+use super::super::{Done, say, say_json};
 use super::existing;
 use crate::args::Common;
 use crate::context::ledger_failure;
@@ -41,7 +41,7 @@ pub(super) async fn backup(common: &Common, to: &Path, force: bool) -> Done {
             "file": made.path, "bytes": made.bytes, "ledger": made.id,
             "records": made.records, "hash": made.hash,
         });
-        say(&value.to_string());
+        say_json(&value);
     } else {
         say(&format!(
             "{} {} records in {} ({}), verified; the last hash is {}",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use crate::args::Common;
 use crate::context::ledger_failure;
 use crate::exit;
 use crate::failure::Failure;
+use crate::voice;
 
 /// Records that are read at once.
 const PAGE: usize = 1000;
@@ -72,8 +73,9 @@ pub(super) async fn export(common: &Common, args: &ExportArgs) -> Done {
     let ended = match &args.output {
         Some(path) => into_file(&ledger, &place, &selection, path).await,
         None => {
+            let shown = io::stdout().is_terminal();
             let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-            write(&ledger, &place, &selection, &mut out, "standard output").await
+            write(&ledger, &place, &selection, &mut out, "standard output", shown).await
         }
     };
     match ended {
@@ -108,13 +110,15 @@ async fn streams(ledger: &Arc<SqliteLedger>, service: &ServiceName) -> Result<St
     Ok(Streams { scopes: format!("scope/{service}/"), deployments })
 }
 
-/// Writes what is wanted, page by page.
+/// Writes what is wanted, page by page. What is `shown` to a person is escaped further, so that nothing acts on the
+/// terminal; programs get the bytes that were hashed.
 async fn write(
     ledger: &SqliteLedger,
     place: &str,
     selection: &Selection,
     out: &mut impl Write,
     whereto: &str,
+    shown: bool,
 ) -> Result<(), Stop> {
     let stopped = |error: io::Error| match error.kind() {
         ErrorKind::BrokenPipe => Stop::Unheard,
@@ -130,6 +134,9 @@ async fn write(
         for record in page.iter().filter(|record| selection.wants(record)) {
             line.clear();
             record.write_line(place, &mut line).map_err(failed)?;
+            if shown {
+                line = voice::escaped(String::from_utf8_lossy(&line).into_owned()).into_bytes();
+            }
             line.push(b'\n');
             out.write_all(&line).map_err(stopped)?;
         }
@@ -149,7 +156,7 @@ async fn into_file(
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let unfinished = NamedTempFile::new_in(directory).map_err(failed)?;
     let mut out = BufWriter::with_capacity(1 << 16, unfinished);
-    write(ledger, place, selection, &mut out, &whereto).await?;
+    write(ledger, place, selection, &mut out, &whereto, false).await?;
     let unfinished = out.into_inner().map_err(|error| failed(error.into_error()))?;
     unfinished.as_file().sync_all().map_err(failed)?;
     unfinished.persist_noclobber(path).map_err(|error| failed(error.error))?;

@@ -4,7 +4,7 @@ use andon_server::clock;
 use andon_store::{Restore, RestoreError, Restored, SqliteLedger, Standing};
 use serde_json::json;
 
-use super::super::{Done, say};
+use super::super::{Done, say, say_json};
 use super::RestoreArgs;
 use crate::args::Common;
 use crate::context::{LEDGER, data_of, ledger_failure, me, open_ledger, private_dir};
@@ -31,7 +31,7 @@ pub(super) async fn restore(common: &Common, args: &RestoreArgs) -> Done {
             "ledger": done.id, "records": done.records, "hash": done.hash, "fence": done.fence,
             "kept": done.kept, "newest": newest,
         });
-        say(&value.to_string());
+        say_json(&value);
         return Ok(exit::OK);
     }
     say(&format!(

@@ -1,14 +1,23 @@
 //! Passwords and keys, found at the moment of use and never written anywhere.
+//!
+//! A process that has found one is kept out of core dumps, and what it starts does not inherit those of its environment.
 
 use std::fmt;
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use andon_api::secret::{self, SecretValue};
+use andon_core::line::Service;
+use andon_core::masking::SHORTEST;
 use andon_core::name::SecretName;
+use tokio::process::Command;
 
 /// The largest secret, in bytes.
 const MOST: u64 = 64 << 10;
+
+/// What begins the name of an environment variable that holds a secret.
+const VARIABLES: &str = "ANDON_SECRET_";
 
 /// Where secrets are found.
 #[derive(Debug, Clone)]
@@ -43,11 +52,19 @@ pub enum SecretError {
         /// Why.
         why: String,
     },
+    /// It is too short to be hidden in what programs print.
+    #[error(
+        "the secret {name} has less than {SHORTEST} characters: it could not be hidden in what a test prints"
+    )]
+    Short {
+        /// Its name.
+        name: SecretName,
+    },
 }
 
 /// A secret. It has no text but for who asks for it by name.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,7 +74,7 @@ impl fmt::Debug for Secret {
 
 impl Secret {
     /// What nobody else may see.
-    pub(super) fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -68,7 +85,7 @@ impl Secrets {
         Self { directory: data.join("secrets") }
     }
 
-    pub(super) fn find(&self, name: &SecretName) -> Result<Secret, SecretError> {
+    pub(crate) fn find(&self, name: &SecretName) -> Result<Secret, SecretError> {
         let variable = variable(name);
         match std::env::var(&variable) {
             Ok(value) => usable(&variable, value),
@@ -77,6 +94,21 @@ impl Secrets {
             }
             Err(std::env::VarError::NotPresent) => self.in_file(name, variable),
         }
+    }
+
+    /// The secrets that the production tests of `service` name: what travels beside an order.
+    pub(crate) fn of_tests(&self, service: &Service) -> Result<secret::Secrets, SecretError> {
+        let mut found = secret::Secrets::default();
+        for name in service.tests.iter().flat_map(|test| test.probe.secrets()) {
+            if found.get(name).is_none() {
+                let value = self.find(name)?;
+                if value.reveal().len() < SHORTEST {
+                    return Err(SecretError::Short { name: name.clone() });
+                }
+                found.insert(name.clone(), SecretValue::new(value.reveal()));
+            }
+        }
+        Ok(found)
     }
 
     fn in_file(&self, name: &SecretName, variable: String) -> Result<Secret, SecretError> {
@@ -116,14 +148,28 @@ fn usable(path: &str, text: String) -> Result<Secret, SecretError> {
         "" => "it is empty",
         kept if kept.len() as u64 > MOST => "it is too long",
         kept if kept.chars().any(char::is_control) => "it holds more than one line",
-        kept => return Ok(Secret(kept.to_owned())),
+        kept => {
+            // What cannot be had (a kernel without it) must not keep people from their secrets.
+            let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+            return Ok(Secret(kept.to_owned()));
+        }
     };
     Err(SecretError::Unusable { path: path.to_owned(), why: why.to_owned() })
 }
 
+/// Keeps the secrets of our own environment from what `command` starts.
+pub(crate) fn withhold(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(VARIABLES.as_bytes()) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 fn variable(name: &SecretName) -> String {
     let clean = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-    format!("ANDON_SECRET_{}", name.as_str().chars().map(clean).collect::<String>())
+    format!("{VARIABLES}{}", name.as_str().chars().map(clean).collect::<String>())
 }
 
 #[cfg(test)]
