@@ -76,8 +76,9 @@ pub enum StoreError {
     },
     /// A newer Andon has written this ledger. It was not touched.
     #[error(
-        "the ledger {place} has format {found} and this program knows formats up to {known}. It was left as \
-         it is; use the newer version of Andon that wrote it"
+        "the ledger {place} has format {found}, written by andon {by}, and this is andon {}, which knows formats up \
+         to {known}. It was left as it is; use andon {by} or newer",
+        env!("CARGO_PKG_VERSION")
     )]
     Newer {
         /// Which ledger.
@@ -86,6 +87,8 @@ pub enum StoreError {
         found: i64,
         /// The newest format that this program knows.
         known: i64,
+        /// The version that brought the ledger to its format.
+        by: String,
     },
     /// The ledger is not as it was written.
     #[error(

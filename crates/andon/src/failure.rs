@@ -5,7 +5,7 @@ use andon_server::{Problem, RecordsError};
 use serde::Serialize;
 
 use crate::paint::Paint;
-use crate::{cord, exit};
+use crate::{confirm, cord, exit, signals};
 
 /// An error for people.
 #[derive(Debug, Clone, Serialize)]
@@ -69,6 +69,8 @@ impl From<Problem> for Failure {
             Problem::Refused(refusal) => {
                 Failure::refused(refusal.what()).why(refusal.why()).next(refusal.next())
             }
+            Problem::Unconfirmed(unconfirmed) => confirm::refused(&unconfirmed),
+            Problem::GivenUp => signals::left(),
             Problem::Held { by, scope, .. } => Failure::refused(what)
                 .why("only a rollback or the declared fix passes; nothing has been changed")
                 .next(format!(
@@ -104,6 +106,9 @@ impl From<Problem> for Failure {
                 .why("this process stopped giving orders; its hosts obey the other one")
                 .next("andon history"),
             Problem::NotNow(_) => Failure::refused(what),
+            Problem::Records(RecordsError::Newer { theirs, .. }) => Failure::broken(what)
+                .why("an older andon could misread them, so it does nothing here; nothing has been changed")
+                .next(format!("use andon {} or newer", theirs.version)),
             Problem::Records(RecordsError::NoDeployment(_)) => Failure::refused(what).next("andon history"),
             Problem::Records(_) => Failure::broken(what)
                 .why("what is recorded is safe, and steps that hosts have begun end by themselves")

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod args;
 mod commands;
+mod confirm;
 mod context;
 mod cord;
 mod exit;
@@ -12,6 +13,7 @@ mod follow;
 mod json;
 mod paint;
 mod screen;
+mod signals;
 mod standing;
 mod told;
 mod when;

@@ -18,6 +18,7 @@ mod ledger;
 mod line;
 mod lines;
 mod names;
+mod protected;
 mod proxy;
 mod steps;
 mod telling;
