@@ -12,6 +12,7 @@ mod agent;
 mod bench;
 mod calibrate;
 mod ci;
+mod compat;
 mod dist;
 mod edges;
 mod failure;
@@ -56,6 +57,15 @@ enum Task {
     },
     /// Simulate deployments, and say how well they are judged; fails when a target is missed
     Calibrate(calibrate::Calibration),
+    /// Let the program of another revision and today's meet on one ledger and on the same hosts
+    Compat {
+        /// The other revision
+        #[arg(long, value_name = "REV", default_value = "HEAD~1")]
+        with: String,
+        /// A program that was built from it already
+        #[arg(long, value_name = "FILE")]
+        built: Option<std::path::PathBuf>,
+    },
     /// Build what is handed out, into `dist/`
     Dist,
     /// Boot Debian machines for trying things, until Enter is pressed or a command has ended
@@ -118,6 +128,7 @@ fn run(task: Task) -> Result<(), Failure> {
             agent::build(if debug { agent::Build::Debug } else { agent::Build::Small }).map(drop)
         }
         Task::Calibrate(calibration) => calibrate::calibrate(&calibration),
+        Task::Compat { with, built } => compat::compat(&with, built),
         Task::Dist => dist::dist(),
         Task::Fleet { machines, command } => fleet::fleet(machines, &command),
         Task::Machines { task: MachinesTask::Clean { when_stdin_closes } } => {
