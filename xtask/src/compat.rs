@@ -3,6 +3,7 @@
 //! The other program is built from another revision in a worktree of its own; both work on local hosts.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::failure::Failure;
 use crate::program::{cargo, program, run, text};
@@ -17,7 +18,7 @@ pub(crate) fn compat(revision: &str, built: Option<PathBuf>) -> Result<(), Failu
         Some(built) => built,
         None => build(revision)?,
     };
-    run(cargo().args(["build", "--package", "andon"]))?;
+    run(plain_cargo().args(["build", "--package", "andon"]))?;
     let new = workspace::target().join("debug/andon");
     println!("old  {}\nnew  {}\n", version(&old)?, version(&new)?);
     let failed: Vec<&str> =
@@ -41,6 +42,16 @@ fn version(program_at: &Path) -> Result<String, Failure> {
     Ok(format!("{}  {}", text(program(program_at).arg("--version"))?.trim(), program_at.display()))
 }
 
+/// Cargo as a person would start it: what the cargo that started this program says of it would make others build anew.
+fn plain_cargo() -> Command {
+    let mut command = cargo();
+    let about_this = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(about_this)) {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// The program of another revision. What it is built from stays below `target/`, so that a second time is quick.
 fn build(revision: &str) -> Result<PathBuf, Failure> {
     let place = workspace::target().join("compat");
@@ -52,11 +63,10 @@ fn build(revision: &str) -> Result<PathBuf, Failure> {
     } else {
         run(program("git").args(["worktree", "add", "--quiet", "--detach"]).arg(&sources).arg(commit))?;
     }
-    let built = run(cargo()
+    let built = run(plain_cargo()
         .current_dir(&sources)
         .args(["build", "--package", "andon"])
-        .env("CARGO_TARGET_DIR", &target)
-        .env_remove("CARGO_MANIFEST_DIR"));
+        .env("CARGO_TARGET_DIR", &target));
     // The worktree would be in the way of the branch's own work; what was built from it stays.
     run(program("git").args(["worktree", "remove", "--force"]).arg(&sources))?;
     built?;

@@ -23,6 +23,8 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
 
+mod ownership;
+
 /// The name of a line's file.
 pub(crate) const LINE: &str = "line.star";
 /// The name of a ledger's file in its directory.
@@ -216,9 +218,11 @@ pub(crate) fn ssh_options(common: &Common) -> Result<SshOptions, Failure> {
 }
 
 async fn controller(common: &Common, data: &Path) -> Result<Controller, Failure> {
+    ownership::refuse_sudo(data)?;
     private_dir(data)?;
     let ledger = SqliteLedger::open(data.join(LEDGER)).await.map_err(|error| {
-        Failure::broken(error.to_string()).why("without the ledger nothing is done; nothing has been changed")
+        let failure = Failure::broken(error.to_string());
+        ownership::explain(failure.why("without the ledger nothing is done; nothing has been changed"), data)
     })?;
     let records = Records::new(Arc::new(ledger));
     records.check_version().await?;
@@ -255,7 +259,12 @@ pub(crate) fn me() -> Person {
 
 /// The name that the system knows this user by.
 fn login_name() -> Option<String> {
-    let uid = rustix::process::getuid().as_raw().to_string();
+    user_name(rustix::process::getuid().as_raw())
+}
+
+/// The name that the system knows a user by.
+fn user_name(uid: u32) -> Option<String> {
+    let uid = uid.to_string();
     let users = std::fs::read_to_string("/etc/passwd").ok()?;
     let mut rows = users.lines().map(|row| row.split(':').collect::<Vec<_>>());
     rows.find_map(|row| {

@@ -98,7 +98,7 @@ fn after_every_record(stop: impl Fn(&Watched, Running, &str) + Sync) -> u64 {
 #[track_caller]
 fn tells_the_end(ran: &Ran, when: &str) {
     let last: Vec<&str> = ran.out.lines().rev().take(4).collect();
-    let whole = last.iter().any(|line| line.contains("host") || line.contains("changed"));
+    let whole = last.iter().any(|line| ["host", "web", "changed"].iter().any(|word| line.contains(word)));
     let next = last.iter().any(|line| line.contains("next")) || ran.code == Some(0);
     assert!(whole && next, "{when}: {ran:?}");
     assert!(!ran.out.contains('\u{1b}') && ran.err.is_empty(), "{when}: {ran:?}");

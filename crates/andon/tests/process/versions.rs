@@ -31,7 +31,7 @@ fn what_the_first_version_wrote_is_read_and_verified() {
     let rows = history.as_array().unwrap().iter();
     let states: Vec<&str> = rows.map(|row| text(row, "state")).collect();
     assert_eq!(states, ["running", "succeeded", "succeeded", "rolled_back", "succeeded"]);
-    project.well(&["show", "2"]).says("marked bad").says("web1 put back");
+    project.well(&["show", "2"]).says("rolled back").says("web1 reverted");
     project.well(&["show", "3"]).says("the test is mended");
     project.well(&["status"]).says("www");
     project.well(&["line"]).says("running");
