@@ -8,6 +8,7 @@ use andon_core::deployment::{Ask, Deployment, PauseReason, State};
 use andon_core::time::Time;
 use andon_server::{Controller, Going, Problem, Progress, clock};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::task::JoinHandle;
 
 use crate::commands::{Done, say};
 use crate::context::width;
@@ -114,7 +115,8 @@ async fn watch(
                 }
                 stops += 1;
                 if stops > 1 {
-                    return Ok(Watched::Left(Box::new((*progress.borrow().deployment).clone())));
+                    let last = (*progress.borrow().deployment).clone();
+                    return Ok(leave(controller, end, last).await);
                 }
                 view.note("stopping: hosts in their cycle finish it. Ctrl-C again leaves at once");
                 match controller.wish(*id, Ask::Abort { rollback: false }, Some("Ctrl-C".to_owned())).await {
@@ -149,6 +151,21 @@ pub(crate) fn ending(deployment: &Deployment, paint: Paint) -> String {
         lines.push(paragraph(&format!("  {}  ", paint.dim("next")), &next, width));
     }
     lines.join("\n")
+}
+
+/// Stops driving. What is recorded counts: it may have ended at this very moment.
+async fn leave(
+    controller: &Controller,
+    end: &mut JoinHandle<Result<Deployment, Problem>>,
+    last: Deployment,
+) -> Watched {
+    end.abort();
+    if let Ok(Ok(ended)) = end.await {
+        return Watched::Ended(Box::new(ended));
+    }
+    let recorded = controller.records().deployment(last.id).await;
+    let recorded = Box::new(recorded.map_or(last, |recorded| recorded.value));
+    if recorded.state.is_terminal() { Watched::Ended(recorded) } else { Watched::Left(recorded) }
 }
 
 /// What a deployment was left like: who is in the middle of what, and how it goes on.

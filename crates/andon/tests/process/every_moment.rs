@@ -127,7 +127,9 @@ fn ctrl_c_twice_after_any_record_leaves_at_once_and_an_abort_brings_it_to_rest()
         tells_the_end(&ran, when);
         if ran.code == Some(130) {
             assert!(ran.out.contains("left at once") && ran.out.contains("andon resume"), "{when}: {ran:?}");
-            watched.project.run(&["abort"]).code(1).says("was aborted");
+            // A record that was on its way to the disk may have been its last.
+            let rested = watched.project.run(&["abort"]);
+            assert!(matches!(rested.code, Some(1 | 3)), "{when}: {rested:?}");
         }
         watched.at_rest(when);
     });
