@@ -17,6 +17,7 @@ use crate::paint::Paint;
 use crate::screen::paragraph;
 use crate::screen::waiting::Reminders;
 use crate::signals::{Said, Signals};
+use crate::still::Still;
 use crate::{cord, exit, json, screen, told, when};
 
 /// How often the live picture is drawn anew although nothing happened: its clocks move.
@@ -200,6 +201,7 @@ struct View<'a> {
     silent: bool,
     beside: Option<Beside<'a>>,
     live: Option<ProgressBar>,
+    still: Option<Still>,
     last: Option<Arc<Deployment>>,
     standing: Option<Arc<Standing>>,
     told_of_pause: bool,
@@ -220,6 +222,7 @@ impl<'a> View<'a> {
             paint,
             silent,
             beside,
+            still: live.as_ref().and_then(|_| Still::begin()),
             live,
             last: None,
             standing: None,
@@ -314,6 +317,7 @@ impl<'a> View<'a> {
     fn end(&mut self) {
         if let Some(live) = self.live.take() {
             live.finish_and_clear();
+            self.still = None;
         }
     }
 }

@@ -15,6 +15,7 @@ mod paint;
 mod screen;
 mod signals;
 mod standing;
+mod still;
 mod told;
 mod when;
 

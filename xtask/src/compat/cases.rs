@@ -82,6 +82,7 @@ fn asked(scene: &Scene, drives: Which, asks: Which) -> Result<String, String> {
     let going = scene.in_the_middle(drives, 2)?;
     let refused = scene.well_or_refused(asks, &["pause", "2", "--why", "a look"])?;
     if refused.is_none() {
+        scene.until(drives, &["show", "2"], "a person paused it")?;
         scene.well(asks, &["resume", "2"])?;
         scene.well(asks, &["abort", "2"])?;
     }

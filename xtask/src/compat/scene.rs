@@ -141,11 +141,14 @@ impl Scene {
         let mut command = self.command(which, &["deploy", "www"]);
         command.stdout(out).stderr(Stdio::null());
         let going = Going(command.spawn().map_err(|error| error.to_string())?);
-        let number = number.to_string();
-        let there = wait_until(LIMIT, || {
-            self.run(which, &["show", &number]).is_ok_and(|ran| ran.said.contains("web1 verifying"))
-        });
-        if there { Ok(going) } else { Err("it never came to the middle".to_owned()) }
+        self.until(which, &["show", &number.to_string()], "web1 verifying")?;
+        Ok(going)
+    }
+
+    /// Asks a program again and again until it says `wanted`.
+    pub(super) fn until(&self, which: Which, words: &[&str], wanted: &str) -> Result<(), String> {
+        let said = wait_until(LIMIT, || self.run(which, words).is_ok_and(|ran| ran.said.contains(wanted)));
+        if said { Ok(()) } else { Err(format!("{} never said {wanted:?}", words.join(" "))) }
     }
 }
 

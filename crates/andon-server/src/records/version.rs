@@ -70,7 +70,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_older_program_is_kept_away_from_newer_facts_and_told_both_versions() {
-        let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
+        let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new("ledger"));
         let (old, new) = (records(&ledger, 1), records(&ledger, 2));
         hold(&old, 1).await;
         assert_eq!(ledger.head().await.unwrap(), 1, "the first facts need no introduction");
@@ -84,7 +84,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_view_of_another_version_is_made_again_from_the_facts() {
-        let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
+        let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new("ledger"));
         let (old, new) = (records(&ledger, 1), records(&ledger, 2));
         hold(&new, 7).await;
         // What an older program keeps of it may lack what the newer one needs.
