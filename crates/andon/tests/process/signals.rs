@@ -10,7 +10,7 @@ use andon_testbed::process::descendants;
 use andon_testbed::program::find;
 use rustix::process::Signal;
 
-use crate::project::{LIMIT, Project, QUICK, Running, host_state, text};
+use crate::project::{LIMIT, Project, QUICK, Running, host_state, local_hosts, text};
 
 /// A first release that serves, and a second one whose test on web1 waits for the gate.
 fn in_the_middle() -> (Project, Running) {
@@ -29,6 +29,42 @@ fn sigterm_is_an_orderly_abort() {
     running.until_said("stopping");
     project.open_gate();
     running.end().code(1).says("#2 was aborted").says("next");
+}
+
+#[test]
+fn ctrl_c_while_it_is_watched_at_the_end_leaves_the_new_release() {
+    let project = Project::local(2);
+    project.write_line(&local_hosts(2), &QUICK.replace("bake = \"0s\"", "bake = \"10m\""), "");
+    let running = project.start(&["deploy", "www"]);
+    project.until_shown(1, "it is watched", |shown| shown["state"] == "baking");
+    running.signal(Signal::INT);
+    running.end().code(1).says("#1 was aborted").says("2 hosts on r-");
+}
+
+#[test]
+fn ctrl_c_while_it_is_put_back_lets_it_be_put_back() {
+    let project = Project::local(2);
+    let holds = project.path().join("holds");
+    project.release("one", &format!("[ ! -e '{}' ] || {{ {}; }}", holds.display(), project.gate()));
+    project.well(&["deploy", "www"]);
+    project.write("holds", "");
+    project.release("two", "exit 1");
+    let mut running = project.start(&["deploy", "www"]);
+    project.until_shown(2, "it is put back", |shown| shown["state"] == "rolling_back");
+    running.signal(Signal::INT);
+    running.until_said("is being put back already");
+    project.open_gate();
+    running.end().code(1).says("#2 was rolled back").says("1 host restored");
+}
+
+#[test]
+fn ctrl_c_while_it_is_paused_ends_it() {
+    let (project, running) = in_the_middle();
+    project.well(&["pause", "2"]);
+    project.until_shown(2, "it is paused", |shown| shown["state"] == "paused");
+    running.signal(Signal::INT);
+    project.open_gate();
+    running.end().code(1).says("#2 was aborted").says("1 host never touched");
 }
 
 #[test]
