@@ -12,6 +12,7 @@ mod agent;
 mod bench;
 mod calibrate;
 mod ci;
+mod compat;
 mod dist;
 mod edges;
 mod failure;
@@ -59,6 +60,15 @@ enum Task {
     Calibrate(calibrate::Calibration),
     /// Try hostile input on everything that reads what comes from outside; fails when one does harm
     Fuzz(fuzz::Fuzzing),
+    /// Let the program of another revision and today's meet on one ledger and on the same hosts
+    Compat {
+        /// The other revision
+        #[arg(long, value_name = "REV", default_value = "HEAD~1")]
+        with: String,
+        /// A program that was built from it already
+        #[arg(long, value_name = "FILE")]
+        built: Option<std::path::PathBuf>,
+    },
     /// Build what is handed out, into `dist/`
     Dist,
     /// Boot Debian machines for trying things, until Enter is pressed or a command has ended, or for faults to strike them
@@ -115,6 +125,7 @@ fn run(task: Task) -> Result<(), Failure> {
         }
         Task::Calibrate(calibration) => calibrate::calibrate(&calibration),
         Task::Fuzz(fuzzing) => fuzz::fuzz(&fuzzing),
+        Task::Compat { with, built } => compat::compat(&with, built),
         Task::Dist => dist::dist(),
         Task::Fleet(args) => fleet::fleet(&args),
         Task::Machines { task: MachinesTask::Clean { when_stdin_closes } } => {

@@ -23,6 +23,7 @@ const FOR_TESTS: &[&str] = &[
     "pip3",
     "ip",
     "ps",
+    "script",
     "tar",
     "zstd",
     "mount",

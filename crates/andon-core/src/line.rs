@@ -13,6 +13,7 @@ use crate::signature::PublicKey;
 
 pub use balancer::{Balancer, BalancerKind, HaproxyApi};
 pub use blue_green::{BlueGreen, Green, Set};
+pub use environment::Environment;
 pub use probe::{Health, Probe, ProductionTest, Variable, VariableError};
 pub use rollout::{OnConflict, Rollout};
 pub use run::{Instance, Run, Supervision, SystemdUnit, Template};
@@ -21,6 +22,7 @@ pub use watch::{PrometheusQuery, Source, Watch, WatchRules, Watched};
 
 pub mod balancer;
 pub mod blue_green;
+pub mod environment;
 pub mod probe;
 pub mod rollout;
 pub mod run;
@@ -39,6 +41,9 @@ pub struct Line {
     pub sites: BTreeMap<SiteName, Site>,
     /// All services.
     pub services: BTreeMap<ServiceName, Service>,
+    /// What the line says of environments beyond their hosts.
+    #[serde(default)]
+    pub environments: BTreeMap<EnvironmentName, Environment>,
 }
 
 /// One machine and the way to it.

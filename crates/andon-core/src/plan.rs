@@ -19,10 +19,12 @@ use crate::release::{Release, ReleaseId};
 
 pub use build::{Observation, Observations, Proposal, build};
 pub use pools::{Sights, pools};
+pub use reach::{widest, within};
 pub use refusal::{FullHost, Refusal};
 
 mod build;
 mod pools;
+mod reach;
 mod refusal;
 mod sites;
 mod switch;
@@ -82,6 +84,9 @@ pub struct Plan {
     pub bake: Duration,
     /// Releases that hosts must not remove.
     pub keep: Vec<ReleaseId>,
+    /// Hosts that may change at one go, where the line limits that: see [`Plan::reach`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_changed: Option<u32>,
 }
 
 /// Traffic that moves from one set of hosts to the other.

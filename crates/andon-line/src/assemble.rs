@@ -13,6 +13,7 @@ use crate::notebook::Draft;
 use crate::source::Sources;
 
 mod balancers;
+mod environments;
 mod ports;
 mod sites;
 mod twins;
@@ -42,9 +43,10 @@ pub(crate) fn assemble(draft: Draft, sources: &Sources) -> (Line, Vec<Diagnostic
     check.servers();
     check.pools();
     check.sites();
+    check.guards();
     let diagnostics = check.diagnostics;
-    let Draft { hosts, groups, sites, services, .. } = draft;
-    let mut line = Line { hosts, groups, sites, services };
+    let Draft { hosts, groups, sites, services, environments, .. } = draft;
+    let mut line = Line { hosts, groups, sites, services, environments };
     line.add_twins();
     (line, diagnostics)
 }

@@ -3,6 +3,7 @@
 pub(crate) mod balancer;
 pub(crate) mod blue_green;
 mod command;
+pub(crate) mod environment;
 pub(crate) mod group;
 pub(crate) mod health;
 pub(crate) mod host;

@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use andon_core::line::{Host, Service, Site};
-use andon_core::name::{GroupName, HostName, ServiceName, SiteName};
+use andon_core::line::{Environment, Host, Service, Site};
+use andon_core::name::{EnvironmentName, GroupName, HostName, ServiceName, SiteName};
 use starlark::codemap::FileSpan;
 use starlark::eval::Evaluator;
 use starlark::values::ProvidesStaticType;
@@ -27,6 +27,7 @@ pub(crate) struct Draft {
     pub(crate) groups: BTreeMap<GroupName, Vec<HostName>>,
     pub(crate) sites: BTreeMap<SiteName, Site>,
     pub(crate) services: BTreeMap<ServiceName, Service>,
+    pub(crate) environments: BTreeMap<EnvironmentName, Environment>,
     pub(crate) origins: BTreeMap<String, Place>,
     /// The keys of `origins` of the balancers of each service, in their order.
     pub(crate) balancers: BTreeMap<ServiceName, Vec<String>>,

@@ -43,6 +43,7 @@ pub(crate) enum Thing {
     Hook(Hook),
     Secret(SecretName),
     Service,
+    Environment,
 }
 
 /// A probe with what a test or a health check may say beside it.
@@ -73,6 +74,7 @@ pub(crate) enum Sort {
     Hook,
     Secret,
     Service,
+    Environment,
 }
 
 impl Sort {
@@ -98,6 +100,7 @@ impl Sort {
             Sort::Hook => "a place that takes messages, `slack(...)` or `webhook(...)`",
             Sort::Secret => "a secret, `secret(...)`",
             Sort::Service => "a service",
+            Sort::Environment => "an environment",
         }
     }
 }
@@ -134,6 +137,7 @@ impl Description {
             Thing::Hook(_) => Sort::Hook,
             Thing::Secret(_) => Sort::Secret,
             Thing::Service => Sort::Service,
+            Thing::Environment => Sort::Environment,
         }
     }
 }

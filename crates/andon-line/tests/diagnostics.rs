@@ -6,6 +6,8 @@ use andon_line::{Diagnostics, Severity, load_source};
 
 #[path = "diagnostics/balancers.rs"]
 mod balancers;
+#[path = "diagnostics/environments.rs"]
+mod environments;
 #[path = "diagnostics/secrets.rs"]
 mod secrets;
 #[path = "diagnostics/telling.rs"]

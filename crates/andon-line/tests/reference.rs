@@ -30,6 +30,7 @@ fn the_reference_covers_the_constructors_and_their_parameters() {
             "group",
             "site",
             "service",
+            "environment",
             "archive",
             "directory",
             "systemd",

@@ -85,6 +85,7 @@ async fn deploy(dir: &Path, hosts: usize, watched: Watched) -> Result<(), Failur
         fixes: None,
         allow_bad: None,
         take_over: false,
+        guard: andon_core::guard::Guard::default(),
     };
     let ended = controller.deploy(wish).await?.end.await??;
     assert_eq!(ended.state, State::Succeeded, "the bench watches a deployment that succeeds");

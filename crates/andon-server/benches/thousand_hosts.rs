@@ -156,6 +156,7 @@ async fn measure(dir: &Path) -> Result<serde_json::Value, Box<dyn std::error::Er
         fixes: None,
         allow_bad: None,
         take_over: false,
+        guard: Default::default(),
     };
     assert!(wish.hosts.iter().all(|host| matches!(host.transport, Transport::Ssh { .. })));
     let plan = controller.plan(&wish).await?;

@@ -162,6 +162,7 @@ async fn pattern() -> Result<Pattern, Box<dyn Error>> {
         fixes: None,
         allow_bad: None,
         take_over: false,
+        guard: andon_core::guard::Guard::default(),
     };
     let ended = controller.deploy(wish).await?.end.await??;
     assert_eq!(ended.state, State::Succeeded, "the pattern is a deployment that succeeds");

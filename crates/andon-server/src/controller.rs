@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use andon_core::deployment::{Deployment, DeploymentId, Fact, Kind};
 use andon_core::digest::Digest;
+use andon_core::guard::Guard;
 use andon_core::line::{Host, Service, Site};
 use andon_core::name::SiteName;
 use andon_core::person::Person;
@@ -67,6 +68,8 @@ pub struct Wish {
     pub allow_bad: Option<String>,
     /// Hosts that belong to another ledger are taken over.
     pub take_over: bool,
+    /// What guards the environment, and what was said to that.
+    pub guard: Guard,
 }
 
 /// A deployment under way in this process.
@@ -91,6 +94,7 @@ pub struct Controller {
     me: Person,
     clock: Clock,
     outbox: Outbox,
+    given_up: Option<watch::Receiver<bool>>,
 }
 
 /// Good releases of a scope whose artifacts are kept here, the newest first.
@@ -105,12 +109,28 @@ impl Controller {
         let artifacts = Artifacts::new(data.join("releases"));
         let outbox = Outbox::new(records.clone(), &data, me.clone(), clock::now);
         let outputs = data.join("output");
-        Self { records, ways, artifacts, outputs, data, me, clock: clock::now, outbox }
+        Self { records, ways, artifacts, outputs, data, me, clock: clock::now, outbox, given_up: None }
     }
 
     /// The same, in the time of `clock`: for simulations.
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, outbox: self.outbox.with_clock(clock), ..self }
+    }
+
+    /// The same; a deployment that is being planned is given up when `signal` becomes true. One that has begun is not:
+    /// it is asked to stop.
+    pub fn given_up_at(self, signal: watch::Receiver<bool>) -> Self {
+        Self { given_up: Some(signal), ..self }
+    }
+
+    /// Becomes ready when what is being planned is given up.
+    async fn giving_up(&self) {
+        if let Some(mut signal) = self.given_up.clone()
+            && signal.wait_for(|given_up| *given_up).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
     }
 
     /// The ledger, typed.
@@ -180,12 +200,14 @@ impl Controller {
             sights: &sights,
             sites: &wish.sites,
             directory: &wish.directory,
+            guard: &wish.guard,
         };
         Ok(plan::build(&proposal, &observed)?)
     }
 
     /// Begins a deployment, or queues it behind the one at work. A refused plan leaves no trace.
     pub async fn deploy(&self, wish: Wish) -> Result<Going, Problem> {
+        wish.guard.admits(&wish.scope.environment)?;
         self.check_fixed(&wish).await?;
         for _ in 0..RACES {
             let scope = self.records.scope(&wish.scope).await?;
@@ -217,7 +239,10 @@ impl Controller {
         mut scope: Versioned<Scope>,
         queued: Option<Versioned<Deployment>>,
     ) -> Result<Option<Going>, Problem> {
-        let plan = self.plan_in(wish, &scope.value).await?;
+        let plan = tokio::select! {
+            plan = self.plan_in(wish, &scope.value) => plan?,
+            () = self.giving_up() => return Err(Problem::GivenUp),
+        };
         let Some(lease) = self.lease_on(&wish.scope, &scope).await? else { return Ok(None) };
         let now = (self.clock)();
         // Asking the hosts took its time: the line is looked at once more, and has to stay so until this is recorded.
@@ -278,6 +303,7 @@ impl Controller {
             fixes: wish.fixes,
             allow_bad: wish.allow_bad.clone(),
             take_over: wish.take_over,
+            passes: wish.guard.passes.clone(),
         };
         let deployment = Deployment::new(id, request.clone(), now);
         Ok((Versioned { value: deployment, seq: 0 }, Fact::Accepted { request }))

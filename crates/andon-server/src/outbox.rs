@@ -305,10 +305,7 @@ impl Outbox {
             body: encode(&row)?,
         };
         let appends = vec![append(stream(key), seq, facts)?];
-        self.records
-            .ledger()
-            .append(Batch { at, by: self.me.name.clone(), appends, views: vec![view] })
-            .await?;
+        self.records.write(Batch { at, by: self.me.name.clone(), appends, views: vec![view] }).await?;
         Ok(())
     }
 

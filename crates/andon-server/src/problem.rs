@@ -2,6 +2,7 @@
 
 use andon_core::cord::Stop;
 use andon_core::deployment::DeploymentId;
+use andon_core::guard::Unconfirmed;
 use andon_core::host::Authority;
 use andon_core::name::HostName;
 use andon_core::plan::Refusal;
@@ -18,6 +19,12 @@ pub enum Problem {
     /// The core refuses the plan.
     #[error("{}", .0.what())]
     Refused(Refusal),
+    /// The environment is protected, and its name was not said.
+    #[error(transparent)]
+    Unconfirmed(#[from] Unconfirmed),
+    /// Somebody gave it up while it was planned: nothing has been changed.
+    #[error("it was given up before anything was changed")]
+    GivenUp,
     /// The scope waits for a person.
     #[error("{scope} is held since {by}: {reason}")]
     Held {

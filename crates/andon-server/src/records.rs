@@ -12,6 +12,7 @@ use andon_core::host::Fence;
 use andon_core::person::Person;
 use andon_core::scope::{Scope, ScopeFact, ScopeName};
 use andon_core::time::Time;
+use andon_core::version::{FIRST_FACTS, Writer};
 use andon_store::{Batch, Ledger, Record, StoreError, StreamAppend, ViewQuery, ViewUpdate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,7 +20,9 @@ use serde_json::Value;
 use crate::clock::Clock;
 
 mod cord;
+mod guarded;
 mod past;
+mod version;
 
 /// Facts that are read from the ledger at once.
 const PAGE: usize = 1000;
@@ -41,6 +44,17 @@ pub enum RecordsError {
         position: u64,
         /// What the decoder says.
         why: String,
+    },
+    /// A newer program has written facts that this one does not know.
+    #[error(
+        "this ledger has facts of version {}, written by andon {}, and this is andon {}, which knows version {}",
+        .theirs.facts, .theirs.version, .ours.version, .ours.facts
+    )]
+    Newer {
+        /// Who wrote them.
+        theirs: Writer,
+        /// This program.
+        ours: Writer,
     },
     /// There is no such deployment.
     #[error("there is no deployment {0}")]
@@ -69,6 +83,8 @@ pub struct Entry {
 
 #[derive(Serialize, Deserialize)]
 struct ScopeView {
+    #[serde(default = "first_facts")]
+    facts: u32,
     seq: u64,
     name: ScopeName,
     scope: Scope,
@@ -78,12 +94,18 @@ struct ScopeView {
 #[derive(Debug, Clone)]
 pub struct Records {
     ledger: Arc<dyn Ledger>,
+    writer: Writer,
+}
+
+/// The facts that a view was made of which does not say it.
+fn first_facts() -> u32 {
+    FIRST_FACTS
 }
 
 impl Records {
     /// Records in `ledger`.
     pub fn new(ledger: Arc<dyn Ledger>) -> Self {
-        Self { ledger }
+        Self { ledger, writer: version::this() }
     }
 
     /// The ledger below.
@@ -96,9 +118,11 @@ impl Records {
         let stream = name.stream();
         let view = self.ledger.view(SCOPES, &stream).await?;
         let mut scope = match view.map(serde_json::from_value::<ScopeView>) {
-            Some(Ok(view)) => Versioned { value: view.scope, seq: view.seq },
+            Some(Ok(view)) if view.facts == self.writer.facts => {
+                Versioned { value: view.scope, seq: view.seq }
+            }
             // A view that is gone or from another version is made again from the facts.
-            Some(Err(_)) | None => Versioned { value: Scope::default(), seq: 0 },
+            Some(_) | None => Versioned { value: Scope::default(), seq: 0 },
         };
         loop {
             let records = self.ledger.read(&stream, scope.seq, PAGE).await?;
@@ -118,7 +142,12 @@ impl Records {
     pub async fn scopes(&self) -> Result<Vec<(ScopeName, Scope)>, RecordsError> {
         let rows = self.ledger.views(SCOPES, ViewQuery::newest(PAGE)).await?;
         let views = rows.into_iter().filter_map(|row| serde_json::from_value::<ScopeView>(row.body).ok());
-        let mut scopes: Vec<_> = views.map(|view| (view.name, view.scope)).collect();
+        let mut scopes = Vec::new();
+        for view in views {
+            let current = view.facts == self.writer.facts;
+            let scope = if current { view.scope } else { self.scope(&view.name).await?.value };
+            scopes.push((view.name, scope));
+        }
         scopes.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(scopes)
     }
@@ -257,17 +286,18 @@ impl Records {
         }];
         let mut moved_scope = None;
         if let Some((scope, scope_facts)) = &scope {
-            let (append, view, moved) = scope_append(at, &moved.request.scope, scope, scope_facts)?;
+            let name = &moved.request.scope;
+            let (append, view, moved) = scope_append(self.writer.facts, at, name, scope, scope_facts)?;
             appends.push(append);
             views.push(view);
             moved_scope = Some(moved);
         }
         if let Some((cord, cord_facts)) = line {
-            let (append, view, _) = cord::append(at, cord, cord_facts)?;
+            let (append, view, _) = cord::append(self.writer.facts, at, cord, cord_facts)?;
             appends.push(append);
             views.extend(view);
         }
-        self.ledger.append(Batch { at, by: by.to_owned(), appends, views }).await?;
+        self.write(Batch { at, by: by.to_owned(), appends, views }).await?;
         deployment.value = moved;
         deployment.seq += facts.len() as u64;
         if let (Some((scope, _)), Some(moved)) = (scope, moved_scope) {
@@ -306,9 +336,9 @@ impl Records {
         scope: &mut Versioned<Scope>,
         facts: &[ScopeFact],
     ) -> Result<(), RecordsError> {
-        let (append, view, moved) = scope_append(at, name, scope, facts)?;
+        let (append, view, moved) = scope_append(self.writer.facts, at, name, scope, facts)?;
         let batch = Batch { at, by: by.to_owned(), appends: vec![append], views: vec![view] };
-        self.ledger.append(batch).await?;
+        self.write(batch).await?;
         *scope = moved;
         Ok(())
     }
@@ -316,6 +346,7 @@ impl Records {
 
 /// What facts add to a scope: to its stream, to its view, and to its value.
 fn scope_append(
+    made_of: u32,
     at: Time,
     name: &ScopeName,
     scope: &Versioned<Scope>,
@@ -327,7 +358,7 @@ fn scope_append(
     }
     let seq = scope.seq + facts.len() as u64;
     let append = append(name.stream(), scope.seq, facts)?;
-    let body = encode(&ScopeView { seq, name: name.clone(), scope: value.clone() })?;
+    let body = encode(&ScopeView { facts: made_of, seq, name: name.clone(), scope: value.clone() })?;
     let view = ViewUpdate { view: SCOPES.to_owned(), key: name.stream(), rank: at.0, body };
     Ok((append, view, Versioned { value, seq }))
 }

@@ -82,8 +82,9 @@ pub enum StoreError {
     },
     /// A newer Andon has written this ledger. It was not touched.
     #[error(
-        "the ledger {place} has format {found} and this program knows formats up to {known}. It was left as \
-         it is; use the newer version of Andon that wrote it"
+        "the ledger {place} has format {found}, written by andon {by}, and this is andon {}, which knows formats up \
+         to {known}. It was left as it is; use andon {by} or newer",
+        env!("CARGO_PKG_VERSION")
     )]
     Newer {
         /// Which ledger.
@@ -92,6 +93,8 @@ pub enum StoreError {
         found: i64,
         /// The newest format that this program knows.
         known: i64,
+        /// The version that brought the ledger to its format.
+        by: String,
     },
     /// What is there is sound, and its end is gone: more was acknowledged than the ledger knows.
     #[error("the ledger {place} has lost its end: {what}. Nothing was written to it")]

@@ -21,6 +21,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("parallel-ssh", "pssh"),
     ("pip3", "python3-pip"),
     ("ps", "procps"),
+    ("script", "bsdutils"),
     ("ssh", "openssh-client"),
     ("ssh-keygen", "openssh-client"),
     ("sshd", "openssh-server"),

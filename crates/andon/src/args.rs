@@ -88,6 +88,9 @@ pub(crate) enum Command {
         /// Why, for the ledger
         #[arg(long, value_name = "TEXT")]
         why: Option<String>,
+        /// The environment's name once more, where it is protected and no terminal is there to ask at
+        #[arg(long, value_name = "ENVIRONMENT")]
+        confirm: Option<EnvironmentName>,
         #[command(flatten)]
         exceptions: Exceptions,
     },
@@ -104,6 +107,9 @@ pub(crate) enum Command {
         /// Why, for the ledger
         #[arg(long, value_name = "TEXT")]
         why: Option<String>,
+        /// The environment's name once more, where it is protected and no terminal is there to ask at
+        #[arg(long, value_name = "ENVIRONMENT")]
+        confirm: Option<EnvironmentName>,
         /// Take hosts over that belong to another ledger
         #[arg(long)]
         take_over: bool,
@@ -302,6 +308,9 @@ pub(crate) struct Exceptions {
     /// Deploy a release that was put back before, for this reason
     #[arg(long, value_name = "REASON")]
     pub(crate) allow_bad: Option<String>,
+    /// Change more hosts at one go than the environment allows, for this reason
+    #[arg(long, value_name = "REASON")]
+    pub(crate) allow_wide: Option<String>,
     /// Take hosts over that belong to another ledger
     #[arg(long)]
     pub(crate) take_over: bool,

@@ -38,9 +38,11 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
         Command::Init { service } => init::init(common, &service),
         Command::Check => check::check(common),
         Command::Plan { scope, exceptions } => plan::plan(common, &scope, exceptions).await,
-        Command::Deploy { scope, why, exceptions } => deploy::deploy(common, &scope, why, exceptions).await,
-        Command::Rollback { scope, to, why, take_over } => {
-            deploy::rollback(common, &scope, to, why, take_over).await
+        Command::Deploy { scope, why, confirm, exceptions } => {
+            deploy::deploy(common, &scope, why, confirm, exceptions).await
+        }
+        Command::Rollback { scope, to, why, confirm, take_over } => {
+            deploy::rollback(common, &scope, to, why, confirm, take_over).await
         }
         Command::Status { service, environment } => status::status(common, service, environment).await,
         Command::Line { what } => line::line(common, what).await,

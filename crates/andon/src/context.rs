@@ -23,6 +23,8 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
 
+mod ownership;
+
 /// The name of a line's file.
 pub(crate) const LINE: &str = "line.star";
 /// The name of a ledger's file in its directory.
@@ -85,6 +87,11 @@ impl Context {
         Ok(Self { loaded, dir, controller })
     }
 
+    /// The same; what it plans is given up when `signal` becomes true.
+    pub(crate) fn given_up_at(self, signal: tokio::sync::watch::Receiver<bool>) -> Self {
+        Self { controller: self.controller.given_up_at(signal), ..self }
+    }
+
     /// A service, by name.
     pub(crate) fn service(&self, name: &ServiceName) -> Result<&Service, Failure> {
         let services = &self.loaded.line.services;
@@ -98,9 +105,20 @@ impl Context {
         std::path::absolute(&self.dir).unwrap_or_else(|_| self.dir.clone())
     }
 
+    /// The two words the other way round.
+    fn swapped(&self, args: &ScopeArgs) -> Option<Failure> {
+        let environment = args.environment.as_ref()?;
+        let service = self.loaded.line.services.get(environment.as_str())?;
+        let (service, environment) =
+            (&service.name, service.environments.keys().find(|name| name.as_str() == args.service.as_str())?);
+        let what =
+            format!("there is no service \"{environment}\" in the line; it is an environment of {service}");
+        Some(Failure::usage(what).next(format!("the service comes first: {service} {environment}")))
+    }
+
     /// The scope that the words mean, its service and its hosts in the line's order.
     pub(crate) fn scope(&self, args: &ScopeArgs) -> Result<(ScopeName, &Service, Vec<&Host>), Failure> {
-        let service = self.service(&args.service)?;
+        let service = self.service(&args.service).map_err(|failure| self.swapped(args).unwrap_or(failure))?;
         let environments = || service.environments.keys().map(EnvironmentName::as_str);
         let environment = match &args.environment {
             Some(name) => name,
@@ -200,14 +218,19 @@ pub(crate) fn ssh_options(common: &Common) -> Result<SshOptions, Failure> {
 }
 
 async fn controller(common: &Common, data: &Path) -> Result<Controller, Failure> {
+    ownership::refuse_sudo(data)?;
     private_dir(data)?;
-    let ledger = SqliteLedger::open(data.join(LEDGER)).await.map_err(ledger_failure)?;
+    let ledger = SqliteLedger::open(data.join(LEDGER))
+        .await
+        .map_err(|error| ownership::explain(ledger_failure(error), data))?;
+    let records = Records::new(Arc::new(ledger));
+    records.check_version().await?;
     let exe = std::env::current_exe().map_err(|error| Failure::broken(format!("who am I? {error}")))?;
     let beside = exe.parent().map(Path::to_owned).unwrap_or_default();
     let local = LocalAgent { program: exe, prefix: vec!["agent".into()] };
     let agents = Agents::find(&[beside, PathBuf::from("/usr/lib/andon")]);
     let ways = AgentHosts::new(data.to_owned(), local, ssh_options(common)?, agents);
-    Ok(Controller::new(Records::new(Arc::new(ledger)), Arc::new(ways), data.to_owned(), me()))
+    Ok(Controller::new(records, Arc::new(ways), data.to_owned(), me()))
 }
 
 /// What stands in the way of the ledger, and what to do about it.
@@ -252,7 +275,12 @@ pub(crate) fn me() -> Person {
 
 /// The name that the system knows this user by.
 fn login_name() -> Option<String> {
-    let uid = rustix::process::getuid().as_raw().to_string();
+    user_name(rustix::process::getuid().as_raw())
+}
+
+/// The name that the system knows a user by.
+fn user_name(uid: u32) -> Option<String> {
+    let uid = uid.to_string();
     let users = std::fs::read_to_string("/etc/passwd").ok()?;
     let mut rows = users.lines().map(|row| row.split(':').collect::<Vec<_>>());
     rows.find_map(|row| {

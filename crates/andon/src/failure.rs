@@ -7,7 +7,7 @@ use andon_store::StoreError;
 use serde::Serialize;
 
 use crate::paint::Paint;
-use crate::{cord, exit, voice, when};
+use crate::{confirm, cord, exit, signals, voice, when};
 
 /// An error for people.
 #[derive(Debug, Clone, Serialize)]
@@ -75,6 +75,8 @@ impl From<Problem> for Failure {
                 };
                 Failure::refused(refusal.what()).why(why).next(refusal.next())
             }
+            Problem::Unconfirmed(unconfirmed) => confirm::refused(&unconfirmed),
+            Problem::GivenUp => signals::left(),
             Problem::Held { by, scope, .. } => Failure::refused(what)
                 .why("only a rollback or the declared fix passes; nothing has been changed")
                 .next(format!(
@@ -131,6 +133,9 @@ impl From<Problem> for Failure {
             Problem::Records(RecordsError::Store(
                 error @ (StoreError::Damaged { .. } | StoreError::Behind { .. }),
             )) => crate::context::ledger_failure(error).why("nothing more is recorded until that is mended"),
+            Problem::Records(RecordsError::Newer { theirs, .. }) => Failure::broken(what)
+                .why("an older andon could misread them, so it does nothing here; nothing has been changed")
+                .next(format!("use andon {} or newer", theirs.version)),
             Problem::Records(RecordsError::NoDeployment(_)) => Failure::refused(what).next("andon history"),
             Problem::Records(_) => Failure::broken(what)
                 .why("what is recorded is safe, and steps that hosts have begun end by themselves")

@@ -8,7 +8,7 @@ use andon_core::deployment::{Ask, Deployment, PauseReason, State};
 use andon_core::time::Time;
 use andon_server::{Controller, Going, Problem, Progress, clock};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::commands::{Done, say, say_json};
 use crate::context::width;
@@ -16,18 +16,28 @@ use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::screen::paragraph;
 use crate::screen::waiting::Reminders;
+use crate::signals::{Said, Signals};
+use crate::still::Still;
 use crate::{cord, exit, json, screen, told, voice, when};
 
 /// How often the live picture is drawn anew although nothing happened: its clocks move.
 const TICK: Duration = Duration::from_millis(500);
 
 /// Watches to the end. Ctrl-C asks for an orderly abort; a second one leaves at once.
-pub(crate) async fn follow(controller: &Controller, mut going: Going, as_json: bool) -> Done {
+pub(crate) async fn follow(
+    controller: &Controller,
+    mut going: Going,
+    as_json: bool,
+    signals: &mut Signals,
+) -> Done {
     let paint = Paint::stdout();
-    let ended = match watch_to_end(controller, &mut going, as_json, None).await? {
-        Watched::Left(id) => {
-            let next = format!("it goes on with: andon resume {id}");
-            say(&format!("left at once; hosts finish their step and wait. {next}"));
+    let ended = match watch_to_end(controller, &mut going, as_json, None, signals).await? {
+        Watched::Left(deployment) => {
+            say(&if as_json {
+                json::deployment(&deployment, clock::now()).to_string()
+            } else {
+                left(&deployment, paint)
+            });
             return Ok(exit::LEFT);
         }
         Watched::Ended(deployment) => deployment,
@@ -50,8 +60,8 @@ pub(crate) async fn follow(controller: &Controller, mut going: Going, as_json: b
 pub(crate) enum Watched {
     /// The deployment ended.
     Ended(Box<Deployment>),
-    /// Ctrl-C was pressed twice; the deployment of this number still goes on.
-    Left(u64),
+    /// Ctrl-C was pressed twice: nobody drives the deployment any more.
+    Left(Box<Deployment>),
 }
 
 /// Tells in a few words what goes on beside a deployment, whenever it is asked.
@@ -63,22 +73,25 @@ pub(crate) async fn watch_to_end(
     going: &mut Going,
     silent: bool,
     beside: Option<Beside<'_>>,
+    signals: &mut Signals,
 ) -> Result<Watched, Failure> {
     let mut view = View::new(Paint::stdout(), silent, beside);
     // A deployment is not left alone because the line cannot be read a second time.
     let line = controller.records().cord().await.map(|line| cord::brief(&line.value)).unwrap_or_default();
     view.begin(&going.progress.borrow(), line);
-    let watched = watch(controller, going, &mut view).await;
+    let watched = watch(controller, going, &mut view, signals).await;
     view.end();
     watched
 }
 
-async fn watch(controller: &Controller, going: &mut Going, view: &mut View<'_>) -> Result<Watched, Failure> {
+async fn watch(
+    controller: &Controller,
+    going: &mut Going,
+    view: &mut View<'_>,
+    signals: &mut Signals,
+) -> Result<Watched, Failure> {
     let Going { id, progress, end } = going;
-    // One listener for all of the time: Ctrl-C while something is drawn counts, too.
-    let mut ctrl_c = signal(SignalKind::interrupt())
-        .map_err(|error| Failure::broken(format!("Ctrl-C cannot be waited for: {error}")))?;
-    let mut interrupts = 0;
+    let mut stops = 0;
     loop {
         view.draw(&progress.borrow_and_update().clone());
         tokio::select! {
@@ -96,10 +109,15 @@ async fn watch(controller: &Controller, going: &mut Going, view: &mut View<'_>) 
                 }
             }
             () = tokio::time::sleep(TICK) => {}
-            Some(()) = ctrl_c.recv() => {
-                interrupts += 1;
-                if interrupts > 1 {
-                    return Ok(Watched::Left(id.0));
+            said = signals.next() => {
+                // Nobody reads any more. Hosts are not left in the middle for that: it goes on to its end.
+                if said == Said::Gone {
+                    continue;
+                }
+                stops += 1;
+                if stops > 1 {
+                    let last = (*progress.borrow().deployment).clone();
+                    return Ok(leave(controller, end, last).await);
                 }
                 view.note("stopping: hosts in their cycle finish it. Ctrl-C again leaves at once");
                 match controller.wish(*id, Ask::Abort { rollback: false }, Some("Ctrl-C".to_owned())).await {
@@ -136,6 +154,42 @@ pub(crate) fn ending(deployment: &Deployment, paint: Paint) -> String {
     lines.join("\n")
 }
 
+/// Stops driving. What is recorded counts: it may have ended at this very moment.
+async fn leave(
+    controller: &Controller,
+    end: &mut JoinHandle<Result<Deployment, Problem>>,
+    last: Deployment,
+) -> Watched {
+    end.abort();
+    if let Ok(Ok(ended)) = end.await {
+        return Watched::Ended(Box::new(ended));
+    }
+    let recorded = controller.records().deployment(last.id).await;
+    let recorded = Box::new(recorded.map_or(last, |recorded| recorded.value));
+    if recorded.state.is_terminal() { Watched::Ended(recorded) } else { Watched::Left(recorded) }
+}
+
+/// What a deployment was left like: who is in the middle of what, and how it goes on.
+fn left(deployment: &Deployment, paint: Paint) -> String {
+    let width = wide(paint);
+    let headline = format!("left at once: nobody drives {} any more", deployment.id);
+    let id = deployment.id.0;
+    let next = match &deployment.plan {
+        Some(_) => {
+            let next =
+                [format!("it goes on with: andon resume {id}"), format!("or: andon abort {id} --rollback")];
+            next.join(&format!(" {} ", paint.dot()))
+        }
+        None => format!("andon abort {id}"),
+    };
+    [
+        paragraph(&format!("{} ", paint.cross()), &headline, width),
+        paragraph("  ", &deployment.left_like(), width),
+        paragraph(&format!("  {}  ", paint.dim("next")), &next, width),
+    ]
+    .join("\n")
+}
+
 /// The columns of a paragraph: those of the terminal, and elsewhere all that it needs.
 fn wide(paint: Paint) -> usize {
     if paint.live { width() } else { usize::MAX }
@@ -147,6 +201,7 @@ struct View<'a> {
     silent: bool,
     beside: Option<Beside<'a>>,
     live: Option<ProgressBar>,
+    still: Option<Still>,
     last: Option<Arc<Deployment>>,
     standing: Option<Arc<Standing>>,
     told_of_pause: bool,
@@ -167,6 +222,7 @@ impl<'a> View<'a> {
             paint,
             silent,
             beside,
+            still: live.as_ref().and_then(|_| Still::begin()),
             live,
             last: None,
             standing: None,
@@ -262,6 +318,7 @@ impl<'a> View<'a> {
     fn end(&mut self) {
         if let Some(live) = self.live.take() {
             live.finish_and_clear();
+            self.still = None;
         }
     }
 }

@@ -64,6 +64,7 @@ pub(crate) fn deployment(deployment: &Deployment, now: Time) -> Value {
         })
         .collect();
     let mut value = summary(&deployment.summary());
+    value["passes"] = json!(deployment.request.passes);
     if let Value::Object(fields) = &mut value {
         fields.insert("host_runs".to_owned(), Value::Array(hosts));
         fields.insert("analysis".to_owned(), json!(deployment.analysis().map(analysis)));

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod args;
 mod commands;
+mod confirm;
 mod context;
 mod cord;
 mod exit;
@@ -12,7 +13,9 @@ mod follow;
 mod json;
 mod paint;
 mod screen;
+mod signals;
 mod standing;
+mod still;
 mod told;
 mod voice;
 mod when;

@@ -47,16 +47,18 @@ fn half_a_message_and_then_nothing_is_the_end_of_the_session() {
 
 #[test]
 fn another_protocol_is_refused_with_both_numbers() {
-    let mut session = Session::silent();
-    session.send(&ToHost::Hello { protocol: 99, version: "9.0".to_owned() });
-    assert!(matches!(session.next(), Some(FromHost::Hello { .. })));
-    match session.next() {
-        Some(FromHost::Refused { refusal, .. }) => {
-            assert_eq!(refusal, Refusal::Protocol { theirs: PROTOCOL, ours: 99 });
+    for other in [PROTOCOL - 1, PROTOCOL + 1, 99] {
+        let mut session = Session::silent();
+        session.send(&ToHost::Hello { protocol: other, version: "9.0".to_owned() });
+        assert!(matches!(session.next(), Some(FromHost::Hello { protocol: PROTOCOL, .. })));
+        match session.next() {
+            Some(FromHost::Refused { refusal, .. }) => {
+                assert_eq!(refusal, Refusal::Protocol { theirs: PROTOCOL, ours: other });
+            }
+            said => panic!("{said:?}"),
         }
-        other => panic!("{other:?}"),
+        assert!(session.next().is_none());
     }
-    assert!(session.next().is_none());
 }
 
 #[test]

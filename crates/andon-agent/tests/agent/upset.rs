@@ -26,7 +26,7 @@ pub(crate) fn plain_site() -> Site {
     placement.run.ports.clear();
     placement.instances = placement.run.instances(0);
     let probe =
-        Probe::Script { name: "up".to_owned(), content: "#!/bin/sh\nexit 0\n".to_owned(), args: vec![] };
+        Probe::Script { name: "up".to_owned(), content: "#!/bin/sh\nexit 0\n".to_owned(), args: vec![], secrets: Default::default() };
     let (interval, timeout) = (Duration::from_millis(20), Duration::from_secs(5));
     placement.health = Some(Health { probe, interval, timeout, in_a_row: 1 });
     placement.tests = Vec::<ProductionTest>::new();
@@ -184,7 +184,7 @@ impl Passage {
 
 /// What the host acknowledges of an order: nothing, that it was accepted, or also its end.
 fn heard_of(session: &mut Session, order: &Order) -> Option<Option<TokenStatus>> {
-    let start = ToHost::Start { order: Box::new(order.clone()), from: 0 };
+    let start = ToHost::Start { order: Box::new(order.clone()), from: 0, secrets: Default::default() };
     let mut heard = None;
     if !session.try_send(&start) {
         return heard;

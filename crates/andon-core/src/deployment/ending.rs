@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::sentence::{hosts, list_hosts};
+use super::sentence::{doing, hosts, list_hosts};
 use super::{AfterAbort, Deployment, HostState, Kind, State};
+use crate::name::HostName;
 use crate::quantity::format_duration;
 
 /// The end of a deployment, for people.
@@ -86,6 +87,31 @@ impl Deployment {
         Some(Ending { good, headline, detail: self.state_of_the_world(), next })
     }
 
+    /// How a deployment stands that nobody drives from now on: hosts in the middle of something, then final numbers.
+    pub fn left_like(&self) -> String {
+        /// More names than that are not read.
+        const SHOWN: usize = 4;
+        let middle = self.hosts.iter().filter_map(|(host, run)| match &run.state {
+            HostState::Doing(step) | HostState::Unknown { doing: step, .. } => {
+                Some(format!("{host} {}", doing(step)))
+            }
+            _ => None,
+        });
+        let mut parts: Vec<String> = middle.take(SHOWN).collect();
+        let out: Vec<&HostName> =
+            self.hosts.iter().filter(|(_, run)| run.drained && !run.serving).map(|(host, _)| host).collect();
+        if !out.is_empty() {
+            parts.push(format!("{} out of traffic", list_hosts(out)));
+        }
+        let numbers = self.numbers();
+        parts.extend((!numbers.is_empty()).then_some(numbers));
+        if parts.is_empty() {
+            "Nothing has been changed.".to_owned()
+        } else {
+            format!("{}.", parts.join(", "))
+        }
+    }
+
     fn next_after_success(&self, show: &str) -> Vec<String> {
         if self.set_aside().next().is_some() { vec![show.to_owned()] } else { Vec::new() }
     }
@@ -95,8 +121,8 @@ impl Deployment {
         self.stops_the_line().map(|_| "or: andon line start \"why\"".to_owned()).into_iter().collect()
     }
 
-    /// Final numbers: every host is in exactly one of them.
-    pub(crate) fn state_of_the_world(&self) -> String {
+    /// Hosts that are at rest, in numbers: every one is in exactly one of them. Empty when there are none.
+    fn numbers(&self) -> String {
         let counts = self.host_counts();
         let mut parts = Vec::new();
         let mut add = |n: u32, what: &str| {
@@ -119,8 +145,13 @@ impl Deployment {
                 && !run.touched
         });
         add(super::count(untouched), "never touched");
-        let mut text =
-            if parts.is_empty() { "Nothing has been changed".to_owned() } else { parts.join(", ") };
+        parts.join(", ")
+    }
+
+    /// The state of the world at the end, in final numbers.
+    pub(crate) fn state_of_the_world(&self) -> String {
+        let numbers = self.numbers();
+        let mut text = if numbers.is_empty() { "Nothing has been changed".to_owned() } else { numbers };
         if let State::RolledBack { cause } | State::RollbackFailed { cause, .. } = &self.state
             && cause.blames_the_release()
         {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::Standing;
 
 use super::{DeploymentId, DrainProof, HostState, Kind, State};
+use crate::guard::Passes;
 use crate::host::Fence;
 use crate::name::{HostName, SiteName};
 use crate::person::Person;
@@ -32,6 +33,9 @@ pub struct Request {
     /// Hosts that belong to another ledger are taken over.
     #[serde(default)]
     pub take_over: bool,
+    /// What was said to pass the guard of the environment.
+    #[serde(default, skip_serializing_if = "Passes::is_empty")]
+    pub passes: Passes,
 }
 
 /// What a person asks of a deployment under way.

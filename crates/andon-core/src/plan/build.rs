@@ -7,9 +7,12 @@ use std::time::Duration;
 use super::pools::{Standing, standing};
 use super::sites;
 use super::switch::switch;
-use super::{Before, FullHost, OnFailure, Plan, PlannedHost, PlannedPool, Refusal, Sights, Switch, waves};
+use super::{
+    Before, FullHost, OnFailure, Plan, PlannedHost, PlannedPool, Refusal, Sights, Switch, reach, waves,
+};
 use crate::balance::BalancerFailure;
 use crate::digest::Digest;
+use crate::guard::Guard;
 use crate::host::HostFacts;
 use crate::kind::Kind;
 use crate::line::{Host, Service, Set, Site, Watch};
@@ -68,6 +71,8 @@ pub struct Proposal<'a> {
     pub sites: &'a BTreeMap<SiteName, Site>,
     /// The directory of the line.
     pub directory: &'a Path,
+    /// What guards the environment, and what was said to that.
+    pub guard: &'a Guard,
 }
 
 /// Makes the plan, or says why there is none.
@@ -175,8 +180,11 @@ pub fn build(proposal: &Proposal<'_>, observed: &Observations) -> Result<Plan, R
         on_failure,
         bake,
         holdback: 0,
+        max_changed: proposal.guard.environment.as_ref().and_then(|environment| environment.most(total)),
     };
-    Ok(hold_back(plan))
+    let plan = hold_back(plan);
+    reach::refuse_too_wide(proposal, &plan)?;
+    Ok(plan)
 }
 
 /// In an environment where no balancer counts, there are no requests to watch: a person would be asked at each
@@ -191,7 +199,6 @@ fn watched_here(mut service: Service, pools: &[PlannedPool]) -> Service {
 /// Where the release is judged, a few hosts of a large last wave stay on the old release until all others have changed
 /// and were compared with them.
 fn hold_back(mut plan: Plan) -> Plan {
-    const SHARE: Share = Share::Percent(2);
     let wanted = plan.watch().is_some_and(|watch| watch.can_pass() && watch.rules.holdback > Duration::ZERO);
     let host_by_host = plan.sites.is_empty() && plan.switch.is_none();
     let all = u32::try_from(plan.changing()).unwrap_or(u32::MAX);
@@ -200,7 +207,7 @@ fn hold_back(mut plan: Plan) -> Plan {
         && host_by_host
         && last.len() > 1
     {
-        let size = SHARE.floor_of(all).max(1);
+        let size = waves::held_back(all);
         let kept = last.split_off(last.len().saturating_sub(size as usize).max(1));
         plan.holdback = u32::try_from(kept.len()).unwrap_or(u32::MAX);
         plan.waves.push(kept);

@@ -1,6 +1,7 @@
 //! Why a plan is refused. Refusals are data: nothing has been changed when one is given.
 
 use crate::balance::BalancerFailure;
+use crate::guard::TooWide;
 use crate::host::Authority;
 use crate::name::ScopeName;
 use crate::name::{DeploymentId, HostName, ServiceName, SiteName};
@@ -62,6 +63,8 @@ pub enum Refusal {
         /// Whom it obeys.
         authority: Box<Authority>,
     },
+    /// More hosts would change at one go than the environment allows.
+    TooWide(TooWide),
     /// The floor cannot hold while a site is out.
     Site {
         /// The service.
@@ -119,6 +122,7 @@ impl Refusal {
                 None => "a balancer does not answer".to_owned(),
             },
             Refusal::Foreign { host, authority } => format!("{host} obeys another ledger: {authority}"),
+            Refusal::TooWide(wide) => wide.to_string(),
             Refusal::Site { service, site, others, floor } => {
                 format!(
                     "{service}: without {site} {} serve, floor {floor}: the site may not be taken out",
@@ -182,6 +186,11 @@ impl Refusal {
                     others.iter().map(String::as_str).chain(shown).chain([untouched]).collect();
                 all.join("; ")
             }
+            Refusal::TooWide(_) => {
+                format!(
+                    "nothing would have looked at the first of them when the last one changes; {untouched}"
+                )
+            }
             Refusal::NoHosts(_)
             | Refusal::NothingToGoBackTo(_)
             | Refusal::Obstacles(_)
@@ -210,6 +219,9 @@ impl Refusal {
             }
             Refusal::Foreign { .. } => {
                 "deploy from there; or, if that ledger is gone, move the hosts here: --take-over".to_owned()
+            }
+            Refusal::TooWide(_) => {
+                "make the waves smaller in line.star, or insist once: --allow-wide \"why\"".to_owned()
             }
             Refusal::Site { .. } => {
                 "bring hosts of the other sites back first, or lower min_available in line.star".to_owned()

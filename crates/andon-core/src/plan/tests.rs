@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::balance::{BalancerFailure, FailureKind, PoolSight, ServerSight, ServerState};
 use crate::deployment::DeploymentId;
+use crate::guard::Guard;
 use crate::host::{ActivationMarker, Authority, Fence, HostFacts, InstanceFacts, InstanceState};
 use crate::line::{
     Balancer, BalancerKind, BlueGreen, Green, HaproxyApi, Line, ReleaseSource, Rollout, Run, Set,
@@ -68,6 +69,7 @@ pub(crate) struct Fleet {
     pub(crate) pools: Vec<PlannedPool>,
     pub(crate) sights: Sights,
     sites: BTreeMap<SiteName, Site>,
+    pub(crate) guard: Guard,
 }
 
 impl Fleet {
@@ -124,7 +126,8 @@ impl Fleet {
             .collect();
         let (known, pools, sights) = (Scope::default(), Vec::new(), Sights::new());
         let sites = BTreeMap::new();
-        Self { service, kind: Kind::Deploy, hosts, known, observed, scope, pools, sights, sites }
+        let guard = Guard::default();
+        Self { service, kind: Kind::Deploy, hosts, known, observed, scope, pools, sights, sites, guard }
     }
 
     /// The same in several sites, host by host in turn, of which the first needs commands.
@@ -214,6 +217,7 @@ impl Fleet {
             pools,
             sights,
             sites: BTreeMap::new(),
+            guard: Guard::default(),
         }
         .balanced();
         fleet.live(Set::Blue);
@@ -282,6 +286,7 @@ impl Fleet {
                 sights: &self.sights,
                 sites: &self.sites,
                 directory: Path::new("/project"),
+                guard: &self.guard,
             },
             &self.observed,
         )
@@ -423,4 +428,5 @@ fn a_plan_survives_the_ledger() {
     assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
 }
 
+mod reach;
 mod traffic;

@@ -108,6 +108,7 @@ fn deployment(state: State) -> Deployment {
         },
         by: Person { name: "ben".into(), at: "desk".into() },
         why: None,
+        passes: Default::default(),
         fixes: None,
         allow_bad: None,
         take_over: false,

@@ -148,6 +148,8 @@ impl Controller {
                     return Err(Problem::Refused(refusal));
                 }
                 Err(problem @ Problem::Stopped { .. }) => self.refuse(&deployment, problem).await?,
+                // Whoever gave it up asks for its end as well.
+                Err(Problem::GivenUp) => {}
                 Err(Problem::NotNow(_)) if began.elapsed() < PATIENCE => {}
                 Err(Problem::NotNow(why)) => {
                     self.cancel(deployment.clone(), CancelReason::Refused { why }).await?;

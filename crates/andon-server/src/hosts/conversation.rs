@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use andon_api::agent::{CHUNK, FromHost, PROTOCOL, Refusal, Subject, ToHost};
+use andon_api::agent::{CHUNK, FromHost, PROTOCOL, Subject, ToHost};
 use andon_api::foreign::decode_foreign;
 use andon_api::frame::{self, HEADER};
 use andon_core::host::Token;
@@ -69,6 +69,12 @@ fn reason(inboxes: &Mutex<Inboxes>) -> HostError {
     lock(inboxes).over.clone().unwrap_or_else(|| HostError::Lost("the connection was lost".to_owned()))
 }
 
+/// A version as an agent names it, fit to be shown.
+fn shown(version: &str) -> String {
+    const LONGEST: usize = 32;
+    version.chars().filter(|c| c.is_ascii_graphic()).take(LONGEST).collect()
+}
+
 impl Conversation {
     /// Says hello to the agent behind `child`. `explain` turns what the child wrote to its standard error into a
     /// sentence, once it has ended.
@@ -87,8 +93,13 @@ impl Conversation {
         };
         match tokio::time::timeout(HELLO, greeted).await {
             Ok(Ok(FromHost::Hello { protocol, .. })) if protocol == PROTOCOL => {}
-            Ok(Ok(FromHost::Hello { protocol: theirs, .. })) => {
-                return Err(Refusal::Protocol { theirs, ours: PROTOCOL }.into());
+            Ok(Ok(FromHost::Hello { protocol: theirs, version, .. })) => {
+                return Err(HostError::Unable(format!(
+                    "its agent is andon {} and speaks protocol {theirs}, this is andon {} and speaks {PROTOCOL}: \
+                     one of the two has to be brought up to date",
+                    shown(&version),
+                    env!("CARGO_PKG_VERSION")
+                )));
             }
             Ok(Ok(FromHost::Refused { refusal, .. })) => return Err(refusal.into()),
             Ok(Ok(_)) => return Err(HostError::Unreachable("its agent did not say hello".to_owned())),

@@ -5,12 +5,14 @@ use andon_core::time::Time;
 use andon_store::{Batch, StreamAppend, ViewUpdate};
 use serde::{Deserialize, Serialize};
 
-use super::{PAGE, Records, RecordsError, Versioned, decode, encode};
+use super::{PAGE, Records, RecordsError, Versioned, decode, encode, first_facts};
 
 const LINES: &str = "line";
 
 #[derive(Serialize, Deserialize)]
 struct CordView {
+    #[serde(default = "first_facts")]
+    facts: u32,
     seq: u64,
     cord: Cord,
 }
@@ -20,9 +22,11 @@ impl Records {
     pub async fn cord(&self) -> Result<Versioned<Cord>, RecordsError> {
         let view = self.ledger.view(LINES, STREAM).await?;
         let mut cord = match view.map(serde_json::from_value::<CordView>) {
-            Some(Ok(view)) => Versioned { value: view.cord, seq: view.seq },
+            Some(Ok(view)) if view.facts == self.writer.facts => {
+                Versioned { value: view.cord, seq: view.seq }
+            }
             // A view that is gone or from another version is made again from the facts.
-            Some(Err(_)) | None => Versioned { value: Cord::default(), seq: 0 },
+            Some(_) | None => Versioned { value: Cord::default(), seq: 0 },
         };
         loop {
             let records = self.ledger.read(STREAM, cord.seq, PAGE).await?;
@@ -46,9 +50,9 @@ impl Records {
         cord: &mut Versioned<Cord>,
         facts: &[CordFact],
     ) -> Result<(), RecordsError> {
-        let (append, view, moved) = append(at, cord, facts)?;
+        let (append, view, moved) = append(self.writer.facts, at, cord, facts)?;
         let views = view.into_iter().collect();
-        self.ledger.append(Batch { at, by: by.to_owned(), appends: vec![append], views }).await?;
+        self.write(Batch { at, by: by.to_owned(), appends: vec![append], views }).await?;
         *cord = moved;
         Ok(())
     }
@@ -56,6 +60,7 @@ impl Records {
 
 /// What facts add to the line: to its stream, to its view, and to its value. No facts leave the view alone.
 pub(super) fn append(
+    made_of: u32,
     at: Time,
     cord: &Versioned<Cord>,
     facts: &[CordFact],
@@ -69,7 +74,7 @@ pub(super) fn append(
     if facts.is_empty() {
         return Ok((append, None, moved));
     }
-    let body = encode(&CordView { seq: moved.seq, cord: moved.value.clone() })?;
+    let body = encode(&CordView { facts: made_of, seq: moved.seq, cord: moved.value.clone() })?;
     let view = ViewUpdate { view: LINES.to_owned(), key: STREAM.to_owned(), rank: at.0, body };
     Ok((append, Some(view), moved))
 }

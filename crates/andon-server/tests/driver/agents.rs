@@ -101,6 +101,19 @@ async fn exists(path: &Path) {
     }
 }
 
+#[tokio::test]
+async fn an_agent_of_another_protocol_is_refused_with_both_versions() {
+    for theirs in [PROTOCOL - 1, PROTOCOL + 1] {
+        let stage = Stage::new("cat other; exec sleep 600");
+        let (version, boot_id, arch) = ("8.8.8".into(), "boot".into(), "x86_64".into());
+        let hello = FromHost::Hello { protocol: theirs, version, boot_id, arch };
+        stage.write("other", &frame::encode(&hello).unwrap());
+        let said = stage.probe(&stage.hosts(), "web1").await.unwrap_err().to_string();
+        let wanted = format!("its agent is andon 8.8.8 and speaks protocol {theirs}, this is andon ");
+        assert!(said.contains(&wanted) && said.contains(&format!("and speaks {PROTOCOL}")), "{said}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_agent_that_never_says_hello_is_given_up() {
     let stage = Stage::new("exec sleep 600");

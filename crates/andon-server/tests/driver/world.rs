@@ -160,6 +160,7 @@ impl World {
             fixes: None,
             allow_bad: None,
             take_over: false,
+            guard: Default::default(),
         }
     }
 

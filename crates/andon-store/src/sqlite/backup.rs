@@ -195,7 +195,11 @@ impl SqliteLedger {
             return Err(place.not_a_ledger("it is empty"));
         }
         if format > schema::FORMAT {
-            return Err(StoreError::Newer { place: place.name(), found: format, known: schema::FORMAT });
+            let by = sqlx::query_scalar(statement::WRITTEN_BY)
+                .fetch_one(&mut connection)
+                .await
+                .map_err(|error| place.error(&error))?;
+            return Err(StoreError::Newer { place: place.name(), found: format, known: schema::FORMAT, by });
         }
         let id: String = sqlx::query_scalar(statement::ID)
             .fetch_one(&mut connection)

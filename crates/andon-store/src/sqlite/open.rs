@@ -104,7 +104,9 @@ async fn prepare_schema(place: &Place, connection: &mut SqliteConnection) -> Res
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(failed)?;
     let format = schema::format(connection).await.map_err(failed)?;
     if format > schema::FORMAT {
-        return Err(StoreError::Newer { place: place.name(), found: format, known: schema::FORMAT });
+        let by =
+            sqlx::query_scalar(statement::WRITTEN_BY).fetch_one(&mut *connection).await.map_err(failed)?;
+        return Err(StoreError::Newer { place: place.name(), found: format, known: schema::FORMAT, by });
     }
     if format == 0 {
         check_absence(place)?;

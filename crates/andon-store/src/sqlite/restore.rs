@@ -231,7 +231,7 @@ fn named(error: StoreError, from: &Path) -> StoreError {
     match error {
         StoreError::Damaged { what, .. } => StoreError::Damaged { place, what },
         StoreError::NotALedger { why, .. } => StoreError::NotALedger { place, why },
-        StoreError::Newer { found, known, .. } => StoreError::Newer { place, found, known },
+        StoreError::Newer { found, known, by, .. } => StoreError::Newer { place, found, known, by },
         other => other,
     }
 }

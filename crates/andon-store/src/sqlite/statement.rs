@@ -75,6 +75,7 @@ pub(super) const PUT_LEASE: &str = "INSERT INTO lease (name, holder, description
 pub(super) const DROP_LEASE: &str = "DELETE FROM lease WHERE name = $1 AND holder = $2 AND fence = $3";
 
 pub(super) const FORMAT: &str = "SELECT COALESCE(MAX(version), 0) FROM migration";
+pub(super) const WRITTEN_BY: &str = "SELECT written_by FROM migration ORDER BY version DESC LIMIT 1";
 pub(super) const RECORD_MIGRATION: &str = "INSERT INTO migration (version, written_by) VALUES ($1, $2)";
 pub(super) const FOUND_LEDGER: &str =
     "INSERT INTO ledger (only_row, id, position, hash, fence) VALUES (1, $1, 0, $2, 0)";

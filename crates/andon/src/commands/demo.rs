@@ -16,6 +16,7 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::follow::{self, Watched};
 use crate::paint::Paint;
+use crate::signals::Signals;
 use act::{ACTS, Act, Loss, Opens};
 use doomed::Doomed;
 use fleet::Fleet;
@@ -240,9 +241,10 @@ impl Play<'_> {
         let tell = || users.map(|users| users.now(self.narrator.paint)).unwrap_or_default();
         let beside: Option<follow::Beside<'_>> = if users.is_some() { Some(&tell) } else { None };
         let progress = going.progress.clone();
+        let mut signals = Signals::listen()?;
         let place = self.fleet.path().to_owned();
         let watched = tokio::select! {
-            watched = follow::watch_to_end(&context.controller, &mut going, silent, beside) => watched?,
+            watched = follow::watch_to_end(&context.controller, &mut going, silent, beside, &mut signals) => watched?,
             // Nobody is here who could say how it goes on.
             paused = paused(progress) => Watched::Ended(paused),
             // Without it the deployment would pause, too.
@@ -261,7 +263,8 @@ impl Play<'_> {
     }
 }
 
-const NO_EXCEPTIONS: Exceptions = Exceptions { fixes: None, allow_bad: None, take_over: false };
+const NO_EXCEPTIONS: Exceptions =
+    Exceptions { fixes: None, allow_bad: None, allow_wide: None, take_over: false };
 
 /// A deployment that has paused and waits for a person.
 async fn paused(mut progress: watch::Receiver<Progress>) -> Box<Deployment> {

@@ -1,6 +1,7 @@
 //! `andon deploy` and `andon rollback`: a wish, made of the line and the few words that people may add.
 
 use andon_core::deployment::{Kind, Summary};
+use andon_core::name::EnvironmentName;
 use andon_core::release::{Release, ReleaseId};
 use andon_core::scope::{Scope, ScopeName};
 use andon_server::artifacts::ArtifactError;
@@ -11,23 +12,41 @@ use super::{Done, say};
 use crate::args::{Common, Exceptions, ScopeArgs};
 use crate::context::{self, Context, unknown};
 use crate::failure::Failure;
-use crate::{follow, told};
+use crate::paint::Paint;
+use crate::signals::Signals;
+use crate::{confirm, follow, told};
 
 pub(crate) async fn deploy(
     common: &Common,
     scope: &ScopeArgs,
     why: Option<String>,
+    confirm: Option<EnvironmentName>,
     exceptions: Exceptions,
 ) -> Done {
-    let context = Context::open(common).await?;
-    let wish = wish(&context, scope, why, exceptions).await?;
+    let mut signals = Signals::listen()?;
+    let context = Context::open(common).await?.given_up_at(signals.any());
+    let mut wish = signals.unless_left(wish(&context, scope, why, exceptions)).await??;
+    wish.guard.passes.confirmed = confirm::given(confirm);
     told::earlier(&context);
     if !common.json {
         let known = context.controller.records().scope(&wish.scope).await?.value;
         held_hosts(&wish.scope, &known).iter().for_each(|hint| say(hint));
     }
+    begin(common, &context, wish, &mut signals).await
+}
+
+/// Asks what has to be asked, begins, and watches to the end.
+async fn begin(common: &Common, context: &Context, mut wish: Wish, signals: &mut Signals) -> Done {
+    if confirm::asks(&wish.guard, common.json) {
+        // Whoever is asked sees first what it is about, and is not asked for what would be refused anyway.
+        let plan = signals.unless_left(context.controller.plan(&wish)).await??;
+        let paint = Paint::stdout();
+        say(&format!("{}\n{}", super::plan::headline(&plan, paint), confirm::at_stake(&plan)));
+    }
+    let environment = wish.scope.environment.clone();
+    confirm::confirmed(&mut wish.guard, &environment, common.json, signals).await?;
     let going = context.controller.deploy(wish).await?;
-    follow::follow(&context.controller, going, common.json).await
+    follow::follow(&context.controller, going, common.json, signals).await
 }
 
 pub(crate) async fn rollback(
@@ -35,9 +54,11 @@ pub(crate) async fn rollback(
     scope: &ScopeArgs,
     to: Option<ReleaseId>,
     why: Option<String>,
+    confirm: Option<EnvironmentName>,
     take_over: bool,
 ) -> Done {
-    let context = Context::open(common).await?;
+    let mut signals = Signals::listen()?;
+    let context = Context::open(common).await?.given_up_at(signals.any());
     let (name, service, hosts) = context.scope(scope)?;
     let known = context.controller.records().scope(&name).await?.value;
     let release = match to {
@@ -57,6 +78,7 @@ pub(crate) async fn rollback(
         pools: context::pools(&context.loaded.line, &name, service, &hosts),
         sites: context.loaded.line.sites.clone(),
         directory: context.directory(),
+        guard: confirm::guard(&context.loaded.line, &name.environment, confirm::given(confirm), None),
         scope: name,
         kind: Kind::Rollback,
         release,
@@ -68,8 +90,7 @@ pub(crate) async fn rollback(
         allow_bad: None,
         take_over,
     };
-    let going = context.controller.deploy(wish).await?;
-    follow::follow(&context.controller, going, common.json).await
+    begin(common, &context, wish, &mut signals).await
 }
 
 /// The newest deployment of a scope that touched hosts, or does now.
@@ -107,6 +128,7 @@ pub(crate) async fn wish(
         pools: context::pools(&context.loaded.line, &name, service, &hosts),
         sites: context.loaded.line.sites.clone(),
         directory: context.directory(),
+        guard: confirm::guard(&context.loaded.line, &name.environment, None, exceptions.allow_wide),
         scope: name,
         kind: Kind::Deploy,
         release,

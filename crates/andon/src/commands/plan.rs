@@ -217,6 +217,18 @@ fn watch(plan: &Plan, outlook: Option<&Outlook>) -> String {
     lines.join("\n        ")
 }
 
+/// How many hosts change at one go; empty where the line does not limit that.
+fn limit(plan: &Plan) -> String {
+    let Some(most) = plan.max_changed else { return String::new() };
+    let (reach, total) = (plan.reach(), plan.reachable());
+    let excepted = match plan.kind {
+        Kind::Rollback if reach > most => "; the way back is not held up by it",
+        Kind::Deploy if reach > most => "; it is passed for a reason",
+        Kind::Rollback | Kind::Deploy => "",
+    };
+    format!("{reach} of {} at one go; {} allows {most}{excepted}", hosts(total), plan.scope.environment)
+}
+
 fn to_text(plan: &Plan, outlook: Option<&Outlook>, paint: Paint) -> String {
     let total = plan.hosts.len();
     let in_service = plan.switch.as_ref().map_or(total, |switch| switch.to_hosts.len());
@@ -254,6 +266,7 @@ fn to_text(plan: &Plan, outlook: Option<&Outlook>, paint: Paint) -> String {
         ("traffic", traffic(plan)),
         ("sets", sets(plan)),
         ("sites", sites(plan)),
+        ("limit", limit(plan)),
         ("floor", format!("at least {} of {in_service} in service at every moment", plan.floor)),
         (
             "budget",
@@ -283,6 +296,8 @@ fn to_json(plan: &Plan, outlook: Option<&Outlook>) -> serde_json::Value {
         "release": plan.release,
         "back_to": plan.back_to.as_ref().map(|release| &release.id),
         "waves": plan.waves,
+        "reach": plan.reach(),
+        "max_changed": plan.max_changed,
         "max_parallel": plan.max_parallel,
         "floor": plan.floor,
         "max_failed": plan.max_failed,

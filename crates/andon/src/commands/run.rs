@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use andon_core::legible::neutral;
 use andon_core::line::{Line, Transport};
-use andon_core::name::{GroupName, HostName};
+use andon_core::name::{EnvironmentName, GroupName, HostName};
 use andon_core::quantity::parse_duration;
 use andon_server::push::fold::{Destination, fold, render};
 use andon_server::push::report::Report;
@@ -23,6 +23,8 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
 
+mod guarded;
+
 /// What `andon run` is told.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -38,6 +40,12 @@ pub(crate) struct RunArgs {
     /// Show output line by line as it comes, each line behind its host's name
     #[arg(long)]
     live: bool,
+    /// The names of protected environments that these hosts belong to, where no terminal is there to ask at
+    #[arg(long, value_name = "ENVIRONMENT", value_delimiter = ',')]
+    confirm: Vec<EnvironmentName>,
+    /// Run on more hosts than an environment allows, for this reason
+    #[arg(long, value_name = "REASON")]
+    allow_wide: Option<String>,
     /// The command. One word is a line for the host's shell; several are passed as they are
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -49,7 +57,15 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 pub(crate) async fn run(common: &Common, args: RunArgs) -> Done {
     let command = CommandLine::new(&args.command).map_err(|error| Failure::usage(error.to_string()))?;
-    let targets = targets(common, &args.targets)?;
+    let line = match find_line(common) {
+        Ok(path) => Some(load(&path)?.line),
+        Err(failure) if common.line.is_some() => return Err(failure),
+        Err(_) => None,
+    };
+    let targets = targets(line.as_ref(), &args.targets)?;
+    if let Some(line) = &line {
+        guarded::pass(common, line, &targets, &args.confirm, args.allow_wide.as_ref()).await?;
+    }
     let mut options = PushOptions::new(ssh_options(common)?);
     options.batch = args.batch.map(|batch| batch as usize);
     options.timeout = args.timeout;
@@ -81,17 +97,12 @@ pub(crate) async fn run(common: &Common, args: RunArgs) -> Done {
 }
 
 /// The hosts that the words mean: of the line where there is one, else whatever ssh knows.
-fn targets(common: &Common, words: &[String]) -> Result<Vec<PushTarget>, Failure> {
-    let line = match find_line(common) {
-        Ok(path) => Some(load(&path)?.line),
-        Err(failure) if common.line.is_some() => return Err(failure),
-        Err(_) => None,
-    };
+fn targets(line: Option<&Line>, words: &[String]) -> Result<Vec<PushTarget>, Failure> {
     let mut targets: Vec<PushTarget> = Vec::new();
     for word in words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()) {
-        let found = match line.as_ref().and_then(|line| of_line(line, word)) {
+        let found = match line.and_then(|line| of_line(line, word)) {
             Some(found) => found,
-            None => vec![stranger(line.as_ref(), word)?],
+            None => vec![stranger(line, word)?],
         };
         for target in found {
             if !targets.iter().any(|known| known.host == target.host) {

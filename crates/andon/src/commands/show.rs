@@ -98,6 +98,12 @@ fn to_text(deployment: &Deployment, entries: &[Entry], paint: Paint) -> String {
     if let Some(reason) = &request.allow_bad {
         row("insists", reason.clone());
     }
+    if let Some(reason) = &request.passes.allow_wide {
+        row("wide", reason.clone());
+    }
+    if let Some(said) = &request.passes.confirmed {
+        row("name", format!("{}, {}", said.environment, said.how));
+    }
     match deployment.ending() {
         Some(ending) => row("end", format!("{}. {}", ending.headline, ending.detail)),
         None => row("now", deployment.waiting(now).unwrap_or_default()),

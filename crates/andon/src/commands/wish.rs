@@ -9,6 +9,7 @@ use crate::context::open_ledger;
 use crate::exit;
 use crate::failure::Failure;
 use crate::follow;
+use crate::signals::Signals;
 
 pub(crate) async fn pause(common: &Common, args: WishArgs) -> Done {
     let controller = open_ledger(common).await?;
@@ -18,10 +19,11 @@ pub(crate) async fn pause(common: &Common, args: WishArgs) -> Done {
 }
 
 pub(crate) async fn resume(common: &Common, id: Option<DeploymentId>, take_over: bool) -> Done {
+    let mut signals = Signals::listen()?;
     let controller = open_ledger(common).await?;
     let id = under_way(&controller, id).await?;
     match controller.resume(id, take_over).await? {
-        Some(going) => follow::follow(&controller, going, common.json).await,
+        Some(going) => follow::follow(&controller, going, common.json, &mut signals).await,
         None => told(
             common,
             id,
@@ -32,10 +34,11 @@ pub(crate) async fn resume(common: &Common, id: Option<DeploymentId>, take_over:
 }
 
 pub(crate) async fn abort(common: &Common, args: WishArgs, rollback: bool) -> Done {
+    let mut signals = Signals::listen()?;
     let controller = open_ledger(common).await?;
     let id = under_way(&controller, args.deployment).await?;
     match controller.ask(id, Ask::Abort { rollback }, args.why).await? {
-        Some(going) => follow::follow(&controller, going, common.json).await,
+        Some(going) => follow::follow(&controller, going, common.json, &mut signals).await,
         None => {
             told(common, id, "abort", &format!("{id} stops at its safe point; watch it: andon show {}", id.0))
         }

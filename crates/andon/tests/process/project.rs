@@ -260,6 +260,12 @@ impl Running {
         assert!(held && said.contains(words), "it never said {words:?}: {said}{complaint}");
     }
 
+    /// Waits until it has said `words`, or has nothing more to say.
+    pub(crate) fn until_said_or_ended(&mut self, words: &str) {
+        let held = wait_until(LIMIT, || self.said().contains(words) || self.has_ended());
+        assert!(held, "it never said {words:?}: {}", self.said());
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }

@@ -40,6 +40,14 @@ impl Front {
         }
     }
 
+    /// The control socket of the built-in proxy.
+    pub(crate) fn control(&self) -> Option<PathBuf> {
+        match self {
+            Front::Proxy(proxy) => Some(control(&proxy.directory())),
+            Front::Haproxy(_) | Front::Nginx(_) => None,
+        }
+    }
+
     /// Where users reach it.
     pub(crate) fn address(&self) -> SocketAddr {
         match self {

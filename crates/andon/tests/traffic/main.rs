@@ -16,6 +16,7 @@ mod project;
 mod shop;
 
 mod disturbed;
+mod left;
 mod rolling;
 mod sites;
 mod swept;

@@ -75,6 +75,7 @@ impl World {
             fixes: None,
             allow_bad: None,
             take_over: false,
+            passes: Default::default(),
         };
         let mut world = Self {
             deployment: Deployment::new(DeploymentId(128), request.clone(), now),

@@ -1,0 +1,59 @@
+//! `environment(...)`: what an environment is guarded by, beyond what the services say of its hosts.
+
+use andon_core::line::Environment;
+use andon_core::name::EnvironmentName;
+
+use crate::call::Call;
+use crate::kind::Kind;
+use crate::schema::{Constructor, Default, Parameter};
+use crate::value::Thing;
+
+pub(crate) const ENVIRONMENT: Constructor = Constructor {
+    name: "environment",
+    summary: "Guards an environment against a slip of the hand.",
+    details: "The environments themselves are those that services name in `hosts`. What is exempt, and why: \
+              `docs/guide/mistakes.md`.",
+    example: r#"environment("production", protected = True, max_changed = "50%")
+
+service(
+    "www",
+    hosts   = {"production": group("web", ["web%d" % n for n in range(1, 9)])},
+    release = archive("dist/www.tar.gz"),
+    run     = process(exec = "{release}/bin/www"),
+    rollout = rollout(waves = [1, 3, 4]),
+)"#,
+    positional: 1,
+    parameters: &[
+        Parameter {
+            name: "name",
+            kind: Kind::Name,
+            default: Default::Required,
+            doc: "An environment of a service.",
+        },
+        Parameter {
+            name: "protected",
+            kind: Kind::Flag,
+            default: Default::Is("False"),
+            doc: "Whoever deploys to it, rolls it back or runs commands on its hosts types its name once more, or gives it with the command: `--confirm production`.",
+        },
+        Parameter {
+            name: "max_changed",
+            kind: Kind::Share { zero: false },
+            default: Default::Absent,
+            doc: "The most hosts of a service that change at one go, at least 1: the hosts of a wave, of a site, of a step of traffic between two sets, or those of one `andon run`.",
+        },
+    ],
+    build,
+};
+
+fn build(call: &Call<'_>) -> Option<Thing> {
+    let name = EnvironmentName::new(call.text("name")?).ok()?;
+    call.claim(format!("environment {name}"))?;
+    let environment = Environment {
+        name: name.clone(),
+        protected: call.flag("protected").unwrap_or_default(),
+        max_changed: call.share("max_changed"),
+    };
+    call.notebook.draft.borrow_mut().environments.insert(name, environment);
+    Some(Thing::Environment)
+}
