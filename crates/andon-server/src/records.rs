@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::clock::Clock;
 
 mod cord;
+mod past;
 
 /// Facts that are read from the ledger at once.
 const PAGE: usize = 1000;

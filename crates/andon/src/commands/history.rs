@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use andon_core::deployment::{Kind, Summary};
 use andon_core::name::{EnvironmentName, ServiceName};
+use andon_core::scope::ScopeName;
 use andon_core::time::Time;
 use andon_server::{Controller, clock};
 
@@ -14,8 +15,6 @@ use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::{exit, json, when};
 
-/// Rows that are read at once while looking for those that are wanted.
-const PAGE: usize = 500;
 /// The most rows that are shown.
 const MOST: usize = 10_000;
 
@@ -26,19 +25,18 @@ pub(crate) async fn history(
     limit: usize,
 ) -> Done {
     let controller = open_ledger(common).await?;
-    let wanted = |row: &Summary| {
-        service.is_none_or(|name| row.scope.service == *name)
-            && environment.is_none_or(|name| row.scope.environment == *name)
-    };
     let limit = limit.min(MOST);
-    let mut rows = Vec::new();
-    let mut before = None;
-    while rows.len() < limit {
-        let page = controller.records().history(before, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        before = Some(last.id);
-        rows.extend(page.into_iter().filter(wanted).take(limit - rows.len()));
-    }
+    let rows = match service {
+        None => controller.records().history(None, limit).await?,
+        Some(service) => {
+            let mut names: Vec<ScopeName> =
+                controller.records().scopes().await?.into_iter().map(|(name, _)| name).collect();
+            names.retain(|name| {
+                name.service == *service && environment.is_none_or(|wanted| name.environment == *wanted)
+            });
+            controller.records().history_of(&names, limit).await?
+        }
+    };
     if rows.is_empty() {
         check_names(common, &controller, service, environment).await?;
     }
