@@ -7,6 +7,7 @@ mod contest;
 mod controller;
 mod immune;
 mod judge;
+mod ledger;
 mod lost;
 mod peers;
 mod proxy;
@@ -44,6 +45,11 @@ const BENCHES: &[Bench] = &[
         name: "judge",
         about: "judging a release: one metric on ten instances, and 50 metrics on 500",
         measure: |_| judge::measure(),
+    },
+    Bench {
+        name: "ledger",
+        about: "a ledger of two years: 100,000 deployments, 20 million facts",
+        measure: |_| ledger::measure(),
     },
     Bench {
         name: "release",

@@ -25,6 +25,7 @@ const FOR_TESTS: &[&str] = &[
     "tar",
     "zstd",
     "mount",
+    "strace",
     "xargs",
     "aiosmtpd",
 ];

@@ -38,6 +38,12 @@ async fn of_several_that_wait_the_newest_takes_the_place() {
     assert_eq!(ended(&world, THIRD).await, State::Succeeded);
     assert!(runs(&world, "three"));
     assert_eq!(world.scope().await.waiting, None);
+    // Those that waited and never began are in the history of their scope, too.
+    let scopes = [world.wish("one").scope];
+    for (limit, expected) in [(2, &[THIRD, SECOND][..]), (10, &[THIRD, SECOND, FIRST, 1])] {
+        let rows = ana.records().history_of(&scopes, limit).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.id.0).collect::<Vec<_>>(), expected);
+    }
 }
 
 #[tokio::test(start_paused = true)]

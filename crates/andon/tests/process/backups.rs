@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use andon_testbed::deadline::wait_until;
+use andon_testbed::program::require;
 use serde_json::Value;
 
 use crate::project::{LIMIT, Project, text};
@@ -134,6 +135,47 @@ fn an_export_is_lines_of_json_that_can_be_chosen_checked_and_cut_off() {
     let mut complaint = String::new();
     child.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
     assert_eq!((child.wait().unwrap().code(), complaint.as_str()), (Some(0), ""));
+}
+
+/// At every renaming, linking and removing in the process, one after the other.
+#[test]
+fn a_restore_killed_at_any_moment_leaves_the_old_ledger_or_the_new_one_whole() {
+    require(&["strace"]).unwrap();
+    let project = deployed();
+    let backup = fs::read(project.path().join("closing.db")).unwrap();
+    fs::write(project.path().join("old.db"), backup).unwrap();
+    project.release("two", "exit 0");
+    project.well(&["deploy", "www"]);
+    close(&project);
+    let newer = fs::read(path(&project)).unwrap();
+    let (mut old, mut new) = (0, 0);
+    for moment in 1..60 {
+        for entry in fs::read_dir(project.data()).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_name().to_string_lossy().contains("ledger.db") {
+                fs::remove_file(entry.path()).unwrap();
+            }
+        }
+        fs::write(path(&project), &newer).unwrap();
+        let mut command = project.around(std::process::Command::new("strace"));
+        let calls = "link,linkat,unlink,unlinkat,rename,renameat,renameat2";
+        command.args(["-f", "-qq", "-o", "/dev/null", "-e"]).arg(format!("trace={calls}"));
+        command.arg("-e").arg(format!("inject={calls}:signal=KILL:when={moment}"));
+        let andon = project.command(&["ledger", "restore", "old.db", "--replace", "--why", "a test"]);
+        command.arg(andon.get_program()).args(andon.get_args());
+        let ended = project.start_command(command).end();
+        project.well(&["ledger", "verify"]).says("none changed");
+        match project.recorded() {
+            2 => old += 1,
+            1 => new += 1,
+            other => panic!("killed at {moment}: {other} deployments"),
+        }
+        if ended.code == Some(0) {
+            break;
+        }
+        assert!(moment < 59, "it never came to its end: {ended:?}");
+    }
+    assert!(old > 2 && new > 1, "{old} times the old one, {new} times the new one");
 }
 
 #[test]

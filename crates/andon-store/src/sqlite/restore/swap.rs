@@ -205,7 +205,8 @@ fn swap(place: &Place, staged: &Unfinished, at: Time, absent: bool) -> io::Resul
             _ => {}
         }
     }
-    staged.keep_as(place.path(), true)?;
+    // Where there was nothing, nothing is replaced: somebody may have made a ledger in the meantime.
+    staged.keep_as(place.path(), !absent)?;
     Ok(kept)
 }
 
