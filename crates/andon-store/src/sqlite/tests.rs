@@ -4,6 +4,7 @@ mod backup;
 mod crash;
 mod damage;
 mod opening;
+mod plans;
 mod restore;
 mod space;
 mod storm;
