@@ -180,7 +180,7 @@ impl Past {
         let mut scopes = Vec::new();
         for number in 0..SERVICES {
             for environment in ["staging", "production"] {
-                let service = ServiceName::new(&format!("shop{number}"))?;
+                let service = ServiceName::new(format!("shop{number}"))?;
                 let name = ScopeName { service, environment: EnvironmentName::new(environment)? };
                 scopes.push((name, Scope::default(), 0));
             }
