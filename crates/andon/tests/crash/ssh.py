@@ -46,7 +46,7 @@ def write(fd, data):
 
 def pass_on(frame, way, to):
     number = count(way)
-    here = way == os.environ.get("CUT_WAY") and number == int(os.environ["CUT_FRAME"])
+    here = way == os.environ.get("CUT_WAY") and number == int(os.environ.get("CUT_FRAME", "0"))
     if not here or os.path.exists(os.path.join(place, "cut")):
         return write(to, frame)
     part = os.environ["CUT_BYTES"]
