@@ -42,18 +42,22 @@ fn main() -> Result<(), Failure> {
     if std::env::args().any(|word| word == "--test") {
         return Ok(()); // `cargo test --benches` only wants to know that it builds.
     }
-    let hosts = std::env::var("ANDON_HOSTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1000);
     let dir = tempfile::tempdir()?;
     let (study, watched) = Study::begin(dir.path())?;
     // Simulated time: it moves when everybody waits, and stands still while a successor is at work.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
-    runtime.block_on(deploy(dir.path(), hosts, watched))?;
+    runtime.block_on(deploy(dir.path(), hosts(), watched))?;
     let figures = study.end()?;
     #[allow(clippy::print_stdout, reason = "this is the result")]
     {
         println!("{figures}");
     }
     Ok(())
+}
+
+/// How many hosts there are.
+fn hosts() -> usize {
+    std::env::var("ANDON_HOSTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1000)
 }
 
 /// A whole deployment, watched at every append.

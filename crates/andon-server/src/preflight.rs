@@ -6,7 +6,7 @@ use andon_core::line::{Host, Service};
 use andon_core::plan::{Observation, Observations, placement};
 use tokio::task::JoinSet;
 
-use crate::hosts::Hosts;
+use crate::hosts::{HostError, Hosts};
 
 /// Asks all `hosts` of a service at once.
 pub(crate) async fn observe(ways: &Arc<dyn Hosts>, service: &Service, hosts: &[&Host]) -> Observations {
@@ -14,7 +14,12 @@ pub(crate) async fn observe(ways: &Arc<dyn Hosts>, service: &Service, hosts: &[&
     for host in hosts {
         let (ways, host, placement) = (Arc::clone(ways), (*host).clone(), placement(service, host));
         asked.spawn(async move {
-            let observation = match ways.probe(&host, &placement, &[]).await {
+            let mut answer = ways.probe(&host, &placement, &[]).await;
+            if let Err(HostError::Lost(_)) = answer {
+                // A connection that was cut in the middle says nothing about the host, and asking changes nothing.
+                answer = ways.probe(&host, &placement, &[]).await;
+            }
+            let observation = match answer {
                 Ok(facts) => Observation::Reached(Box::new(facts)),
                 Err(error) => Observation::Unreachable(error.to_string()),
             };

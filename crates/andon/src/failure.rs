@@ -100,10 +100,10 @@ impl From<Problem> for Failure {
             Problem::Driven { id, since, until, .. } => {
                 let now = andon_server::clock::now();
                 let left = when::span(until.since(now));
-                let since = since.map(|at| format!(", took charge {}", when::ago(at, now))).unwrap_or_default();
+                let since = since.map(|at| format!(" took charge {} and", when::ago(at, now))).unwrap_or_default();
                 Failure::refused(what)
                     .why(format!(
-                        "one process drives a deployment; that one{since}, and has to show a sign of life within \
+                        "one process drives a deployment; that one{since} has to show a sign of life within \
                          {left}; nothing has been changed"
                     ))
                     .next(format!(

@@ -85,6 +85,8 @@ impl Study {
 }
 
 fn study(dir: &Path, moments: &Receiver<Moment>) -> Result<Value, Failure> {
+    // For a first impression: not every append, but one of so many.
+    let every = std::env::var("ANDON_EVERY").ok().and_then(|text| text.parse().ok()).unwrap_or(1_u64).max(1);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (mut spans, mut with_connections) = (Vec::new(), Vec::new());
     let (mut most_open, mut appends) = (0, 0_u64);
@@ -94,11 +96,15 @@ fn study(dir: &Path, moments: &Receiver<Moment>) -> Result<Value, Failure> {
             runtime.block_on(mirror.lease(&name, &holder, until.since(at), at))?;
         }
         runtime.block_on(mirror.append(moment.batch))?;
+        appends += 1;
+        if appends % every != 0 {
+            let _ = moment.done.send(());
+            continue;
+        }
         let copy = copied(dir, "mirror.db", appends)?;
         *SUCCESSOR.lock().unwrap_or_else(PoisonError::into_inner) = Some((moment.at, Instant::now()));
         let reconciled = runtime.block_on(reconcile(dir, &copy, moment.fleet))?;
         *SUCCESSOR.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        appends += 1;
         if let Some(reconciled) = reconciled {
             most_open = most_open.max(reconciled.open);
             if moment.connected { &mut with_connections } else { &mut spans }.push(reconciled.took);
@@ -113,6 +119,7 @@ fn study(dir: &Path, moments: &Receiver<Moment>) -> Result<Value, Failure> {
     let seconds = |span: Option<&Duration>| span.map_or(f64::NAN, Duration::as_secs_f64);
     Ok(serde_json::json!({
         "appends": appends,
+        "hosts_and_every": [crate::hosts(), usize::try_from(every)?],
         "reconciled": spans.len() + with_connections.len(),
         "most_open_hosts": most_open,
         "median_seconds": seconds(spans.get(spans.len() / 2)),

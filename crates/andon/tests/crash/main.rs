@@ -18,3 +18,4 @@ mod project;
 mod shop;
 
 mod controller;
+mod cuts;
