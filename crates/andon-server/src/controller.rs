@@ -336,6 +336,9 @@ impl Controller {
     fn drive(&self, deployment: Versioned<Deployment>, lease: Lease, until: Until) -> Going {
         let id = deployment.value.id;
         let (progress, watching) = watch::channel(Progress::of(&deployment.value, None));
+        let plan = deployment.value.plan.as_ref();
+        // Where one is gone, an abort can still put things back: there, tests do not decide.
+        let secrets = plan.and_then(|plan| Secrets::new(&self.data).of_tests(&plan.service).ok());
         let driver = Driver {
             records: self.records.clone(),
             ways: Arc::clone(&self.ways),
@@ -347,6 +350,7 @@ impl Controller {
             lease,
             progress,
             until,
+            secrets: secrets.unwrap_or_default(),
             outbox: self.outbox.clone(),
         };
         let tells = deployment.value.plan.as_ref().is_some_and(|plan| plan.service.tell.is_some());

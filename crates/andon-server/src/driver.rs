@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use andon_api::agent::Refusal;
+use andon_api::secret::Secrets;
 use andon_core::analysis::Standing;
 use andon_core::deployment::{Deployment, DeploymentId, Fact, HostState, Input, OpenOrder, Phase, State};
 use andon_core::host::{Authority, Fence, Placement, Stage, Step, Token};
@@ -29,7 +30,6 @@ use crate::numbers::SharedNumbers;
 use crate::outbox::Outbox;
 use crate::problem::Problem;
 use crate::records::{Records, Versioned, is_conflict};
-use crate::secrets::Secrets;
 use crate::site_commands::SiteCommands;
 use crate::traffic::{Round, Rounds};
 use crate::watching::Watching;
@@ -108,6 +108,8 @@ pub(crate) struct Driver {
     pub(crate) lease: Lease,
     pub(crate) progress: watch::Sender<Progress>,
     pub(crate) until: Until,
+    /// What the production tests need; found before the deployment began, or was gone on with, here.
+    pub(crate) secrets: Secrets,
     pub(crate) outbox: Outbox,
 }
 
@@ -423,10 +425,10 @@ impl Driver {
             Step::Activate { .. } | Step::Verify { .. } | Step::Observe { .. } => None,
         };
         let output = self.outputs.join(deployment.id.0.to_string()).join(format!("{host}.log"));
-        // They were all there when the deployment began. One that is gone fails the test that names it, which says so.
-        let tests = matches!(step, Step::Verify { .. }).then_some(deployment.plan.as_ref()).flatten();
-        let secrets =
-            tests.and_then(|plan| Secrets::new(&self.data).of_tests(&plan.service).ok()).unwrap_or_default();
+        let secrets = match step {
+            Step::Verify { .. } => self.secrets.clone(),
+            Step::Prepare { .. } | Step::Activate { .. } | Step::Observe { .. } => Secrets::default(),
+        };
         Supplies { artifact, output: Some(output), secrets }
     }
 

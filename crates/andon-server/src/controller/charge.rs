@@ -10,6 +10,7 @@ use crate::driver::Until;
 use crate::lease;
 use crate::problem::Problem;
 use crate::records::{Versioned, is_conflict};
+use crate::secrets::Secrets;
 
 impl Controller {
     /// Goes on with a deployment: resumes a paused one, or drives one whose process is gone. `None` when another
@@ -20,9 +21,11 @@ impl Controller {
             let state = deployment.value.state.name();
             return Err(Problem::NotNow(format!("{id} has ended already: it is {state}")));
         }
-        if deployment.value.plan.is_none() {
+        let Some(plan) = &deployment.value.plan else {
             return Err(Problem::NotNow(format!("{id} has not begun: abort it, then deploy again")));
-        }
+        };
+        // A test without its secret would say that the release is bad.
+        Secrets::new(&self.data).of_tests(&plan.service)?;
         let paused = matches!(deployment.value.state, State::Paused { .. });
         match self.take_charge(deployment, take_over).await {
             Ok(going) => {

@@ -178,6 +178,25 @@ fn a_secret_that_is_not_there_is_a_refusal_before_anything_is_touched() {
 }
 
 #[test]
+fn who_goes_on_with_a_deployment_needs_its_secrets() {
+    let project = Project::local(1);
+    let kept = keep(&project, &value());
+    let token = format!("#!/bin/sh\n{}", project.gate().replace("exit 0", "[ -n \"$SHOP_TOKEN\" ]"));
+    with_line(&project, "group(\"web\", [\"web1\"], local = True)", &token);
+    let running = project.start(&["deploy", "www"]);
+    project.until_told(1, "web1 verifying");
+    running.kill();
+    let aside = kept.with_extension("aside");
+    fs::rename(&kept, &aside).unwrap();
+    let resume = ["resume", "1", "--take-over"];
+    project.run(&resume).code(3).says("ANDON_SECRET_SHOP_TOKEN").says("nothing has been changed");
+    fs::rename(&aside, &kept).unwrap();
+    project.open_gate();
+    project.well(&resume);
+    assert_eq!(project.show(1)["state"], "succeeded");
+}
+
+#[test]
 fn a_process_that_holds_a_secret_leaves_no_core_dump() {
     let project = Project::local(1);
     keep(&project, &value());
