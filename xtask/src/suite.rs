@@ -32,7 +32,7 @@ pub(crate) fn add(steps: &mut Steps) {
 }
 
 /// The real binary looks for the agent beside itself, in tests too.
-pub(crate) fn build() -> Result<(), Failure> {
+fn build() -> Result<(), Failure> {
     run(cargo().args(["build", "--package", "andon"]))?;
     agent::build(Build::Small).map(drop)
 }

@@ -9,9 +9,9 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
+use crate::agent::{self, Build};
 use crate::failure::Failure;
-use crate::program::{cargo, line, program, text};
-use crate::suite;
+use crate::program::{cargo, line, program, run, text};
 
 /// The test that lives through the faults.
 const TEST: &str = "faults::every_fault_ends_as_it_should";
@@ -20,7 +20,8 @@ const TEST: &str = "faults::every_fault_ends_as_it_should";
 pub(super) fn scenario(name: &str, machines: usize, table: Option<&Path>) -> Result<(), Failure> {
     let failed = |source| Failure::Io { doing: "run the faults".to_owned(), source };
     let _guard = super::guard()?;
-    suite::build()?;
+    run(cargo().args(["build", "--package", "andon"]))?;
+    agent::build(Build::Debug)?;
     let mut command = cargo();
     command
         .args(["test", "--quiet", "--package", "andon", "--test", "fleet", "--"])

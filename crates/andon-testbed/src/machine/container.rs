@@ -188,7 +188,8 @@ impl Container {
     pub(super) fn init(&self) -> Option<u32> {
         let keeper = self.keeper().as_ref()?.id();
         let below = process::descendants(keeper);
-        let outside: Vec<u32> = below.iter().filter(|it| it.name == "systemd-nspawn").map(|it| it.pid).collect();
+        let outside: Vec<u32> =
+            below.iter().filter(|it| it.name == "systemd-nspawn").map(|it| it.pid).collect();
         below.iter().find(|it| it.name == "systemd" && outside.contains(&it.parent)).map(|it| it.pid)
     }
 

@@ -79,6 +79,10 @@ impl Drop for BadLink<'_> {
 
 impl fmt::Display for Weather {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} % of all packets lost and the others {:?} late, both ways", self.lost_percent, self.late)
+        write!(
+            f,
+            "{} % of all packets lost and the others {:?} late, both ways",
+            self.lost_percent, self.late
+        )
     }
 }

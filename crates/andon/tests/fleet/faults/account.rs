@@ -76,7 +76,9 @@ fn sentence(fault: &Fault) -> String {
         Strike::BadNetwork(weather) if weather.late.is_zero() => {
             format!("{} % of the packets of a host are lost, both ways", weather.lost_percent)
         }
-        Strike::BadNetwork(weather) => format!("the packets of a host are {:?} late, both ways", weather.late),
+        Strike::BadNetwork(weather) => {
+            format!("the packets of a host are {:?} late, both ways", weather.late)
+        }
         Strike::FullDisk => "the disk of a host is full".to_owned(),
         Strike::CrashingRelease => "the new release crashes whenever it is started".to_owned(),
         Strike::MaskedUnit => "systemd of a host refuses the unit".to_owned(),

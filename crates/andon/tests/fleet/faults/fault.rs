@@ -23,6 +23,8 @@ pub(super) struct Fault {
     pub(super) loses: Loss,
     /// How long a lost host is called again.
     pub(super) window: &'static str,
+    /// Whether it takes a minute and shows little that another one does not: it is left to a person's command.
+    pub(super) long: bool,
 }
 
 /// When a fault strikes. All are facts on the host itself.

@@ -20,11 +20,16 @@ const GOES_ON: Fault = Fault {
     says: &["succeeded"],
     loses: Loss::Nothing,
     window: PATIENT,
+    long: false,
 };
 
 /// A host that stays away is left out and named; the budget bears one.
-const WITHOUT_IT: Fault =
-    Fault { victim: &["unreachable"], says: &["succeeded", "without web2", "web2 unreachable: "], window: SHORT, ..GOES_ON };
+const WITHOUT_IT: Fault = Fault {
+    victim: &["unreachable"],
+    says: &["succeeded", "without web2", "web2 unreachable: "],
+    window: SHORT,
+    ..GOES_ON
+};
 
 /// In an order that a person reads. The full disk comes last, as it lasts until the machine boots.
 pub(super) const FAULTS: &[Fault] = &[
@@ -55,7 +60,13 @@ pub(super) const FAULTS: &[Fault] = &[
         strike: Strike::NetworkCut(Some(Duration::from_secs(10))),
         ..GOES_ON
     },
-    Fault { name: "network-gone", at: Moment::Activate, strike: Strike::NetworkCut(None), ..WITHOUT_IT },
+    Fault {
+        name: "network-gone",
+        at: Moment::Activate,
+        strike: Strike::NetworkCut(None),
+        long: true,
+        ..WITHOUT_IT
+    },
     Fault {
         name: "loss",
         strike: Strike::BadNetwork(Weather { lost_percent: 20, late: Duration::ZERO }),

@@ -81,9 +81,10 @@ impl Scene {
     }
 
     fn start_haproxy(&self) {
-        let servers = self.hosts().iter().map(|host| {
-            format!("    server {} {}:8080\n", host.name(), Machine::address(host))
-        });
+        let servers = self
+            .hosts()
+            .iter()
+            .map(|host| format!("    server {} {}:8080\n", host.name(), Machine::address(host)));
         let config = format!(
             "global\n    stats socket /run/haproxy/admin.sock user haproxy group haproxy mode 660 level admin\n    \
              maxconn 4000\n\ndefaults\n    mode http\n    timeout connect 2s\n    timeout client 60s\n    \
@@ -237,7 +238,8 @@ print(b"".join(iter(lambda: s.recv(65536), b"")).decode())'"#;
 }
 
 /// Sums up all files below `$1`.
-pub(super) const SUM: &str = r#"cd "$1" && find . -type f -not -name '*.pyc' | LC_ALL=C sort | xargs -d '\n' sha256sum | sha256sum"#;
+pub(super) const SUM: &str =
+    r#"cd "$1" && find . -type f -not -name '*.pyc' | LC_ALL=C sort | xargs -d '\n' sha256sum | sha256sum"#;
 
 /// Waits for so many more requests.
 pub(super) fn go_on(load: &Load, requests: u64) {

@@ -43,9 +43,8 @@ pub(super) fn strike(scene: &Scene, fault: &Fault, account: &mut Account) {
     let paused = !running.has_ended();
     let recorded = scene.recorded();
     let deployment = (recorded > before).then_some(recorded);
-    account.state = deployment.map_or("refused".to_owned(), |number| {
-        text(&scene.project.show(number), "state").to_owned()
-    });
+    account.state = deployment
+        .map_or("refused".to_owned(), |number| text(&scene.project.show(number), "state").to_owned());
     go_on(&load, u64::from(mix().rate) * 2);
     let tally = load.stop();
     println!("{}: {tally}", fault.name);
@@ -168,7 +167,8 @@ fn reboot(machine: &Machine) {
 /// Everything that was begun through sshd ends with it; systemd starts it again.
 fn end_sessions(machine: &Machine) {
     // The connection that says so ends, too.
-    let _ = machine.ssh("systemd-run --quiet sh -c 'systemctl kill --signal=KILL ssh; systemctl restart ssh'");
+    let _ =
+        machine.ssh("systemd-run --quiet sh -c 'systemctl kill --signal=KILL ssh; systemctl restart ssh'");
     assert!(wait_until(LIMIT, || machine.output("true").is_ok()), "sshd did not come back");
 }
 
@@ -205,10 +205,19 @@ fn last_words(out: &str, err: &str) -> String {
 fn as_decided(scene: &Scene, fault: &Fault, account: &Account, deployment: Option<u64>, ran: &Ran) {
     let told = format!("{}{}", ran.out, ran.err);
     println!("{told}");
-    assert!(fault.ends.contains(&account.state.as_str()), "it is {}, not {:?}:\n{told}", account.state, fault.ends);
+    assert!(
+        fault.ends.contains(&account.state.as_str()),
+        "it is {}, not {:?}:\n{told}",
+        account.state,
+        fault.ends
+    );
     if let Some(number) = deployment.filter(|_| !fault.victim.is_empty()) {
         let state = host_state(&scene.project.show(number), VICTIM).to_owned();
-        assert!(fault.victim.contains(&state.as_str()), "{VICTIM} is {state}, not {:?}:\n{told}", fault.victim);
+        assert!(
+            fault.victim.contains(&state.as_str()),
+            "{VICTIM} is {state}, not {:?}:\n{told}",
+            fault.victim
+        );
     }
     for words in fault.says {
         assert!(told.contains(words), "{words:?} was not said:\n{told}");
