@@ -294,6 +294,8 @@ impl HostRun {
                         self.touched |= doing.way == Way::Forward;
                     }
                     Stage::Verify | Stage::Enable => self.serving = false,
+                    // That it is watched once more says nothing new about it.
+                    Stage::Observe if self.is_watched() => {}
                     // It was verified and takes traffic again.
                     Stage::Observe => {
                         if doing.way == Way::Forward && self.joined.is_none() {
@@ -326,6 +328,15 @@ impl HostRun {
         self.since = at;
         if self.serving {
             self.ill_since = None;
+        }
+    }
+
+    /// Whether it has come back to its users, and was watched there.
+    fn is_watched(&self) -> bool {
+        match &self.state {
+            HostState::Succeeded => true,
+            HostState::Doing(doing) | HostState::Unknown { doing, .. } => doing.stage == Stage::Observe,
+            _ => false,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::plan::tests::Fleet;
 use crate::quantity::Share;
 use world::{Answer, World, ana};
 
+mod watched;
 mod world;
 
 #[test]
