@@ -113,6 +113,11 @@ impl Instance {
         }
     }
 
+    /// Whether it ends again and again after it was healthy.
+    pub fn is_looping(&self) -> bool {
+        matches!(self.flaw, Some(Flaw::Dies(_)))
+    }
+
     /// How often it was started again since it was activated.
     fn restarts(&self) -> u32 {
         let by_flaw = match self.flaw {

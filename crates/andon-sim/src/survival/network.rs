@@ -153,8 +153,9 @@ pub struct Ways {
 
 impl Ways {
     /// Sends a message to a host and waits for what `work` makes of it there. The work goes on whatever becomes of
-    /// the sender.
-    async fn ask<T, F, W>(&self, host: &str, work: W) -> Result<T, HostError>
+    /// the sender. Only what is `sent_again` by a controller that heard nothing can arrive twice: one connection repeats
+    /// nothing.
+    async fn ask<T, F, W>(&self, host: &str, sent_again: bool, work: W) -> Result<T, HostError>
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
@@ -182,7 +183,7 @@ impl Ways {
                 self.wait(NOTICING).await;
                 return lost("the connection was closed");
             }
-            Some(Mishap::Twice(by)) => {
+            Some(Mishap::Twice(by)) if sent_again => {
                 let first = tokio::spawn(work());
                 tokio::spawn(async move {
                     tokio::time::sleep(by).await;
@@ -190,7 +191,7 @@ impl Ways {
                 });
                 return self.answer(host, broken, first).await;
             }
-            None => {}
+            Some(Mishap::Twice(_)) | None => {}
         }
         let under_way = tokio::spawn(work());
         self.answer(host, broken, under_way).await
@@ -242,7 +243,7 @@ impl Ways {
         let (name, there) = (host.name.as_str(), self.host(host)?);
         if let Step::Prepare { release, .. } = &order.step {
             let (there, order, id) = (Arc::clone(&there), order.clone(), release.id.clone());
-            let offered = self.ask(name, move || {
+            let offered = self.ask(name, true, move || {
                 let (there, order, id) = (Arc::clone(&there), order.clone(), id.clone());
                 async move { there.offer(&order, &id).await }
             });
@@ -250,7 +251,7 @@ impl Ways {
         }
         loop {
             let (there, order) = (Arc::clone(&there), order.clone());
-            let started = self.ask(name, move || {
+            let started = self.ask(name, true, move || {
                 let (there, order) = (Arc::clone(&there), order.clone());
                 async move { there.start(&order).await }
             });
@@ -310,7 +311,7 @@ impl Hosts for Ways {
         tokens: &[Token],
     ) -> Result<HostFacts, HostError> {
         let (there, placement, tokens) = (self.host(host)?, placement.clone(), tokens.to_vec());
-        self.ask(host.name.as_str(), move || {
+        self.ask(host.name.as_str(), false, move || {
             let facts = there.facts(&placement, &tokens);
             async move { facts }
         })
@@ -337,7 +338,7 @@ impl Hosts for Ways {
     ) -> Result<PoolSight, BalancerFailure> {
         let (balancer, pool) = (Arc::clone(&self.balancer), pool.clone());
         let (authority, wishes) = (authority.clone(), wishes.clone());
-        let told = self.ask(BALANCER, move || {
+        let told = self.ask(BALANCER, false, move || {
             let sight = balancer.balance(&pool, &authority, &wishes);
             async move { sight }
         });
@@ -352,7 +353,7 @@ impl Hosts for Ways {
 
     async fn count_sockets(&self, host: &Host, _: &Placement) -> Result<Sockets, String> {
         let (balancer, name) = (Arc::clone(&self.balancer), host.name.to_string());
-        let counted = self.ask(host.name.as_str(), move || {
+        let counted = self.ask(host.name.as_str(), false, move || {
             let sockets = balancer.sockets(&name);
             async move { sockets }
         });
@@ -361,7 +362,7 @@ impl Hosts for Ways {
 
     async fn kill(&self, host: &Host, _: &Placement, token: &Token) -> Result<(), HostError> {
         let (there, token) = (self.host(host)?, token.clone());
-        self.ask(host.name.as_str(), move || {
+        self.ask(host.name.as_str(), true, move || {
             there.kill(&token);
             async {}
         })

@@ -49,8 +49,6 @@ struct Known {
     highest: BTreeMap<String, Fence>,
     /// In which boot of a host an activation was completed, by deployment and release.
     activated: BTreeMap<(u64, String, ReleaseId), u32>,
-    /// Hosts that we have taken out of service, and that are not back.
-    out: BTreeSet<String>,
     /// When something befell a host last.
     troubled: BTreeMap<String, Duration>,
     /// Hosts that the balancer found ill at the last look and the one before.

@@ -19,13 +19,13 @@ use super::world::World;
 pub const PATIENT: usize = 3;
 
 /// Rounds of looking after everything that has not ended.
-const ROUNDS: usize = 24;
+const ROUNDS: usize = 14;
 /// From this round on, leases are taken from whoever has them.
 const TAKES_OVER: usize = 6;
 /// The pause between two rounds.
 const PAUSE: Duration = Duration::from_secs(15);
 /// The longest time for one deployment to end.
-const LONGEST: Duration = Duration::from_secs(1800);
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// Brings the world to order; what does not come to order is a violation.
 pub async fn brings_order(world: &Arc<World>) {

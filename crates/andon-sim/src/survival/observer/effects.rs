@@ -122,7 +122,9 @@ impl Observer {
             in_traffic.iter().filter(|name| name.as_str() != host && known.is_unknowable(name)).count()
         };
         let floor = self.known().floor(id);
-        let was_ill = ill.0.contains(host) || ill.1.contains(host) || self.known().is_unknowable(host);
+        let well = self.balancer.get().is_some_and(|balancer| balancer.is_healthy(host));
+        let was_ill =
+            !well || ill.0.contains(host) || ill.1.contains(host) || self.known().is_unknowable(host);
         if !was_ill && left.max(unseen) < floor && left + unseen < floor {
             let what =
                 format!("lb1 takes users from {host} for #{id}: {left} are left, and the floor is {floor}");
@@ -130,22 +132,29 @@ impl Observer {
         }
     }
 
-    /// A host without balancers is about to be changed.
+    /// A host without balancers is about to be changed. One that nobody can use may leave at any time.
     fn leaves_service(&self, host: &str, id: u64) {
         let healthy = |name: &str| {
             self.host(name)
                 .is_some_and(|there| there.see(|_, instance| instance.is_some_and(Instance::is_healthy)))
         };
-        let mut known = self.known();
-        let back: Vec<String> = known.out.iter().filter(|name| healthy(name)).cloned().collect();
-        for name in back {
-            known.out.remove(&name);
+        if !healthy(host) {
+            return;
         }
-        let new = known.out.insert(host.to_owned());
-        let (left, floor) = (self.story.hosts.saturating_sub(known.out.len()), known.floor(id));
-        let exempt = known.is_unknowable(host) || known.out.iter().any(|name| known.is_unknowable(name));
-        drop(known);
-        if new && left < floor && !exempt {
+        let (floor, exempt, unknowable) = {
+            let known = self.known();
+            let unknowable: Vec<String> =
+                known.troubled.keys().filter(|name| known.is_unknowable(name)).cloned().collect();
+            (known.floor(id), known.is_unknowable(host), unknowable)
+        };
+        let others = self.hosts.get().into_iter().flat_map(|hosts| hosts.keys()).filter(|name| *name != host);
+        // Nobody is asked about a host after it has succeeded, where there is no balancer.
+        let looping = |name: &str| {
+            self.host(name)
+                .is_some_and(|there| there.see(|_, instance| instance.is_some_and(Instance::is_looping)))
+        };
+        let left = others.filter(|name| healthy(name) || looping(name) || unknowable.contains(name)).count();
+        if left < floor && !exempt {
             let what = format!("#{id} changes {host}: {left} are left, and the floor is {floor}");
             self.violated(Invariant::Floor, what);
         }

@@ -63,31 +63,29 @@ impl Observer {
     }
 
     fn learn(&self, id: u64, at: Time, fact: &Fact) {
-        let before = self.known().deployments.get(&id).cloned();
-        let after = match (&before, fact) {
-            (None, Fact::Accepted { request }) => Deployment::new(DeploymentId(id), request.clone(), at),
-            (None, _) => return,
-            (Some(before), _) => {
-                let mut after = before.clone();
-                after.apply(at, fact);
-                after
-            }
-        };
-        self.known().deployments.insert(id, after.clone());
         self.log.say(told(id, fact));
-        let Some(before) = before else { return };
-        if before.state.is_terminal() && matches!(fact, Fact::Entered { .. } | Fact::Host { .. }) {
-            self.violated(Invariant::EndIsFinal, format!("#{id} was {} and goes on", before.state.name()));
+        let Some(mut deployment) = self.known().deployments.remove(&id) else {
+            if let Fact::Accepted { request } = fact {
+                let accepted = Deployment::new(DeploymentId(id), request.clone(), at);
+                self.known().deployments.insert(id, accepted);
+            }
+            return;
+        };
+        if deployment.state.is_terminal() && matches!(fact, Fact::Entered { .. } | Fact::Host { .. }) {
+            let what = format!("#{id} was {} and goes on", deployment.state.name());
+            self.violated(Invariant::EndIsFinal, what);
         }
         if let Fact::Host { host, state } = fact {
             if let HostState::Doing(doing) = state {
                 self.known().intents.insert(doing.token.clone());
             }
-            self.is_placed_truly(&before, host, state);
+            self.is_placed_truly(&deployment, host, state);
         }
+        deployment.apply(at, fact);
         if let Fact::Entered { state: State::Succeeded } = fact {
-            self.has_succeeded_truly(&after);
+            self.has_succeeded_truly(&deployment);
         }
+        self.known().deployments.insert(id, deployment);
     }
 
     /// I3, where nobody works on the scope any more.
