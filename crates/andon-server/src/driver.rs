@@ -374,6 +374,7 @@ impl Driver {
             by: deployment.request.by.name.clone(),
             at: self.me.at.clone(),
             take_over: deployment.request.take_over,
+            round: 0,
         }
     }
 

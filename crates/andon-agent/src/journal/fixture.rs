@@ -22,6 +22,7 @@ pub(crate) fn order() -> Order {
             by: "ada".to_owned(),
             at: "desk".to_owned(),
             take_over: false,
+            round: 0,
         },
         placement: Placement {
             service: ServiceName::new("www").unwrap(),

@@ -199,6 +199,7 @@ pub(crate) fn authority(fence: u64) -> Authority {
         by: "ada".to_owned(),
         at: "desk".to_owned(),
         take_over: false,
+        round: 0,
     }
 }
 

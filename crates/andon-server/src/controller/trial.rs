@@ -78,6 +78,7 @@ impl Controller {
             by: self.me.name.clone(),
             at: self.me.at.clone(),
             take_over: false,
+            round: 0,
         }
     }
 }
