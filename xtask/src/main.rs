@@ -19,6 +19,7 @@ mod fleet;
 mod machines;
 mod packages;
 mod program;
+mod sim;
 mod step;
 mod suite;
 mod tidy;
@@ -56,6 +57,8 @@ enum Task {
     },
     /// Simulate deployments, and say how well they are judged; fails when a target is missed
     Calibrate(calibrate::Calibration),
+    /// Play deployments through crashes, power cuts and bad networks; fails when an invariant does not hold
+    Sim(sim::Simulation),
     /// Build what is handed out, into `dist/`
     Dist,
     /// Boot Debian machines for trying things, until Enter is pressed or a command has ended
@@ -118,6 +121,7 @@ fn run(task: Task) -> Result<(), Failure> {
             agent::build(if debug { agent::Build::Debug } else { agent::Build::Small }).map(drop)
         }
         Task::Calibrate(calibration) => calibrate::calibrate(&calibration),
+        Task::Sim(simulation) => sim::sim(&simulation),
         Task::Dist => dist::dist(),
         Task::Fleet { machines, command } => fleet::fleet(machines, &command),
         Task::Machines { task: MachinesTask::Clean { when_stdin_closes } } => {

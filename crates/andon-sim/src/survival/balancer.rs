@@ -8,7 +8,7 @@ use andon_core::balance::{
     BalancerFailure, FailureKind, Pool, PoolSight, ServerSight, ServerState, Sockets, Traffic, Wishes,
 };
 use andon_core::host::Authority;
-use andon_core::host::obedience::{Obedience, obey};
+use andon_core::host::obedience::{Obedience, is_late, obey};
 
 use super::clock;
 use super::host::{Instance, SimulatedHost};
@@ -31,6 +31,8 @@ pub struct Balancer {
 
 struct State {
     holder: Option<Authority>,
+    /// For whom something was changed last.
+    newest: Option<Authority>,
     servers: BTreeMap<String, Server>,
     dice: Dice,
 }
@@ -56,7 +58,7 @@ impl Balancer {
         let server =
             Server { traffic: Traffic::FULL, users_until: Duration::ZERO, stubborn_until: Duration::ZERO };
         let servers = hosts.keys().map(|name| (name.clone(), server)).collect();
-        let state = Mutex::new(State { holder: None, servers, dice });
+        let state = Mutex::new(State { holder: None, newest: None, servers, dice });
         Self { hosts: hosts.clone(), observer: Arc::clone(observer), log: Arc::clone(log), sabotage, state }
     }
 
@@ -82,6 +84,9 @@ impl Balancer {
             }
             sight.servers.insert(server.name.clone(), self.sight(name, wishes.get(&server.name)));
         }
+        if !sight.changed.is_empty() {
+            self.state().newest = Some(authority.clone());
+        }
         self.observer.looked(&self.ill());
         Ok(sight)
     }
@@ -91,6 +96,11 @@ impl Balancer {
             return Ok(());
         }
         let mut state = self.state();
+        let forgetful = self.sabotage == Some(Sabotage::LateWishesAreObeyed);
+        if is_late(state.newest.as_ref(), authority) && !forgetful {
+            let reason = "this wish comes late".to_owned();
+            return Err(BalancerFailure { kind: FailureKind::Refused, reason, details: String::new() });
+        }
         match obey(state.holder.as_ref(), authority) {
             Obedience::Refused(holder) if self.sabotage != Some(Sabotage::BalancerIgnoresFences) => {
                 let reason = format!("this balancer obeys deployment #{}", holder.deployment);

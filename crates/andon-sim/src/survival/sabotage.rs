@@ -7,6 +7,8 @@ pub enum Sabotage {
     FencesAreIgnored,
     /// The balancer's host obeys any fence.
     BalancerIgnoresFences,
+    /// The balancer's host obeys wishes that newer ones have overtaken.
+    LateWishesAreObeyed,
     /// The disks of hosts never make the activation marker durable.
     MarkerIsNotSynced,
     /// The ledger acknowledges before it has written: intents are recorded after they were acted upon.
@@ -23,9 +25,10 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// Everything that can be broken, by the name that commands know it by.
-    pub const ALL: [(&'static str, Sabotage); 8] = [
+    pub const ALL: [(&'static str, Sabotage); 9] = [
         ("fences-are-ignored", Sabotage::FencesAreIgnored),
         ("balancer-ignores-fences", Sabotage::BalancerIgnoresFences),
+        ("late-wishes-are-obeyed", Sabotage::LateWishesAreObeyed),
         ("marker-is-not-synced", Sabotage::MarkerIsNotSynced),
         ("ledger-acknowledges-early", Sabotage::LedgerAcknowledgesEarly),
         ("steps-are-repeated", Sabotage::StepsAreRepeated),
