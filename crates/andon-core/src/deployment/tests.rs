@@ -403,6 +403,7 @@ fn name(text: &str) -> HostName {
     HostName::new(text).unwrap()
 }
 
+mod clock;
 mod judging;
 mod line;
 mod site;
