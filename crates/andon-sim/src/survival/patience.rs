@@ -22,10 +22,12 @@ pub const PATIENT: usize = 3;
 const ROUNDS: usize = 14;
 /// From this round on, leases are taken from whoever has them.
 const TAKES_OVER: usize = 6;
+/// From this round on, what pauses still is aborted, and put back where it can be: its reason does not pass by itself.
+const GIVES_UP: usize = 9;
 /// The pause between two rounds.
 const PAUSE: Duration = Duration::from_secs(15);
 /// The longest time for one deployment to end.
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_secs(150);
 
 /// Brings the world to order; what does not come to order is a violation.
 pub async fn brings_order(world: &Arc<World>) {
@@ -64,6 +66,19 @@ async fn looks_after(
             return Ok("it waits".to_owned());
         }
         return controller.ask(id, Ask::Abort { rollback: false }, None).await.map(|_| "aborted".to_owned());
+    }
+    if round >= GIVES_UP && matches!(deployment.state, State::Paused { .. }) {
+        for rollback in [true, false] {
+            if let Ok(going) = controller.ask(id, Ask::Abort { rollback }, None).await {
+                let ended = going.map(people::ends);
+                return match ended {
+                    Some(ends) => {
+                        tokio::time::timeout(LONGEST, ends).await.unwrap_or(Ok("too long".to_owned()))
+                    }
+                    None => Ok("aborted".to_owned()),
+                };
+            }
+        }
     }
     match controller.resume(id, round >= TAKES_OVER).await? {
         Some(going) => match tokio::time::timeout(LONGEST, people::ends(going)).await {
