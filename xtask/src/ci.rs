@@ -4,6 +4,7 @@ use crate::calibrate::{self, Calibration};
 use crate::failure::Failure;
 use crate::fuzz::{self, Fuzzing};
 use crate::program::{cargo, output, program, run, succeeds};
+use crate::sim::{self, Simulation};
 use crate::step::{Outcome, Steps};
 use crate::{edges, suite, tidy};
 
@@ -23,6 +24,7 @@ pub(crate) fn ci() -> Result<(), Failure> {
         run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])).map(passed)
     });
     steps.run("calibrate", || calibrate::calibrate(&Calibration::quick()).map(passed));
+    steps.run("sim", || sim::sim(&Simulation::quick()).map(passed));
     suite::add(&mut steps);
     // Behind the tests, for which all that others wrote is built already.
     steps.run("fuzz", || fuzz::fuzz(&Fuzzing::quick()).map(passed));

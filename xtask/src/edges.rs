@@ -32,7 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("andon-proxy", &["andon-core", "andon-api"]),
-    ("andon-sim", &["andon-core"]),
+    ("andon-sim", &["andon-core", "andon-api", "andon-server", "andon-store"]),
     ("andon-testbed", &[]),
     ("xtask", &["andon-testbed"]),
 ];

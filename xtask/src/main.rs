@@ -21,6 +21,7 @@ mod fuzz;
 mod machines;
 mod packages;
 mod program;
+mod sim;
 mod step;
 mod suite;
 mod tidy;
@@ -69,6 +70,8 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         built: Option<std::path::PathBuf>,
     },
+    /// Play deployments through crashes, power cuts and bad networks; fails when an invariant does not hold
+    Sim(sim::Simulation),
     /// Build what is handed out, into `dist/`
     Dist,
     /// Boot Debian machines for trying things, until Enter is pressed or a command has ended, or for faults to strike them
@@ -126,6 +129,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Calibrate(calibration) => calibrate::calibrate(&calibration),
         Task::Fuzz(fuzzing) => fuzz::fuzz(&fuzzing),
         Task::Compat { with, built } => compat::compat(&with, built),
+        Task::Sim(simulation) => sim::sim(&simulation),
         Task::Dist => dist::dist(),
         Task::Fleet(args) => fleet::fleet(&args),
         Task::Machines { task: MachinesTask::Clean { when_stdin_closes } } => {

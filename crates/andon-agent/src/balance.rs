@@ -3,13 +3,15 @@
 //!
 //! It never decides who is to get traffic, and knows nothing about any one balancer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use andon_core::balance::{BalancerFailure, FailureKind, Pool, PoolSight, Wishes};
 use andon_core::digest::Digest;
 use andon_core::host::Authority;
+use andon_core::host::obedience::is_late;
 use andon_core::line::{BalancerKind, HaproxyApi};
 
+use crate::durable;
 use crate::fence::{self, FenceError};
 use crate::layout::Layout;
 use crate::lock;
@@ -52,11 +54,30 @@ pub(crate) fn balance(
     if !wishes.is_empty() {
         fence::raise(&records.join("authority.json"), authority).map_err(refused)?;
     }
+    let newest = records.join("newest.json");
+    if !wishes.is_empty() && is_late(fence::holder(&newest).unwrap_or_default().as_ref(), authority) {
+        let reason = "this wish comes late: the balancer was told something newer; nothing was changed";
+        return Err(failure(FailureKind::Refused, reason));
+    }
+    let sight = make_and_look(pool, wishes, &records, exe)?;
+    if !sight.changed.is_empty() {
+        // What is not remembered only protects nobody from what comes late.
+        let _ = serde_json::to_vec(authority).map(|json| durable::replace(&newest, &json));
+    }
+    Ok(sight)
+}
+
+fn make_and_look(
+    pool: &Pool,
+    wishes: &Wishes,
+    records: &Path,
+    exe: &SelfExe,
+) -> Result<PoolSight, BalancerFailure> {
     match &pool.balancer {
         BalancerKind::Haproxy { api, backend } => haproxy::balance(pool, api, backend, wishes),
-        BalancerKind::AgentCheck { port } => agent_check::balance(pool, *port, wishes, &records, exe),
-        BalancerKind::Nginx { .. } => nginx::balance(pool, wishes, &records),
-        BalancerKind::Proxy { control, pool: name } => proxy::balance(pool, control, name, wishes, &records),
+        BalancerKind::AgentCheck { port } => agent_check::balance(pool, *port, wishes, records, exe),
+        BalancerKind::Nginx { .. } => nginx::balance(pool, wishes, records),
+        BalancerKind::Proxy { control, pool: name } => proxy::balance(pool, control, name, wishes, records),
     }
 }
 

@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::analysis::{Standing, Verdict};
 use crate::host::{Fence, Stage};
@@ -83,6 +84,8 @@ pub struct Deployment {
     asked: Option<(Ask, Person)>,
     /// The latest moment that was recorded: time never runs backwards for a deployment.
     latest: Time,
+    /// By how much its time is ahead of the clock of whoever is in charge: an earlier one had a clock that was ahead.
+    ahead: Duration,
 }
 
 impl Deployment {
@@ -104,6 +107,7 @@ impl Deployment {
             concluded: None,
             asked: None,
             latest: at,
+            ahead: Duration::ZERO,
         }
     }
 
@@ -118,13 +122,18 @@ impl Deployment {
         Some(deployment)
     }
 
-    /// `now`, or the latest recorded moment where the clock went backwards.
+    /// The deployment's own time: `now`, or the latest recorded moment where the clock went backwards. Where a clock that
+    /// is behind the record has taken charge, time goes on from the record: it must not stand still until that clock
+    /// catches up.
     pub fn clamp(&self, now: Time) -> Time {
-        now.max(self.latest)
+        (now + self.ahead).max(self.latest)
     }
 
     /// Adds a fact. A terminal state is never left (invariant I6): later facts are ignored.
     pub fn apply(&mut self, at: Time, fact: &Fact) {
+        if matches!(fact, Fact::InCharge { .. }) && at + self.ahead < self.latest {
+            self.ahead = self.latest.since(at);
+        }
         let at = self.clamp(at);
         self.latest = at;
         if self.state.is_terminal() {
@@ -294,6 +303,8 @@ impl HostRun {
                         self.touched |= doing.way == Way::Forward;
                     }
                     Stage::Verify | Stage::Enable => self.serving = false,
+                    // That it is watched once more says nothing new about it.
+                    Stage::Observe if self.is_watched() => {}
                     // It was verified and takes traffic again.
                     Stage::Observe => {
                         if doing.way == Way::Forward && self.joined.is_none() {
@@ -326,6 +337,15 @@ impl HostRun {
         self.since = at;
         if self.serving {
             self.ill_since = None;
+        }
+    }
+
+    /// Whether it has come back to its users, and was watched there.
+    fn is_watched(&self) -> bool {
+        match &self.state {
+            HostState::Succeeded => true,
+            HostState::Doing(doing) | HostState::Unknown { doing, .. } => doing.stage == Stage::Observe,
+            _ => false,
         }
     }
 

@@ -67,6 +67,14 @@ pub struct Authority {
     /// Obey even though the host has belonged to another ledger until now.
     #[serde(default)]
     pub take_over: bool,
+    /// Grows with everything that balancers are told under one fence, so that what comes late is known as such. Nought
+    /// where nothing is numbered.
+    #[serde(default, skip_serializing_if = "is_nought")]
+    pub round: u64,
+}
+
+fn is_nought(number: &u64) -> bool {
+    *number == 0
 }
 
 impl fmt::Display for Authority {

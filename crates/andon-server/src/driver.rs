@@ -416,6 +416,7 @@ impl Driver {
             at: self.me.at.clone(),
             since: Some(deployment.accepted),
             take_over: deployment.request.take_over,
+            round: 0,
         }
     }
 

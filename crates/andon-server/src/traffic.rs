@@ -40,11 +40,13 @@ pub(crate) struct Rounds {
     under_way: Option<JoinHandle<Round>>,
     wished: BTreeMap<HostName, Traffic>,
     last: Option<Instant>,
+    /// How many have begun.
+    number: u64,
 }
 
 impl Rounds {
     pub(crate) fn new(ways: Arc<dyn Hosts>) -> Self {
-        Self { ways, under_way: None, wished: BTreeMap::new(), last: None }
+        Self { ways, under_way: None, wished: BTreeMap::new(), last: None, number: 0 }
     }
 
     /// Begins a round if it is time, or if something new is wished. When to call again, if there are balancers.
@@ -66,7 +68,9 @@ impl Rounds {
         }
         self.wished.clone_from(&wished);
         self.last = Some(Instant::now());
-        let round = round(Arc::clone(&self.ways), Arc::clone(plan), authority.clone(), wished);
+        self.number += 1;
+        let authority = Authority { round: self.number, ..authority.clone() };
+        let round = round(Arc::clone(&self.ways), Arc::clone(plan), authority, wished);
         self.under_way = Some(tokio::spawn(round));
         None
     }

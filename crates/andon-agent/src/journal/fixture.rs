@@ -23,6 +23,7 @@ pub(crate) fn order() -> Order {
             at: "desk".to_owned(),
             since: None,
             take_over: false,
+            round: 0,
         },
         placement: Placement {
             service: ServiceName::new("www").unwrap(),

@@ -23,6 +23,20 @@ fn a_lower_fence_is_refused_with_the_name_of_who_is_obeyed_and_may_look() {
 }
 
 #[test]
+fn what_comes_late_undoes_nothing_newer() {
+    let mut www = Beside::haproxy(&["web1", "web2"], |config| config);
+    let round = |round| Authority { round, ..authority(5) };
+    www.balancer.told(&round(3), OUT).unwrap();
+    www.balancer.told(&round(7), &[("web1", Traffic::FULL)]).unwrap();
+    let late = www.balancer.told(&round(4), OUT).unwrap_err();
+    assert!(late.kind == FailureKind::Refused && late.reason.contains("comes late"), "{late}");
+    assert_eq!(of(&www.balancer.told(&round(7), &[]).unwrap(), "web1").state, ServerState::Up);
+    // A new fence counts its rounds anew.
+    let next = Authority { round: 1, ..authority(6) };
+    assert_eq!(of(&www.balancer.told(&next, OUT).unwrap(), "web1").state, ServerState::Out);
+}
+
+#[test]
 fn another_ledger_is_refused_unless_it_takes_over() {
     let mut www = Beside::haproxy(&["web1", "web2"], |config| config);
     www.balancer.told(&authority(5), &[("web1", Traffic::FULL)]).unwrap();

@@ -29,6 +29,7 @@ pub(crate) fn authority(fence: u64) -> Authority {
         at: "desk".to_owned(),
         since: None,
         take_over: false,
+        round: 0,
     }
 }
 

@@ -273,7 +273,10 @@ impl Deployment {
                 Stage::Drain | Stage::Activate | Stage::Verify | Stage::Enable | Stage::Observe => {
                     let activated = facts.marker.as_ref().is_some_and(|marker| marker.complete)
                         && facts.uniform_release() == self.target(doing.way);
-                    again(if activated { Stage::Verify } else { Stage::Activate })
+                    // One that was watched has its users already: it is drained before it is changed again.
+                    let leaving =
+                        self.plan.as_ref().filter(|_| !run.drained).map(|plan| self.leaving(plan, host));
+                    again(if activated { Stage::Verify } else { leaving.unwrap_or(Stage::Activate) })
                 }
             },
         };

@@ -91,7 +91,8 @@ impl Deployment {
         matches!(self.state, State::Baking { .. } | State::Paused { at: Phase::Bake { .. }, .. })
     }
 
-    /// When, after `now`, to decide again although nothing was heard. `None`: only news can change anything.
+    /// When, after `now` and by the same clock, to decide again although nothing was heard. `None`: only news can change
+    /// anything.
     pub fn next_deadline(&self, now: Time) -> Option<Time> {
         let plan = self.plan.as_ref()?;
         let rollout = &plan.service.rollout;
@@ -114,6 +115,8 @@ impl Deployment {
             _ => None,
         };
         let ill = self.hosts.values().filter_map(|run| Some(run.ill_since? + rollout.healthy_deadline));
-        lost.chain(own).chain(ill).filter(|deadline| *deadline > now).min()
+        let clamped = self.clamp(now);
+        let next = lost.chain(own).chain(ill).filter(|deadline| *deadline > clamped).min();
+        next.map(|deadline| now + deadline.since(clamped))
     }
 }

@@ -9,6 +9,7 @@ use crate::plan::tests::Fleet;
 use crate::quantity::Share;
 use world::{Answer, World, ana};
 
+mod watched;
 mod world;
 
 #[test]
@@ -444,6 +445,7 @@ fn name(text: &str) -> HostName {
     HostName::new(text).unwrap()
 }
 
+mod clock;
 mod judging;
 mod line;
 mod site;

@@ -245,10 +245,10 @@ fn wish(plan: &Plan, run: &HostRun, now: Time) -> Option<Traffic> {
         {
             Some(Traffic::Cut)
         }
-        HostState::Doing(Doing { stage: Stage::Drain | Stage::Activate | Stage::Verify, .. }) => {
-            Some(Traffic::Out)
-        }
-        HostState::Ready
+        HostState::Doing(Doing { stage: Stage::Drain | Stage::Activate, .. }) => Some(Traffic::Out),
+        // One that was interrupted while it was watched is verified where it is: among its users.
+        HostState::Doing(Doing { stage: Stage::Verify, .. })
+        | HostState::Ready
         | HostState::Unknown { .. }
         | HostState::Unreachable { .. }
         | HostState::Failed(_)

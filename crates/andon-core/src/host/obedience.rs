@@ -18,13 +18,21 @@ pub enum Obedience {
 
 /// Whether `asking` is obeyed where `holder` was obeyed last; nobody was, if there is none.
 pub fn obey(holder: Option<&Authority>, asking: &Authority) -> Obedience {
-    // A take-over is one act; what is remembered is only the new holder.
-    let next = Authority { take_over: false, ..asking.clone() };
+    // A take-over is one act, and a round passes; what is remembered is only the new holder.
+    let next = Authority { take_over: false, round: 0, ..asking.clone() };
     match holder {
         Some(holder) if !admits(holder, asking) => Obedience::Refused(holder.clone()),
         Some(holder) if *holder == next => Obedience::AsBefore,
         _ => Obedience::From(next),
     }
+}
+
+/// Whether `asking`, which is obeyed, comes late: something was changed for `newest`, of a later round of the same fence.
+/// It may come from a connection that its sender has given up, and would undo what was wished since.
+pub fn is_late(newest: Option<&Authority>, asking: &Authority) -> bool {
+    newest.is_some_and(|newest| {
+        newest.ledger == asking.ledger && newest.fence == asking.fence && asking.round < newest.round
+    })
 }
 
 fn admits(holder: &Authority, asking: &Authority) -> bool {
@@ -45,6 +53,7 @@ mod tests {
             at: "desk".into(),
             since: None,
             take_over,
+            round: 0,
         }
     }
 
@@ -59,6 +68,16 @@ mod tests {
         assert_eq!(obey(Some(&holder), &authority("theirs", 99, false)), Obedience::Refused(holder.clone()));
         let taken = Obedience::From(authority("theirs", 1, false));
         assert_eq!(obey(Some(&holder), &authority("theirs", 1, true)), taken);
+    }
+
+    #[test]
+    fn of_two_rounds_under_one_fence_the_earlier_comes_late() {
+        let of = |fence, round| Authority { round, ..authority("ours", fence, false) };
+        assert!(is_late(Some(&of(5, 8)), &of(5, 7)));
+        assert!(!is_late(Some(&of(5, 8)), &of(5, 8)));
+        assert!(!is_late(Some(&of(5, 8)), &of(6, 1)), "a new fence counts anew");
+        assert!(!is_late(None, &of(5, 1)));
+        assert_eq!(obey(Some(&of(5, 0)), &of(5, 9)), Obedience::AsBefore, "a round is no new holder");
     }
 
     #[test]

@@ -407,6 +407,7 @@ fn a_host_of_another_ledger_is_refused() {
         at: "desk".into(),
         since: None,
         take_over: false,
+        round: 0,
     };
     fleet.facts(0).authority = Some(by_bob);
     assert!(fleet.plan().unwrap_err().what().contains("by bob on desk"));

@@ -82,6 +82,7 @@ impl Controller {
             at: self.me.at.clone(),
             since: None,
             take_over: false,
+            round: 0,
         }
     }
 }

@@ -134,10 +134,15 @@ impl Controller {
     ) -> BTreeMap<HostName, Result<(), String>> {
         let mut ended = BTreeMap::new();
         let began = Instant::now();
+        let mut round = 0;
+        let mut numbered = || {
+            round += 1;
+            Authority { round, ..authority.clone() }
+        };
         while !waiting.is_empty() {
             let share = Traffic::coming_back(began.elapsed(), rollout.slow_start);
             let late = began.elapsed() >= rollout.healthy_deadline + rollout.slow_start;
-            let seen = self.tell(&waiting, authority, share).await;
+            let seen = self.tell(&waiting, &numbered(), share).await;
             let (mut still, mut failed) = (Vec::new(), Vec::new());
             for candidate in waiting {
                 let sight = seen.get(&candidate.host.name).cloned().unwrap_or_default();
@@ -155,7 +160,7 @@ impl Controller {
                 }
             }
             if !failed.is_empty() {
-                self.tell(&failed, authority, Traffic::Out).await;
+                self.tell(&failed, &numbered(), Traffic::Out).await;
             }
             waiting = still;
             if !waiting.is_empty() {
