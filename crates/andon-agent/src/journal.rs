@@ -7,8 +7,8 @@ use std::io;
 use std::path::PathBuf;
 
 use andon_api::agent::Order;
-use andon_core::host::journal::{Start, start};
 use andon_api::secret::Secrets;
+use andon_core::host::journal::{Start, start};
 use andon_core::host::{Authority, Outcome, Token, TokenStatus};
 
 use crate::durable;

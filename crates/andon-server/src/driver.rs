@@ -3,28 +3,25 @@
 //! Woken by news from hosts, by wishes of people in the ledger, and by the core's own deadlines. Orders are read off
 //! the stored state, so nothing is done that was not recorded as intended before.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use andon_api::agent::Refusal;
 use andon_api::secret::Secrets;
 use andon_core::analysis::Standing;
 use andon_core::deployment::{Deployment, DeploymentId, Fact, HostState, Input, OpenOrder, Phase, State};
-use andon_core::host::{Authority, Fence, Placement, Stage, Step, Token};
-use andon_core::line::Host;
+use andon_core::host::{Authority, Fence, Stage, Step, Token};
 use andon_core::name::HostName;
 use andon_core::person::Person;
 use andon_core::telling;
 use andon_core::time::Time;
 use andon_store::{Lease, StoreError};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use crate::artifacts::Artifacts;
 use crate::clock::Clock;
-use crate::hosts::{HostError, Hosts, Supplies};
+use crate::hosts::{Hosts, Supplies};
 use crate::lease;
 use crate::numbers::SharedNumbers;
 use crate::outbox::Outbox;
@@ -34,11 +31,12 @@ use crate::site_commands::SiteCommands;
 use crate::traffic::{Round, Rounds};
 use crate::watching::Watching;
 
+use at_work::{AtWork, Lost, News, Task, ask, carry_out};
+
+mod at_work;
+
 /// How often the ledger is asked for wishes of people.
 const LOOK: Duration = Duration::from_millis(250);
-/// The first pause between two calls to a lost host, and the longest one.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const MAX_BACKOFF: Duration = Duration::from_secs(15);
 
 /// A deployment as it stands, for whoever watches.
 #[derive(Debug, Clone)]
@@ -113,38 +111,11 @@ pub(crate) struct Driver {
     pub(crate) outbox: Outbox,
 }
 
-/// The work that is under way, one task for each host.
-#[derive(Default)]
-struct AtWork {
-    tasks: JoinSet<News>,
-    by_host: BTreeMap<HostName, Task>,
-    by_task: HashMap<Id, (HostName, Token)>,
-}
-
-/// What a task brings.
-struct News {
-    input: Input,
-    /// Whom the host obeys instead of us, when that is why.
-    holder: Option<Box<Authority>>,
-}
-
-impl From<Input> for News {
-    fn from(input: Input) -> Self {
-        Self { input, holder: None }
-    }
-}
-
 /// What people have been told of already, as far as this process knows.
 #[derive(Default)]
 struct Told {
     state: Option<State>,
     suspects: BTreeSet<HostName>,
-}
-
-struct Task {
-    token: Token,
-    asking: bool,
-    handle: AbortHandle,
 }
 
 impl Driver {
@@ -441,88 +412,5 @@ impl Driver {
             // A host that cannot be told is asked about the step before it gets another one.
             let _ = ways.kill(&host, &placement, &token).await;
         });
-    }
-}
-
-impl AtWork {
-    /// News of a task that ended. One that was given up has none; one that panicked has lost its host.
-    fn heard(&mut self, ended: Result<(Id, News), JoinError>) -> Option<News> {
-        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let (host, token) = self.by_task.remove(&id)?;
-        if self.by_host.get(&host).is_some_and(|task| task.handle.id() == id) {
-            self.by_host.remove(&host);
-        }
-        match ended {
-            Ok((_, news)) => Some(news),
-            Err(error) if error.is_cancelled() => None,
-            Err(_) => {
-                let why = "the controller stumbled over its answer".to_owned();
-                Some(Input::Lost { host, token, why }.into())
-            }
-        }
-    }
-}
-
-async fn carry_out(
-    ways: Arc<dyn Hosts>,
-    host: Host,
-    order: andon_api::agent::Order,
-    supplies: Supplies,
-) -> News {
-    let (name, token, stage) = (host.name.clone(), order.token.clone(), order.step.stage());
-    match ways.carry_out(&host, order, &supplies).await {
-        Ok(outcome) => Input::Ended { host: name, token, outcome }.into(),
-        Err(HostError::Unreachable(why) | HostError::Lost(why)) => {
-            Input::Lost { host: name, token, why }.into()
-        }
-        Err(error @ (HostError::Refused(_) | HostError::Unable(_))) => {
-            let reason = format!("{name} could not {stage}: {error}");
-            let outcome = andon_core::host::Outcome::Failed { reason, tail: String::new() };
-            let holder = match error {
-                HostError::Refused(Refusal::Fenced(holder)) => Some(holder),
-                _ => None,
-            };
-            News { input: Input::Ended { host: name, token, outcome }, holder }
-        }
-    }
-}
-
-/// What is known of a host that was lost.
-struct Lost {
-    /// How long ago.
-    ago: Duration,
-    /// Why, as far as is known.
-    why: String,
-}
-
-impl Lost {
-    fn of(deployment: &Deployment, host: &HostName, now: Time) -> Self {
-        match deployment.hosts.get(host).map(|run| &run.state) {
-            Some(HostState::Unknown { since, why, .. }) => {
-                Self { ago: deployment.clamp(now).since(*since), why: why.clone() }
-            }
-            _ => Self { ago: Duration::ZERO, why: String::new() },
-        }
-    }
-}
-
-/// Calls a lost host until it answers or another reason is met why it does not; the core decides how long.
-async fn ask(ways: Arc<dyn Hosts>, host: Host, placement: Placement, token: Token, lost: Lost) -> News {
-    let mut pause = lost.ago.clamp(FIRST_PAUSE, MAX_BACKOFF);
-    if lost.ago >= FIRST_PAUSE {
-        tokio::time::sleep(pause).await;
-    }
-    loop {
-        match ways.probe(&host, &placement, std::slice::from_ref(&token)).await {
-            Ok(facts) => return Input::Found { host: host.name, token, facts: Box::new(facts) }.into(),
-            Err(error) => {
-                let why = error.to_string();
-                if why != lost.why {
-                    return Input::Lost { host: host.name, token, why }.into();
-                }
-            }
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(MAX_BACKOFF);
     }
 }

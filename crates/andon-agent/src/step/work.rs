@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use andon_api::agent::Order;
-use andon_core::host::effects::{ACTIVATION, Activation};
 use andon_api::secret::Secrets;
+use andon_core::host::effects::{ACTIVATION, Activation};
 use andon_core::host::{ActivationMarker, Outcome, Placement, Step};
 use andon_core::release::ReleaseId;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};

@@ -25,8 +25,12 @@ pub(crate) fn plain_site() -> Site {
     placement.run.by = Supervision::Own { command };
     placement.run.ports.clear();
     placement.instances = placement.run.instances(0);
-    let probe =
-        Probe::Script { name: "up".to_owned(), content: "#!/bin/sh\nexit 0\n".to_owned(), args: vec![], secrets: Default::default() };
+    let probe = Probe::Script {
+        name: "up".to_owned(),
+        content: "#!/bin/sh\nexit 0\n".to_owned(),
+        args: vec![],
+        secrets: Default::default(),
+    };
     let (interval, timeout) = (Duration::from_millis(20), Duration::from_secs(5));
     placement.health = Some(Health { probe, interval, timeout, in_a_row: 1 });
     placement.tests = Vec::<ProductionTest>::new();

@@ -162,6 +162,7 @@ impl Story {
             packed: ByteSize(1 << 20),
             unpacked: ByteSize(4 << 20),
             revision: None,
+            signed: None,
         }
     }
 

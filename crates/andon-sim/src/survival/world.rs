@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use andon_core::deployment::{Deployment, DeploymentId, Kind};
 use andon_core::digest::Digest;
+use andon_core::guard::Guard;
 use andon_core::line::{Host, Transport};
 use andon_core::name::HostName;
 use andon_core::person::Person;
@@ -263,5 +264,6 @@ fn template(story: &Story) -> Result<Wish, Malformed> {
         fixes: None,
         allow_bad: None,
         take_over: false,
+        guard: Guard::default(),
     })
 }
