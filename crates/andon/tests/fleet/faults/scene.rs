@@ -166,7 +166,7 @@ impl Scene {
 
     /// The number of the newest deployment.
     pub(super) fn recorded(&self) -> u64 {
-        u64::try_from(self.project.recorded()).unwrap()
+        self.project.json(&["show"])["deployment"].as_u64().unwrap()
     }
 
     /// How HAProxy sees each host: `web1 UP`, `web2 MAINT`.
