@@ -24,6 +24,8 @@ const ROUNDS: usize = 14;
 const TAKES_OVER: usize = 6;
 /// From this round on, what pauses still is aborted, and put back where it can be: its reason does not pass by itself.
 const GIVES_UP: usize = 9;
+/// How often a deployment is tried that is to be tried again.
+const TRIES: usize = 6;
 /// The pause between two rounds.
 const PAUSE: Duration = Duration::from_secs(15);
 /// The longest time for one deployment to end.
@@ -107,8 +109,18 @@ async fn repairs(world: &Arc<World>, controller: &Controller) {
         }
         _ => wish,
     };
-    let deployed = async { people::ends(controller.deploy(wish).await?).await };
-    let answer = match tokio::time::timeout(LONGEST, deployed).await {
+    let deployed = async {
+        let mut tries = 1;
+        loop {
+            match controller.deploy(wish.clone()).await {
+                // It says: try again. The lease of one who died a moment ago runs out.
+                Err(Problem::NotNow(_)) if tries < TRIES => tries += 1,
+                other => return people::ends(other?).await,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    let answer = match tokio::time::timeout(2 * LONGEST, deployed).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(problem)) => format!("error: {}", spoken(&problem)),
         Err(_) => "it takes too long".to_owned(),

@@ -49,10 +49,16 @@ pub fn play(seed: u64, only: Option<&BTreeSet<usize>>, sabotage: Option<Sabotage
         Some(only) => story.only(only),
         None => story,
     };
+    play_story(story, &numbers, sabotage)
+}
+
+/// Plays a story; `numbers` are those of its troubles, in their order.
+pub fn play_story(story: Story, numbers: &[usize], sabotage: Option<Sabotage>) -> Played {
+    let seed = story.seed;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     match runtime {
         Ok(runtime) => {
-            let played = runtime.block_on(tell(Arc::new(story), &numbers, sabotage));
+            let played = runtime.block_on(tell(Arc::new(story), numbers, sabotage));
             runtime.shutdown_background();
             played
         }
