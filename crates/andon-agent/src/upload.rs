@@ -44,7 +44,7 @@ pub(crate) enum UploadError {
         size: u64,
     },
     /// The file system said no.
-    #[error("the upload {} cannot be written: {source}", path.display())]
+    #[error("the upload {} cannot be written: {source}; free space or correct its owner, then try again", path.display())]
     Io {
         /// The partial file.
         path: PathBuf,

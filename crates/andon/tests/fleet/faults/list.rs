@@ -132,7 +132,7 @@ pub(super) const FAULTS: &[Fault] = &[
         at: Moment::Prepare,
         strike: Strike::FullDisk,
         victim: &["failed"],
-        says: &["without web2", "web2 failed", "free"],
+        says: &["without web2", "web2 failed", "No space left on device"],
         ..GOES_ON
     },
 ];
