@@ -10,6 +10,7 @@ use andon_core::digest::Digest;
 use andon_core::host::Authority;
 use andon_core::host::obedience::is_late;
 use andon_core::line::{BalancerKind, HaproxyApi};
+use serde::{Deserialize, Serialize};
 
 use crate::durable;
 use crate::fence::{self, FenceError};
@@ -55,16 +56,29 @@ pub(crate) fn balance(
         fence::raise(&records.join("authority.json"), authority).map_err(refused)?;
     }
     let newest = records.join("newest.json");
-    if !wishes.is_empty() && is_late(fence::holder(&newest).unwrap_or_default().as_ref(), authority) {
+    let told = told(&newest);
+    if !wishes.is_empty() && is_late(told.as_ref().map(|told| &told.authority), authority) {
         let reason = "this wish comes late: the balancer was told something newer; nothing was changed";
         return Err(failure(FailureKind::Refused, reason));
     }
     let sight = make_and_look(pool, wishes, &records, exe)?;
-    if !sight.changed.is_empty() {
-        // What is not remembered only protects nobody from what comes late.
-        let _ = serde_json::to_vec(authority).map(|json| durable::replace(&newest, &json));
+    // Said again and again, the same is written once. What cannot be remembered only protects nobody from what comes late.
+    if !wishes.is_empty() && told.is_none_or(|told| told.wishes != *wishes) {
+        let told = Told { authority: authority.clone(), wishes: wishes.clone() };
+        let _ = serde_json::to_vec(&told).map(|json| durable::replace(&newest, &json));
     }
     Ok(sight)
+}
+
+/// What was wished last that was not the same as before, and by whom.
+#[derive(Debug, Serialize, Deserialize)]
+struct Told {
+    authority: Authority,
+    wishes: Wishes,
+}
+
+fn told(path: &Path) -> Option<Told> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
 fn make_and_look(

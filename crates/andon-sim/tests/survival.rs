@@ -18,6 +18,7 @@ use andon_sim::survival::trouble::{Timed, Trouble};
 const MENDED: &[(u64, &str)] = &[
     (179, "a host that was rebooted while it was watched lost its users without a drain"),
     (195, "the same, after a power cut and a pause"),
+    (119, "a wish that came late took users from a host, where the newer one had changed nothing"),
     (223, "a wish that came late took users from a host that had come back"),
     (234, "a clock that was a day ahead made a deployment stand still for a day"),
 ];

@@ -31,6 +31,9 @@ fn what_comes_late_undoes_nothing_newer() {
     let late = www.balancer.told(&round(4), OUT).unwrap_err();
     assert!(late.kind == FailureKind::Refused && late.reason.contains("comes late"), "{late}");
     assert_eq!(of(&www.balancer.told(&round(7), &[]).unwrap(), "web1").state, ServerState::Up);
+    // Also where the newer wish had nothing to change.
+    www.balancer.told(&round(9), &[("web2", Traffic::FULL)]).unwrap();
+    assert!(www.balancer.told(&round(8), &[("web2", Traffic::Out)]).is_err());
     // A new fence counts its rounds anew.
     let next = Authority { round: 1, ..authority(6) };
     assert_eq!(of(&www.balancer.told(&next, OUT).unwrap(), "web1").state, ServerState::Out);

@@ -27,7 +27,7 @@ pub fn obey(holder: Option<&Authority>, asking: &Authority) -> Obedience {
     }
 }
 
-/// Whether `asking`, which is obeyed, comes late: something was changed for `newest`, of a later round of the same fence.
+/// Whether `asking`, which is obeyed, comes late: something else was wished in `newest`, a later round of the same fence.
 /// It may come from a connection that its sender has given up, and would undo what was wished since.
 pub fn is_late(newest: Option<&Authority>, asking: &Authority) -> bool {
     newest.is_some_and(|newest| {

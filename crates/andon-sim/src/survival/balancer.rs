@@ -31,8 +31,8 @@ pub struct Balancer {
 
 struct State {
     holder: Option<Authority>,
-    /// For whom something was changed last.
-    newest: Option<Authority>,
+    /// What was wished last that was not the same as before, and by whom.
+    newest: Option<(Authority, Wishes)>,
     servers: BTreeMap<String, Server>,
     dice: Dice,
 }
@@ -84,9 +84,11 @@ impl Balancer {
             }
             sight.servers.insert(server.name.clone(), self.sight(name, wishes.get(&server.name)));
         }
-        if !sight.changed.is_empty() {
-            self.state().newest = Some(authority.clone());
+        let mut state = self.state();
+        if !wishes.is_empty() && state.newest.as_ref().is_none_or(|(_, newest)| newest != wishes) {
+            state.newest = Some((authority.clone(), wishes.clone()));
         }
+        drop(state);
         self.observer.looked(&self.ill());
         Ok(sight)
     }
@@ -97,7 +99,7 @@ impl Balancer {
         }
         let mut state = self.state();
         let forgetful = self.sabotage == Some(Sabotage::LateWishesAreObeyed);
-        if is_late(state.newest.as_ref(), authority) && !forgetful {
+        if is_late(state.newest.as_ref().map(|(newest, _)| newest), authority) && !forgetful {
             let reason = "this wish comes late".to_owned();
             return Err(BalancerFailure { kind: FailureKind::Refused, reason, details: String::new() });
         }
