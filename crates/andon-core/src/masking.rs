@@ -164,10 +164,18 @@ fn base64_core(value: &[u8], shift: usize) -> Vec<u8> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let padded: Vec<u8> = std::iter::repeat_n(0, shift).chain(value.iter().copied()).collect();
     let mut encoded = Vec::new();
-    for three in padded.chunks_exact(3) {
+    let threes = padded.chunks_exact(3);
+    // Of what is left over, the characters that no later byte has a part in.
+    let rest = match *threes.remainder() {
+        [one] => vec![one >> 2],
+        [one, two] => vec![one >> 2, (one & 3) << 4 | two >> 4],
+        _ => Vec::new(),
+    };
+    for three in threes {
         let bits = u32::from(three[0]) << 16 | u32::from(three[1]) << 8 | u32::from(three[2]);
         encoded.extend([18, 12, 6, 0].map(|by| ALPHABET[(bits >> by & 63) as usize]));
     }
+    encoded.extend(rest.into_iter().map(|six| ALPHABET[usize::from(six)]));
     // One strange byte decides eight bits: one character and a part of the next.
     let strange = (shift * 8).div_ceil(6).min(encoded.len());
     encoded.split_off(strange)
