@@ -53,6 +53,8 @@ struct Known {
     troubled: BTreeMap<String, Duration>,
     /// Hosts that the balancer found ill at the last look and the one before.
     ill: (BTreeSet<String>, BTreeSet<String>),
+    /// How often the balancer was looked at since somebody took charge.
+    looks: u32,
     violation: Option<Violation>,
 }
 
@@ -134,5 +136,6 @@ impl Observer {
         let mut known = self.known();
         let last = std::mem::replace(&mut known.ill.0, ill.iter().cloned().collect());
         known.ill.1 = last;
+        known.looks += 1;
     }
 }

@@ -104,11 +104,12 @@ impl Observer {
     /// A balancer is about to take its users from a host.
     pub fn leaves(&self, host: &str, authority: &Authority, in_traffic: &[String]) {
         let id = authority.deployment;
-        let (owned, ill) = {
+        let (owned, ill, blind) = {
             let known = self.known();
             let drained = known.run(id, host).is_some_and(|run| run.drained);
             let held = HostName::new(host).is_ok_and(|host| known.scope.held.contains_key(&host));
-            (drained || held, known.ill.clone())
+            // Whoever has just taken charge cannot know yet who fell ill while nobody was.
+            (drained || held, known.ill.clone(), known.looks < 2)
         };
         if !owned {
             let what = format!("lb1 takes users from {host} for #{id}, which has not recorded that");
@@ -125,7 +126,7 @@ impl Observer {
         let well = self.balancer.get().is_some_and(|balancer| balancer.is_healthy(host));
         let was_ill =
             !well || ill.0.contains(host) || ill.1.contains(host) || self.known().is_unknowable(host);
-        if !was_ill && left.max(unseen) < floor && left + unseen < floor {
+        if !was_ill && !blind && left.max(unseen) < floor && left + unseen < floor {
             let what =
                 format!("lb1 takes users from {host} for #{id}: {left} are left, and the floor is {floor}");
             self.violated(Invariant::Floor, what);

@@ -82,6 +82,9 @@ impl Observer {
             self.is_placed_truly(&deployment, host, state);
         }
         deployment.apply(at, fact);
+        if let Fact::InCharge { .. } = fact {
+            self.known().looks = 0;
+        }
         if let Fact::Entered { state: State::Succeeded } = fact {
             self.has_succeeded_truly(&deployment);
         }
