@@ -259,13 +259,14 @@ mod tests {
 
         pub(super) fn decode(text: &str) -> Vec<u8> {
             let digits = text.trim_end_matches('=').bytes();
-            let digits = digits.map(|byte| ALPHABET.iter().position(|it| *it == byte).unwrap() as u32);
+            let digits = digits.map(|byte| ALPHABET.iter().position(|it| *it == byte).unwrap());
+            let digits = digits.map(|digit| u32::try_from(digit).unwrap());
             let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
             for digit in digits {
                 (bits, count) = (bits << 6 | digit, count + 6);
                 if count >= 8 {
                     count -= 8;
-                    bytes.push((bits >> count & 0xff) as u8);
+                    bytes.push(u8::try_from(bits >> count & 0xff).unwrap());
                 }
             }
             bytes

@@ -47,7 +47,8 @@ fn killed_at(shop: &Shop, tripwire: &Tripwire, turn: u64, only: &str, number: u6
         ran.code(0);
         return false;
     }
-    assert_eq!(ran.code, None, "{what}: it was to be killed: {ran:?}");
+    // What is synced last is synced by a thread while the process ends, which may be faster than the kill.
+    assert!(matches!(ran.code, None | Some(0)), "{what}: it was to be killed: {ran:?}");
     match shop.project.recorded() as u64 == before {
         // Nothing was recorded, so nothing has happened: whoever deploys again begins.
         true => drop(shop.project.well(&["deploy", "www"])),
