@@ -35,6 +35,8 @@ use at_work::{AtWork, Lost, News, Task, ask, carry_out};
 
 mod at_work;
 
+/// How long whoever takes a deployment over waits for its balancers before the hosts are asked.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
 /// How often the ledger is asked for wishes of people.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -137,11 +139,11 @@ impl Driver {
         deployment: &mut Versioned<Deployment>,
         work: &mut AtWork,
     ) -> Result<(), Problem> {
-        let mut news: Vec<Input> = Vec::new();
         let mut head = 0;
         let began = tokio::time::Instant::now();
         let mut renewed = began;
         let mut rounds = Rounds::new(Arc::clone(&self.ways));
+        let mut news = self.first_look(&deployment.value, &mut rounds).await;
         let mut commands = SiteCommands::default();
         let mut watching = Watching::new(Arc::clone(&self.ways), &self.data);
         let numbers = self.progress.borrow().numbers.clone();
@@ -187,6 +189,19 @@ impl Driver {
                 self.take_in(deployment).await?;
             }
         }
+    }
+
+    /// What the balancers see of a deployment that somebody else has driven: who fell ill meanwhile is no longer counted
+    /// among those that serve when the next host is taken out.
+    async fn first_look(&self, deployment: &Deployment, rounds: &mut Rounds) -> Vec<Input> {
+        let balanced = deployment.plan.as_ref().is_some_and(|plan| !plan.pools.is_empty());
+        if !balanced || matches!(deployment.state, State::Pending { .. }) {
+            return Vec::new();
+        }
+        rounds.begin(deployment, (self.clock)(), &self.authority(deployment));
+        // Balancers that are silent are waited for no longer: the hosts wait, too.
+        let looked = tokio::time::timeout(FIRST_LOOK, rounds.next()).await;
+        looked.ok().flatten().map(|round| self.heard(deployment, round)).unwrap_or_default()
     }
 
     /// Adds what a task brought to the news. A host that obeys somebody else is no sign against the release: whoever

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use andon_core::deployment::{Deployment, DeploymentId, Fact, HostState, PauseReason, State};
+use andon_core::host::Stage;
+use andon_core::quantity::Share;
 use andon_server::Problem;
 
 use crate::ledger::Trouble;
@@ -128,4 +130,31 @@ async fn a_deployment_that_is_driven_is_not_driven_twice_by_one_process() {
     let queued = ana.deploy(world.wish("newer")).await.unwrap();
     assert_eq!(going.end.await.unwrap().unwrap().state, State::Succeeded, "its lease was left alone");
     assert_eq!(queued.end.await.unwrap().unwrap().state, State::Succeeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_takes_over_looks_at_the_balancers_before_the_next_host_is_taken_out() {
+    let mut world = World::balanced(4).await;
+    world.rollout.min_available = Some(Share::Percent(75));
+    world.rollout.max_parallel = Share::Hosts(1);
+    let (ana, handle) = world.person("ana");
+    let going = ana.deploy(world.wish("new")).await.unwrap();
+    let watched = |deployment: &Deployment| matches!(&deployment.hosts["web1"].state, HostState::Doing(doing) if doing.stage == Stage::Observe);
+    world.until(NEW, watched).await;
+    handle.plan(1, Trouble::DiesBefore);
+    handle.died().await;
+    going.end.abort();
+    // While nobody was in charge, the balancer has found another host sick: without it, none may be taken out.
+    world.fleet.finds_sick("web4");
+    let (ben, _) = world.person("ben");
+    let going = ben.resume(DeploymentId(NEW), true).await.unwrap().unwrap();
+    let known = |deployment: &Deployment| !deployment.hosts["web4"].serving;
+    let waiting = world.until(NEW, known).await;
+    assert_eq!(
+        waiting.hosts["web2"].state,
+        HostState::Prepared,
+        "web2 was taken out, and two of four served"
+    );
+    world.fleet.mend();
+    assert_eq!(going.end.await.unwrap().unwrap().state, State::Succeeded);
 }

@@ -30,11 +30,14 @@ pub(crate) async fn show(common: &Common, id: Option<DeploymentId>, log: Option<
             })?
         }
     };
-    let deployment = controller.records().deployment(id).await?.value;
+    let known = controller.records().deployment(id).await?;
+    let deployment = known.value;
     if let Some(host) = log {
         return show_log(&controller, &deployment, &host).await;
     }
-    let entries = controller.records().entries(id, 0).await?;
+    let mut entries = controller.records().entries(id, 0).await?;
+    // What was recorded since is not told of a deployment that does not know of it yet.
+    entries.truncate(usize::try_from(known.seq).unwrap_or(usize::MAX));
     let now = clock::now();
     if common.json {
         let mut value = json::deployment(&deployment, now);
