@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use andon_core::guard::GuardFact;
 use andon_core::line::{Host, Line, Transport};
 use andon_core::name::{EnvironmentName, HostName};
-use andon_core::plan::Refusal;
 use andon_server::push::PushTarget;
 use andon_server::{Problem, clock};
 
@@ -36,7 +35,11 @@ pub(super) async fn pass(
         if guard.environment.is_none() {
             continue;
         }
-        guard.allows(hosts, total).map_err(|wide| Problem::Refused(Refusal::TooWide(wide)))?;
+        guard.allows(hosts, total).map_err(|wide| {
+            Failure::refused(wide.to_string())
+                .why("a command runs on all of its hosts at one go; nothing has been changed")
+                .next("name fewer hosts, or insist once: --allow-wide \"why\"")
+        })?;
         if confirm::asks(&guard, common.json) {
             let signals = Signals::listen()?;
             confirm::say_to_person(&format!("{name}    runs on {hosts} of {total} hosts"));
