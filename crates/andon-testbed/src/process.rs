@@ -3,6 +3,8 @@
 //! Nothing is ever ended by its name alone.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -51,6 +53,14 @@ pub fn with_environment(entry: &str) -> Vec<u32> {
                 .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|e| e == entry.as_bytes()))
         })
         .collect()
+}
+
+/// The ids of all processes whose command line speaks of `directory`.
+pub fn with_directory(directory: &Path) -> Vec<u32> {
+    let needle = directory.as_os_str().as_bytes();
+    let speaks = |line: Vec<u8>| line.windows(needle.len()).any(|part| part == needle);
+    let pids = all().into_iter().map(|process| process.pid);
+    pids.filter(|pid| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(speaks)).collect()
 }
 
 /// Ends `pid` at once. A process that is gone already is fine.

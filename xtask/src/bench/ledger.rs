@@ -25,7 +25,7 @@ const QUESTIONS: [(&str, &[&str], f64); 6] = [
     ("andon status, ms", &["status"], 50.0),
     ("andon history, a page, ms", &["history"], 100.0),
     ("andon history of one service, a page, ms", &["history", "shop3"], 100.0),
-    ("andon history of one scope, 500 rows, ms", &["history", "shop3", "production", "-n", "500"], 100.0),
+    ("andon history of one scope, 500 rows, ms", &["history", "shop3", "production", "-n", "500"], 250.0),
     ("andon show of an old deployment, ms", &["show", "77"], 100.0),
     ("andon ledger export of one deployment, ms", &["ledger", "export", "--deployment", "77"], 100.0),
 ];

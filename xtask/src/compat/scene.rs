@@ -156,7 +156,9 @@ impl Drop for Scene {
     fn drop(&mut self) {
         let mine = format!("XDG_RUNTIME_DIR={}", self.dir.path().join("run").display());
         wait_until(Duration::from_secs(10), || {
-            let left = process::with_environment(&mine);
+            let mut left = process::with_environment(&mine);
+            // Supervisors have an environment of their own.
+            left.extend(process::with_directory(self.dir.path()));
             left.iter().for_each(|pid| process::kill(*pid));
             left.is_empty()
         });

@@ -37,8 +37,12 @@ pub(crate) async fn status(
 /// Every scope, from the ledger alone.
 async fn ledger(common: &Common) -> Done {
     let controller = open_ledger(common).await?;
-    let scopes = controller.records().scopes().await?;
-    let recent = controller.records().history(None, RECENT).await?;
+    // Both are long to read after years, and neither waits for the other.
+    let (of_scopes, of_history) = (controller.records().clone(), controller.records().clone());
+    let scopes = tokio::spawn(async move { of_scopes.scopes().await });
+    let recent = tokio::spawn(async move { of_history.history(None, RECENT).await });
+    let stumbled = |error| Failure::broken(format!("the ledger could not be read: {error}"));
+    let (scopes, recent) = (scopes.await.map_err(stumbled)??, recent.await.map_err(stumbled)??);
     let line = controller.records().cord().await?.value;
     let (paint, now) = (Paint::stdout(), clock::now());
     if common.json {
