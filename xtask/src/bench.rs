@@ -5,6 +5,7 @@
 
 mod contest;
 mod controller;
+mod figures;
 mod immune;
 mod judge;
 mod ledger;

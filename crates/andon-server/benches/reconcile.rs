@@ -20,6 +20,8 @@ use andon_server::{Controller, Records, Wish};
 use fleet::SimulatedFleet;
 use study::{Study, Watched};
 
+#[path = "simulated/facts.rs"]
+mod facts;
 #[path = "reconcile/fleet.rs"]
 mod fleet;
 #[path = "reconcile/study.rs"]

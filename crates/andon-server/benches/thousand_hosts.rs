@@ -15,16 +15,20 @@ use std::time::{Duration, Instant};
 use andon_api::agent::Order;
 use andon_core::balance::{BalancerFailure, Pool, PoolSight, Sockets, Wishes};
 use andon_core::deployment::{Kind, State};
-use andon_core::host::{Authority, HostFacts, InstanceFacts, InstanceState, Outcome, Placement, Step, Token};
+use andon_core::host::{Authority, HostFacts, Outcome, Placement, Step, Token};
 use andon_core::line::{Host, Transport};
 use andon_core::name::{EnvironmentName, ServiceName};
 use andon_core::person::Person;
-use andon_core::quantity::ByteSize;
 use andon_core::scope::ScopeName;
 use andon_server::hosts::{HostError, Hosts, Supplies};
 use andon_server::{Controller, Records, Wish};
 use andon_store::SqliteLedger;
 use async_trait::async_trait;
+
+#[path = "simulated/facts.rs"]
+mod facts;
+
+use facts::facts;
 
 const HOSTS: usize = 1000;
 /// The simulated hosts are so many times faster than real ones.
@@ -53,25 +57,7 @@ impl Hosts for SimulatedHosts {
     async fn probe(&self, _: &Host, placement: &Placement, _: &[Token]) -> Result<HostFacts, HostError> {
         self.probes.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(ROUND_TRIP).await;
-        let instance = |instance: &andon_core::line::Instance| InstanceFacts {
-            name: instance.name.clone(),
-            state: InstanceState::Running,
-            release: None,
-            restarts: 0,
-            health: Some(Ok(())),
-        };
-        Ok(HostFacts {
-            boot_id: "simulated".into(),
-            arch: "x86_64".into(),
-            free: ByteSize(1 << 40),
-            current: None,
-            releases: Vec::new(),
-            marker: None,
-            instances: placement.instances.iter().map(instance).collect(),
-            authority: None,
-            tokens: BTreeMap::new(),
-            obstacles: Vec::new(),
-        })
+        Ok(facts(placement, None))
     }
 
     async fn balance(

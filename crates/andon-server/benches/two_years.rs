@@ -16,11 +16,10 @@ use andon_api::agent::Order;
 use andon_core::balance::{BalancerFailure, Pool, PoolSight, Sockets, Wishes};
 use andon_core::deployment::{Kind, State, Summary};
 use andon_core::digest::Digest;
-use andon_core::host::{Authority, HostFacts, InstanceFacts, InstanceState, Outcome, Placement, Token};
+use andon_core::host::{Authority, HostFacts, Outcome, Placement, Token};
 use andon_core::line::Host;
 use andon_core::name::{DeploymentId, EnvironmentName, ServiceName};
 use andon_core::person::Person;
-use andon_core::quantity::ByteSize;
 use andon_core::release::ReleaseId;
 use andon_core::scope::{Scope, ScopeFact, ScopeName};
 use andon_core::time::Time;
@@ -29,6 +28,11 @@ use andon_server::{Controller, Records, Wish, clock};
 use andon_store::{Batch, Ledger, MAX_BATCH_ITEMS, SqliteLedger, StreamAppend, ViewUpdate};
 use async_trait::async_trait;
 use serde_json::{Value, json};
+
+#[path = "simulated/facts.rs"]
+mod facts;
+
+use facts::facts;
 
 const HOSTS: usize = 30;
 const SERVICES: u64 = 10;
@@ -45,25 +49,7 @@ struct SwiftHosts;
 #[async_trait]
 impl Hosts for SwiftHosts {
     async fn probe(&self, _: &Host, placement: &Placement, _: &[Token]) -> Result<HostFacts, HostError> {
-        let instance = |instance: &andon_core::line::Instance| InstanceFacts {
-            name: instance.name.clone(),
-            state: InstanceState::Running,
-            release: None,
-            restarts: 0,
-            health: Some(Ok(())),
-        };
-        Ok(HostFacts {
-            boot_id: "simulated".into(),
-            arch: "x86_64".into(),
-            free: ByteSize(1 << 40),
-            current: None,
-            releases: Vec::new(),
-            marker: None,
-            instances: placement.instances.iter().map(instance).collect(),
-            authority: None,
-            tokens: BTreeMap::new(),
-            obstacles: Vec::new(),
-        })
+        Ok(facts(placement, None))
     }
 
     async fn balance(
@@ -296,7 +282,7 @@ async fn measure(at: &Path, generated: Generated) -> Result<Value, Box<dyn Error
     let millis = |span: Duration| span.as_secs_f64() * 1000.0;
     Ok(json!({
         "deployments": generated.deployments,
-        "records": head,
+        "records_millions": head as f64 / 1e6,
         "generate_seconds": generated.seconds,
         "file_mib": std::fs::metadata(at)?.len() / (1 << 20),
         "open_ms": millis(opened),

@@ -8,11 +8,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
+use super::figures::{Budget, Figures};
 use super::table::{Peer, Row};
 use crate::failure::Failure;
-use crate::program::{cargo, text};
 use crate::workspace;
 
 /// Two years of 137 deployments a day.
@@ -28,6 +26,16 @@ const QUESTIONS: [(&str, &[&str], f64); 6] = [
     ("andon history of one scope, 500 rows, ms", &["history", "shop3", "production", "-n", "500"], 250.0),
     ("andon show of an old deployment, ms", &["show", "77"], 100.0),
     ("andon ledger export of one deployment, ms", &["ledger", "export", "--deployment", "77"], 100.0),
+];
+
+/// What the bench itself has measured.
+const FIGURES: [Budget; 6] = [
+    ("records_millions", "records in the ledger, millions", None),
+    ("file_mib", "its file, MiB", None),
+    ("generate_seconds", "making it, s", None),
+    ("open_ms", "opening it, ms", None),
+    ("append_ms", "an append of 3 facts, on the disk, median, ms", None),
+    ("append_99_ms", "the same, 99 of 100, ms", None),
 ];
 
 /// Long work over the whole ledger, for information: seconds, and mebibytes of memory.
@@ -53,52 +61,19 @@ pub(super) fn measure() -> Result<Vec<Row>, Failure> {
 
 fn rows(directory: &Path, andon: &Path) -> Result<Vec<Row>, Failure> {
     let deployments = std::env::var("ANDON_DEPLOYMENTS").unwrap_or_else(|_| DEPLOYMENTS.to_owned());
-    let printed = text(
-        cargo()
-            .args(["bench", "--quiet", "--package", "andon-server", "--bench", "two_years", "--"])
-            .args(["--deployments", &deployments, "--at"])
-            .arg(directory.join("ledger.db")),
-    )?;
-    let figures: Value = printed
-        .lines()
-        .last()
-        .and_then(|line| serde_json::from_str(line).ok())
-        .ok_or_else(|| Failure::Found("the bench of the ledger printed no figures".to_owned()))?;
-    let mut rows: Vec<Row> = [
-        ("records", "records in the ledger, millions", 1e-6),
-        ("file_mib", "its file, MiB", 1.0),
-        ("generate_seconds", "making it, s", 1.0),
-        ("open_ms", "opening it, ms", 1.0),
-        ("append_ms", "an append of 3 facts, on the disk, median, ms", 1.0),
-        ("append_99_ms", "the same, 99 of 100, ms", 1.0),
-    ]
-    .iter()
-    .map(|(name, title, unit)| {
-        let missing = || Peer::NotMeasured(format!("the bench printed no {name}"));
-        let figure = figures[*name].as_f64().map_or_else(missing, |figure| Peer::Measured(figure * unit));
-        row(title, figure, None)
-    })
-    .collect();
+    let ledger = directory.join("ledger.db").display().to_string();
+    let words = ["--deployments", &deployments, "--at", &ledger];
+    let mut rows = Figures::of("andon-server", "two_years", &words)?.rows(&FIGURES);
     for (title, words, most) in QUESTIONS {
-        rows.push(row(title, Peer::Measured(median(andon, directory, words)?), Some(most)));
+        rows.push(Row::within(title, Peer::Measured(median(andon, directory, words)?), Some(most)));
     }
     for (title, words) in WORK {
         let began = Instant::now();
         let memory = peak_memory(andon, directory, words)?;
-        rows.push(row(&format!("{title}, s"), Peer::Measured(began.elapsed().as_secs_f64()), None));
-        rows.push(row(&format!("{title}, peak memory, MiB"), memory, None));
+        rows.push(Row::within(&format!("{title}, s"), Peer::Measured(began.elapsed().as_secs_f64()), None));
+        rows.push(Row::within(&format!("{title}, peak memory, MiB"), memory, None));
     }
     Ok(rows)
-}
-
-fn row(title: &str, ours: Peer, most: Option<f64>) -> Row {
-    Row {
-        name: title.to_owned(),
-        ours,
-        peer: if most.is_some() { "budget" } else { "for information" }.to_owned(),
-        theirs: most.map_or_else(|| Peer::NotMeasured("it has no budget".to_owned()), Peer::Measured),
-        target: most.map(|_| 1.0),
-    }
 }
 
 fn ask(andon: &Path, directory: &Path, words: &[&str]) -> Command {

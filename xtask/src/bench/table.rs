@@ -28,6 +28,17 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// Our figure beside the most that it may be; without that it is for information.
+    pub(super) fn within(title: &str, ours: Peer, most: Option<f64>) -> Self {
+        Self {
+            name: title.to_owned(),
+            ours,
+            peer: if most.is_some() { "budget" } else { "for information" }.to_owned(),
+            theirs: most.map_or_else(|| Peer::NotMeasured("it has no budget".to_owned()), Peer::Measured),
+            target: most.map(|_| 1.0),
+        }
+    }
+
     /// Ours divided by theirs. Nought is as good as nought, and whatever is more is infinitely worse.
     fn ratio(&self) -> Option<f64> {
         match (&self.ours, &self.theirs) {

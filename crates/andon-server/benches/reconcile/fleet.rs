@@ -7,16 +7,16 @@ use std::time::Duration;
 use andon_api::agent::Order;
 use andon_core::balance::{BalancerFailure, Pool, PoolSight, Sockets, Wishes};
 use andon_core::host::{
-    ActivationMarker, Authority, HostFacts, InstanceFacts, InstanceState, Outcome, Placement, Step, Token,
-    TokenStatus,
+    ActivationMarker, Authority, HostFacts, Outcome, Placement, Step, Token, TokenStatus,
 };
 use andon_core::line::Host;
-use andon_core::quantity::ByteSize;
 use andon_core::release::ReleaseId;
 use andon_server::hosts::{HostError, Hosts, Supplies};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+
+use crate::facts::facts;
 
 /// One round trip to a host.
 const ROUND_TRIP: Duration = Duration::from_millis(20);
@@ -92,26 +92,8 @@ impl SimulatedFleet {
 }
 
 /// What a host says of itself.
-fn facts(disk: &Disk, placement: &Placement, tokens: BTreeMap<Token, TokenStatus>) -> HostFacts {
-    let instance = |instance: &andon_core::line::Instance| InstanceFacts {
-        name: instance.name.clone(),
-        state: InstanceState::Running,
-        release: disk.current.clone(),
-        restarts: 0,
-        health: Some(Ok(())),
-    };
-    HostFacts {
-        boot_id: "simulated".into(),
-        arch: "x86_64".into(),
-        free: ByteSize(1 << 40),
-        current: disk.current.clone(),
-        releases: disk.current.iter().cloned().collect(),
-        marker: disk.marker.clone(),
-        instances: placement.instances.iter().map(instance).collect(),
-        authority: None,
-        tokens,
-        obstacles: Vec::new(),
-    }
+fn said(disk: &Disk, placement: &Placement, tokens: BTreeMap<Token, TokenStatus>) -> HostFacts {
+    HostFacts { marker: disk.marker.clone(), tokens, ..facts(placement, disk.current.as_ref()) }
 }
 
 #[async_trait]
@@ -119,7 +101,7 @@ impl Hosts for SimulatedFleet {
     async fn probe(&self, host: &Host, placement: &Placement, _: &[Token]) -> Result<HostFacts, HostError> {
         tokio::time::sleep(ROUND_TRIP).await;
         let mut disks = lock(&self.disks);
-        Ok(facts(disks.entry(host.name.to_string()).or_default(), placement, BTreeMap::new()))
+        Ok(said(disks.entry(host.name.to_string()).or_default(), placement, BTreeMap::new()))
     }
 
     async fn carry_out(&self, host: &Host, order: Order, _: &Supplies) -> Result<Outcome, HostError> {
@@ -203,7 +185,7 @@ impl Hosts for FrozenFleet {
         let none = (Disk::default(), BTreeMap::new());
         let (disk, journal) = self.hosts.get(name).unwrap_or(&none);
         let status = |token: &Token| journal.get(token).cloned().unwrap_or(TokenStatus::NeverStarted);
-        Ok(facts(disk, placement, tokens.iter().map(|token| (token.clone(), status(token))).collect()))
+        Ok(said(disk, placement, tokens.iter().map(|token| (token.clone(), status(token))).collect()))
     }
 
     async fn carry_out(&self, host: &Host, order: Order, _: &Supplies) -> Result<Outcome, HostError> {
