@@ -71,7 +71,8 @@ impl Wired {
         let shown = self.project.show(id);
         assert_eq!((text(&shown, "state"), host_state(&shown, "web1")), ("succeeded", "succeeded"), "{what}");
         let (root, release) = (self.project.path().join("host/www"), text(&shown, "release"));
-        assert!(fs::read_link(root.join("current")).unwrap().ends_with(release), "{what}");
+        let current = fs::read_link(root.join("current")).unwrap();
+        assert!(current.ends_with(release), "{what}: {current:?} and not {release}, of {shown:#}");
         let steps = fs::read_dir(root.join(".andon/steps")).unwrap();
         let names: Vec<String> = steps.map(|step| step.unwrap().file_name().into_string().unwrap()).collect();
         for stage in ["prepare", "activate", "verify", "observe"] {

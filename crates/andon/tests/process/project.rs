@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use andon_testbed::deadline::wait_until;
 use andon_testbed::process;
+use andon_testbed::program::find;
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -193,7 +194,7 @@ impl Project {
 
     /// How many deployments are recorded.
     pub(crate) fn recorded(&self) -> usize {
-        self.json(&["history"]).as_array().unwrap().len()
+        self.json(&["history", "--limit", "100000"]).as_array().unwrap().len()
     }
 
     /// The directory of a service's root on a local host.
@@ -247,16 +248,16 @@ impl Running {
         self.child.id()
     }
 
-    /// What it has said on standard output so far.
+    /// What it has said on standard output so far; of a character that is half written, nothing sensible.
     pub(crate) fn said(&self) -> String {
-        fs::read_to_string(&self.out).unwrap()
+        read_lossy(&self.out)
     }
 
     /// Waits until it has said `words`.
     pub(crate) fn until_said(&mut self, words: &str) {
         let held = wait_until(LIMIT, || self.said().contains(words) || self.has_ended());
         let said = self.said();
-        let complaint = fs::read_to_string(&self.err).unwrap();
+        let complaint = read_lossy(&self.err);
         assert!(held && said.contains(words), "it never said {words:?}: {said}{complaint}");
     }
 
@@ -287,14 +288,28 @@ impl Running {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
-        let out = fs::read_to_string(&self.out).unwrap();
-        let err = fs::read_to_string(&self.err).unwrap();
+        let (out, err) = (read_lossy(&self.out), read_lossy(&self.err));
         let Some(status) = status else {
             process::kill(self.pid());
             panic!("it did not end within {LIMIT:?}: {out}{err}");
         };
         Ran { code: status.code(), out, err }
     }
+}
+
+fn read_lossy(path: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()
+}
+
+/// Keys that can be pressed later on: what is written into it.
+pub(crate) fn keyboard(project: &Project) -> File {
+    let path = project.path().join("keys");
+    if !path.exists() {
+        let made = Command::new(find("mkfifo").unwrap()).arg(&path).status().unwrap();
+        assert!(made.success());
+    }
+    // With both ends open nobody waits for the other one, and it never ends.
+    File::options().read(true).write(true).open(path).unwrap()
 }
 
 /// How a program ended, and what it said.

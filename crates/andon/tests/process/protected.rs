@@ -1,11 +1,11 @@
 //! A protected environment changes only when its name is said, and never more of it at one go than the line allows.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use andon_testbed::program;
+use andon_testbed::program::find;
 
-use crate::project::{Project, Ran, host_state, text};
+use crate::project::{Project, Ran, host_state, keyboard, text};
 
 /// A staging and a production of one host each, of which production is guarded by `guard`.
 fn two_environments(guard: &str) -> Project {
@@ -19,21 +19,19 @@ fn two_environments(guard: &str) -> Project {
     project
 }
 
-/// Runs the program at a terminal of its own, where a person types `keys`.
+/// Runs the program at a terminal of its own, where a person types `keys` once they are asked.
 fn at_a_terminal(project: &Project, words: &[&str], keys: &str) -> Ran {
     let all: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     let line = format!("{} {}", env!("CARGO_BIN_EXE_andon"), all.join(" "));
-    let mut command = project.around(Command::new(program::find("script").unwrap()));
-    command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    Ran {
-        code: output.status.code(),
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    let mut keyboard = keyboard(project);
+    let mut command = project.around(Command::new(find("script").unwrap()));
+    command.args(["-qefc", &line, "/dev/null"]).stdin(keyboard.try_clone().unwrap());
+    let mut running = project.start_command(command);
+    if !keys.is_empty() {
+        running.until_said("to go on: ");
+        keyboard.write_all(keys.as_bytes()).unwrap();
     }
+    running.end()
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! What a terminal, a shell and a supervisor do to a deployment: SIGTERM, a terminal that goes away, Ctrl-Z, a reader that
 //! has read enough; and Ctrl-C before anything has begun.
 
-use std::fs::File;
 use std::io::Write;
 use std::process::Command;
 
@@ -10,7 +9,7 @@ use andon_testbed::process::descendants;
 use andon_testbed::program::find;
 use rustix::process::Signal;
 
-use crate::project::{LIMIT, Project, QUICK, Running, host_state, local_hosts, text};
+use crate::project::{LIMIT, Project, QUICK, Running, host_state, keyboard, local_hosts, text};
 
 /// A first release that serves, and a second one whose test on web1 waits for the gate.
 fn in_the_middle() -> (Project, Running) {
@@ -148,13 +147,4 @@ fn at_a_terminal_everything_is_as_before_after_ctrl_c() {
     assert!(!ran.out.contains("^C"), "{ran:?}");
     ran.says("#2 was aborted");
     assert_eq!(host_state(&project.show(2), "web2"), "cancelled");
-}
-
-/// Keys that can be pressed later on: what is written into it.
-fn keyboard(project: &Project) -> File {
-    let path = project.path().join("keys");
-    let made = Command::new(find("mkfifo").unwrap()).arg(&path).status().unwrap();
-    assert!(made.success());
-    // With both ends open nobody waits for the other one, and it never ends.
-    File::options().read(true).write(true).open(path).unwrap()
 }
