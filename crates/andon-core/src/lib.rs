@@ -12,9 +12,11 @@
 //! - [`cord`]: whether changes flow at all, who stopped them and why.
 //! - [`balance`]: what a balancer is told, and what it sees.
 //! - [`telling`]: what people are told, and what became of each message.
+//! - [`access`]: who may do what.
 //! - [`host`]: what a host says about itself.
 //! - [`vitals`]: what a host sees of the processes and the logs of a service.
 
+pub mod access;
 pub mod analysis;
 pub mod balance;
 pub mod cord;

@@ -133,6 +133,16 @@ impl Controller {
         std::future::pending().await
     }
 
+    /// The same; what it does, it does for `person`.
+    pub fn on_behalf_of(self, person: Person) -> Self {
+        Self { me: person, ..self }
+    }
+
+    /// Who does all that.
+    pub fn me(&self) -> &Person {
+        &self.me
+    }
+
     /// The ledger, typed.
     pub fn records(&self) -> &Records {
         &self.records

@@ -17,18 +17,25 @@ use tokio::time::timeout;
 
 use crate::controller::Controller;
 use crate::evaluations::Evaluations;
+use crate::lines::LineOnDisk;
 use crate::senses::PushReceiver;
+use crate::workshop::Workshop;
+use reply::{ErrorCode, Refused};
 
+mod api;
 mod argo;
 mod body;
 mod evaluations;
 mod flagger;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
+mod gate;
 mod health;
 mod line;
 mod metrics;
 mod moment;
+mod openapi;
+mod pages;
 mod reply;
 mod router;
 mod token;
@@ -57,6 +64,18 @@ pub struct Desk {
     pub receiver: Arc<PushReceiver>,
     /// The judge as a service.
     pub evaluations: Evaluations,
+    /// The line as this server has it; why it has none, where it cannot be read.
+    pub line: Result<Arc<LineOnDisk>, String>,
+    /// The deployments that are driven here.
+    pub workshop: Workshop,
+}
+
+impl Desk {
+    /// The line of this server.
+    fn line(&self) -> Result<Arc<LineOnDisk>, Refused> {
+        let next = "mend line.star where the server runs, then start it again";
+        self.line.clone().map_err(|why| Refused::new(ErrorCode::Unavailable, why, next))
+    }
 }
 
 /// Answers on `listener` until `stop`, then answers what was begun. With a `token`, whoever asks has to show it.

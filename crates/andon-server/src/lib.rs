@@ -9,12 +9,12 @@
 //! - [`history`]: what the last weeks saw of each host, and the sampler that keeps it.
 //! - [`http`]: what `andon server` answers over HTTP.
 //! - [`senses`]: numbers that no balancer knows: Prometheus, what programs push, what commands print.
-//! - [`Outbox`]: messages to people, kept until they are delivered; [`chart`] draws what they show.
+//! - [`Outbox`]: messages to people, kept until they are delivered.
+//! - [`lines`]: the line on the disk, and the wishes that are made of it; [`workshop`]: what is driven here.
 //! - [`push`]: one command on many hosts over plain ssh.
 //! - [`artifacts`]: the releases that this controller can send.
 
 pub mod artifacts;
-pub mod chart;
 pub mod clock;
 mod controller;
 mod driver;
@@ -27,6 +27,7 @@ pub mod history;
 pub mod hosts;
 pub mod http;
 mod lease;
+pub mod lines;
 mod numbers;
 pub mod outbox;
 mod output;
@@ -43,6 +44,7 @@ mod site_commands;
 pub mod ssh;
 mod traffic;
 mod watching;
+pub mod workshop;
 
 pub use controller::{Controller, Found, Going, Sweep, Trial, Wish};
 pub use driver::Progress;

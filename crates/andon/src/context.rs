@@ -14,6 +14,7 @@ use andon_core::suggest::nearest;
 use andon_line::Loaded;
 use andon_server::history::Sampled;
 use andon_server::hosts::{AgentHosts, Agents, LocalAgent};
+use andon_server::lines::LineOnDisk;
 use andon_server::ssh::SshOptions;
 use andon_server::{Controller, Records};
 use andon_store::{SqliteLedger, StoreError};
@@ -153,6 +154,13 @@ pub(crate) fn pools(line: &Line, scope: &ScopeName, service: &Service, hosts: &[
 pub(crate) fn everybody(common: &Common) -> Option<Tell> {
     let line = load(&find_line(common).ok()?).ok()?.line;
     Tell::united(line.services.values().filter_map(|service| service.tell.as_ref()))
+}
+
+/// The line for a server that goes on without one: why there is none, in one sentence.
+pub(crate) fn line_on_disk(common: &Common) -> Result<Arc<LineOnDisk>, String> {
+    let path = find_line(common).map_err(|failure| failure.what)?;
+    let read = LineOnDisk::read(&path);
+    read.map(Arc::new).map_err(|wrong| format!("{} has {} mistakes", path.display(), wrong.errors()))
 }
 
 /// Every scope of the line that stands behind a balancer, with its balancers.

@@ -14,6 +14,8 @@ pub(super) enum ErrorCode {
     InvalidRequest,
     /// The token is missing or wrong.
     Unauthorised,
+    /// Whoever asks may not do that.
+    Forbidden,
     /// There is no such thing.
     NotFound,
     /// There is such a thing, and it does not do that.
@@ -35,6 +37,7 @@ impl ErrorCode {
         match self {
             Self::InvalidRequest => StatusCode::BAD_REQUEST,
             Self::Unauthorised => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,

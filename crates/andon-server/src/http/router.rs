@@ -3,29 +3,24 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::Request;
-use axum::http::{Method, Uri};
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 
-use super::reply::{ErrorCode, Refused};
+use super::gate::{self, Gate};
+use super::openapi::Document;
+use super::reply::{ErrorCode, Refused, as_json};
 use super::token::Token;
-use super::{Desk, argo, evaluations, flagger, health, line, metrics};
+use super::{Desk, api, argo, evaluations, flagger, health, line, metrics, pages};
 
-/// Every path. With a `token`, whoever asks has to show it; only `/health` is for everybody.
+/// Every path. Only `/health` and what pages are made of is for everybody; all else is behind the gate.
 pub(super) fn router(desk: Arc<Desk>, token: Option<Token>) -> Router {
-    let token = token.map(Arc::new);
-    let guarded = move |request: Request, next: Next| {
-        let token = token.clone();
-        async move {
-            match token {
-                Some(token) if !token.is_shown(request.headers()) => unauthorised(),
-                _ => next.run(request).await,
-            }
-        }
-    };
+    let gate = Arc::new(Gate { desk: Arc::clone(&desk), token });
+    let (api, document) =
+        OpenApiRouter::with_openapi(Document::openapi()).merge(api::routes()).split_for_parts();
+    let document = Arc::new(document);
     Router::new()
         .route("/v1/line", get(line::show))
         .route("/v1/line/exceptions", post(line::except))
@@ -36,16 +31,15 @@ pub(super) fn router(desk: Arc<Desk>, token: Option<Token>) -> Router {
         .route("/v1/evaluations/{id}/argo", get(argo::measure))
         .route("/v1/evaluations/{id}/argo/verdict", get(argo::verdict))
         .route("/v1/flagger/{hook}", post(flagger::answer))
+        .route("/v1/openapi.json", get(move || async move { as_json(StatusCode::OK, document.as_ref()) }))
+        .merge(api)
+        .merge(pages::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
-        .layer(from_fn(guarded))
+        .layer(from_fn_with_state(gate, gate::pass))
         .route("/health", get(health::show))
+        .merge(pages::assets())
         .with_state(desk)
-}
-
-fn unauthorised() -> Response<Body> {
-    let next = "send the header: Authorization: Bearer TOKEN";
-    Refused::new(ErrorCode::Unauthorised, "the token is missing or wrong", next).into_response()
 }
 
 async fn unknown(uri: Uri) -> Refused {

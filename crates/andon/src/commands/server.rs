@@ -10,6 +10,7 @@ use andon_server::evaluations::Evaluations;
 use andon_server::history::Sampler;
 use andon_server::http::{self, Desk, Token};
 use andon_server::senses::{PushReceiver, pushed};
+use andon_server::workshop::Workshop;
 use andon_server::{Controller, clock};
 use clap::Args;
 use tokio::net::TcpListener;
@@ -81,7 +82,13 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
         say(&format!("StatsD is received at {udp} over UDP and {tcp} over TCP"));
     }
     let receiver = Arc::new(receiver);
-    let desk = Desk { controller: controller.clone(), evaluations, receiver: Arc::clone(&receiver) };
+    let desk = Desk {
+        controller: controller.clone(),
+        evaluations,
+        receiver: Arc::clone(&receiver),
+        line: context::line_on_disk(common),
+        workshop: Workshop::default(),
+    };
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(ROUND).await;

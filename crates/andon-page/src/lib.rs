@@ -1,0 +1,10 @@
+//! Pages: what is known comes in as data, HTML goes out. Nothing here reads a clock, a file, a socket or the ledger, and
+//! nothing decides: the same data gives the same page, byte for byte.
+//!
+//! One module for each page, with a struct of all that it shows. [`frame`] is what stands around every page, [`assets`]
+//! are the styles and scripts that pages name.
+
+pub mod assets;
+pub mod frame;
+pub mod now;
+pub mod when;

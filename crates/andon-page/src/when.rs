@@ -1,0 +1,29 @@
+//! Moments on pages: relative up to an hour, then the clock of the reader's zone; the full one on hover and for programs.
+
+use andon_core::time::Time;
+use jiff::tz::TimeZone;
+use maud::{Markup, html};
+
+use crate::frame::Frame;
+
+/// `12 min ago`, `at 14:03`, `on 2026-11-18 at 09:12`.
+pub fn ago(moment: Time, frame: &Frame) -> Markup {
+    let since = frame.now.since(moment).as_secs();
+    let words = match since {
+        0..5 => "just now".to_owned(),
+        5..60 => format!("{since} s ago"),
+        60..3600 => format!("{} min ago", since / 60),
+        3600..72_000 => format!("at {}", format(moment, "%H:%M", &frame.zone)),
+        _ => format!("on {}", format(moment, "%Y-%m-%d at %H:%M", &frame.zone)),
+    };
+    let full = format(moment, "%A %Y-%m-%d %H:%M:%S %Z", &frame.zone);
+    html! { time datetime=(moment.iso()) title=(full) { (words) } }
+}
+
+/// A moment in a zone; milliseconds where no calendar has it.
+pub fn format(moment: Time, pattern: &str, zone: &TimeZone) -> String {
+    match jiff::Timestamp::from_millisecond(moment.0) {
+        Ok(stamp) => stamp.to_zoned(zone.clone()).strftime(pattern).to_string(),
+        Err(_) => format!("{} ms", moment.0),
+    }
+}

@@ -1,0 +1,66 @@
+//! HTML: what people look at. A handler gathers what a page shows and lets `andon_page` write it; it decides nothing.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use maud::Markup;
+
+use super::Desk;
+
+mod now;
+
+/// What the browser may do with our pages: only what comes from here, and nothing inline.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// Every page, and what pages are made of.
+pub(super) fn routes() -> Router<Arc<Desk>> {
+    Router::new().route("/", get(now::show))
+}
+
+/// Styles and scripts. Their names hold their digests, so that they are kept for ever. For everybody.
+pub(super) fn assets() -> Router<Arc<Desk>> {
+    Router::new().route("/assets/{name}", get(asset))
+}
+
+async fn asset(Path(name): Path<String>) -> Response<Body> {
+    let Some(asset) = andon_page::assets::find(&name) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(asset.kind)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    (headers, asset.bytes).into_response()
+}
+
+/// A page as an answer.
+fn page(status: StatusCode, markup: Markup) -> Response<Body> {
+    let mut response = Response::new(Body::from(markup.into_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// The zone of whoever looks, from the cookie `zone`; UTC without it.
+fn zone(headers: &HeaderMap) -> jiff::tz::TimeZone {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut parsed = cookies.flat_map(cookie::Cookie::split_parse).filter_map(Result::ok);
+    let named = parsed.find(|cookie| cookie.name() == "zone");
+    named.and_then(|cookie| jiff::tz::TimeZone::get(cookie.value()).ok()).unwrap_or(jiff::tz::TimeZone::UTC)
+}
