@@ -4,7 +4,9 @@
 //! One module for each page, with a struct of all that it shows. [`frame`] is what stands around every page, [`assets`]
 //! are the styles and scripts that pages name.
 
+pub mod access;
 pub mod assets;
 pub mod frame;
 pub mod now;
+pub mod sign_in;
 pub mod when;

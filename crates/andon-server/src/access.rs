@@ -294,14 +294,13 @@ impl Access {
     /// # Errors
     /// [`AccessError::Wrong`], whatever of the two was wrong, and after the same time.
     pub async fn sign_in(&self, name: &str, password: &str, from: &str) -> Result<SessionKey, AccessError> {
-        let directory = self.directory().await?;
-        let user = UserName::new(name).ok().filter(|name| directory.user(name.as_str()).is_some());
-        let known = user.as_ref().and_then(|name| directory.user(name.as_str()));
-        let kept = known.and_then(|user| self.0.vault.read(user.password.as_ref()?));
-        let right = self.check(password, kept).await?;
-        match user.filter(|_| right) {
-            Some(user) => self.let_in(user, Way::Password, from).await,
-            None => Err(AccessError::Wrong),
+        match UserName::new(name) {
+            Ok(user) if self.knows(&user, password).await? => self.let_in(user, Way::Password, from).await,
+            Ok(_) => Err(AccessError::Wrong),
+            Err(_) => {
+                self.check(password, None).await?;
+                Err(AccessError::Wrong)
+            }
         }
     }
 
@@ -374,6 +373,17 @@ impl Access {
     /// Ends a session.
     pub fn sign_out(&self, key: &SessionKey) {
         self.0.sessions.end(key);
+    }
+
+    /// Whether a password is the one of a user.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub async fn knows(&self, user: &UserName, password: &str) -> Result<bool, AccessError> {
+        let directory = self.directory().await?;
+        let known = directory.user(user.as_str());
+        let kept = known.and_then(|user| self.0.vault.read(user.password.as_ref()?));
+        self.check(password, kept).await
     }
 
     async fn check(&self, password: &str, kept: Option<String>) -> Result<bool, AccessError> {

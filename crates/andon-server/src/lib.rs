@@ -48,7 +48,7 @@ mod traffic;
 mod watching;
 pub mod workshop;
 
-pub use controller::{Controller, Found, Going, Sweep, Trial, Wish};
+pub use controller::{Controller, Found, Going, Sweep, Trial, WaitingApproval, Wish};
 pub use driver::Progress;
 pub use numbers::SharedNumbers;
 pub use outbox::Outbox;

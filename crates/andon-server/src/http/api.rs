@@ -7,9 +7,22 @@ use utoipa_axum::routes;
 
 use super::Desk;
 
+mod access;
+mod approvals;
 mod deployments;
+
+pub(super) use access::may_revoke;
 
 /// Every path of the API that is described in its OpenAPI document.
 pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
-    OpenApiRouter::new().routes(routes!(deployments::list, deployments::begin))
+    OpenApiRouter::new()
+        .routes(routes!(deployments::list, deployments::begin))
+        .routes(routes!(access::me))
+        .routes(routes!(access::users, access::add_user))
+        .routes(routes!(access::remove_user))
+        .routes(routes!(access::set_grants))
+        .routes(routes!(access::set_password))
+        .routes(routes!(access::tokens, access::make_token))
+        .routes(routes!(access::revoke_token))
+        .routes(routes!(approvals::waiting, approvals::approve))
 }

@@ -86,6 +86,10 @@ impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         match problem {
             Problem::Records(error) => error.into(),
+            Problem::Unapproved(unapproved) => {
+                let next = "somebody else who may deploy there approves it: POST /v1/approvals";
+                Self::new(ErrorCode::Conflict, unapproved.to_string(), next)
+            }
             other => Self::new(ErrorCode::Unavailable, other.to_string(), "try again"),
         }
     }

@@ -12,7 +12,9 @@ use maud::Markup;
 
 use super::Desk;
 
+mod access;
 mod now;
+pub(super) mod sign_in;
 
 /// What the browser may do with our pages: only what comes from here, and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -20,7 +22,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// Every page, and what pages are made of.
 pub(super) fn routes() -> Router<Arc<Desk>> {
-    Router::new().route("/", get(now::show))
+    Router::new().route("/", get(now::show)).merge(access::routes()).merge(sign_in::out())
 }
 
 /// Styles and scripts. Their names hold their digests, so that they are kept for ever. For everybody.
