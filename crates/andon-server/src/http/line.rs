@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use andon_core::cord::{Cord, Passage};
+use andon_store::StoreError;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
@@ -79,6 +80,12 @@ impl From<RecordsError> for Refused {
             error.to_string(),
             "look at the ledger of the server: andon ledger verify",
         )
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        RecordsError::from(error).into()
     }
 }
 
