@@ -1,13 +1,14 @@
-//! Scopes and their views. The view `scope` has an [`Outline`] a row: all of a scope, and of its bad releases only the
-//! names, so that listing a hundred scopes after years reads little. What is known of the bad releases has a view for each
-//! scope, with a row for each release; it is read where a release is decided about.
+//! Scopes and their views. The view `scope` has an [`Outline`] a row: all of a scope, and of most of its releases only the
+//! names, so that listing a hundred scopes after years reads little. What is known of the others is read where a release
+//! is decided about: the good ones, which are few, are one row of the view `good`; the bad ones, which become ever more,
+//! have a view for each scope with a row for each release, and each is written once.
 //!
 //! A row says of which facts it was made, and whether it is an outline. Programs that know no outlines find a number in it
 //! that they do not believe, and make the scope again from its facts.
 
 use std::collections::BTreeMap;
 
-use andon_core::release::{ReleaseId, ReleaseStatus};
+use andon_core::release::ReleaseId;
 use andon_core::scope::{KnownRelease, Outline, Scope, ScopeFact, ScopeName};
 use andon_core::time::Time;
 use andon_store::{Batch, StreamAppend, ViewQuery, ViewUpdate};
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{PAGE, Records, RecordsError, Versioned, append, decode, encode, first_facts};
 
 pub(super) const SCOPES: &str = "scope";
+const GOOD: &str = "good";
 /// In the place of a version of facts: nobody believes such a row who does not know what an outline is.
 const OUTLINED: u32 = 0;
 /// Bad releases that are moved into rows of their own in one transaction. A scope that has more of them, none of which was
@@ -34,18 +36,21 @@ struct ScopeView {
     name: ScopeName,
     scope: Scope,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    good: BTreeMap<ReleaseId, u64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     bad: BTreeMap<ReleaseId, u64>,
 }
 
 impl ScopeView {
     /// What it holds, when a program that writes `facts` may believe it.
     fn believed(self, facts: u32) -> Option<Versioned<Outline>> {
-        let outline = match self.outlined {
-            Some(made_of) if made_of == facts => Outline { scope: self.scope, bad: self.bad },
-            None if self.facts == facts => Outline { scope: self.scope, bad: BTreeMap::new() },
-            Some(_) | None => return None,
+        let believed = match self.outlined {
+            Some(made_of) => made_of == facts,
+            // A whole scope names nothing beside itself.
+            None => self.facts == facts,
         };
-        Some(Versioned { value: outline, seq: self.seq })
+        let Self { scope, good, bad, seq, .. } = self;
+        believed.then_some(Versioned { value: Outline { scope, good, bad }, seq })
     }
 }
 
@@ -60,7 +65,7 @@ impl Records {
         let stream = name.stream();
         let mut scope = match self.outline(&stream).await? {
             Some(Versioned { value, seq }) => {
-                let known = if value.bad.is_empty() { Vec::new() } else { self.known_bad(&stream).await? };
+                let known = if value.is_whole() { Vec::new() } else { self.known(&stream, &value).await? };
                 value.whole(known).map(|value| Versioned { value, seq })
             }
             None => None,
@@ -81,7 +86,7 @@ impl Records {
         }
     }
 
-    /// Every scope that something happened to, with the names of its bad releases only.
+    /// Every scope that something happened to, as an outline.
     pub async fn scopes(&self) -> Result<Vec<(ScopeName, Outline)>, RecordsError> {
         let rows = self.ledger.views(SCOPES, ViewQuery::newest(PAGE)).await?;
         let views = rows.into_iter().filter_map(|row| ScopeView::deserialize(row.body).ok());
@@ -104,7 +109,7 @@ impl Records {
     /// A conflict, when something happened to the scope meanwhile: then its views were written anyway.
     pub async fn renew_views(&self, at: Time, name: &ScopeName) -> Result<(), RecordsError> {
         let scope = self.scope(name).await?;
-        let (append, views, _) = self.with_views(at, name, &scope, &[], &BTreeMap::new())?;
+        let (append, views, _) = self.with_views(at, name, &scope, &[], &Outline::default())?;
         self.write(Batch { at, by: "andon".to_owned(), appends: vec![append], views }).await?;
         Ok(())
     }
@@ -133,19 +138,19 @@ impl Records {
         scope: &Versioned<Scope>,
         facts: &[ScopeFact],
     ) -> Result<(StreamAppend, Vec<ViewUpdate>, Versioned<Scope>), RecordsError> {
-        // What the row names now has its own row already. Where somebody changes it meanwhile, there is a conflict.
-        let kept = self.outline(&name.stream()).await?.map(|outline| outline.value.bad).unwrap_or_default();
+        // What the row names now is kept already. Where somebody changes it meanwhile, there is a conflict.
+        let kept = self.outline(&name.stream()).await?.map(|outline| outline.value).unwrap_or_default();
         self.with_views(at, name, scope, facts, &kept)
     }
 
-    /// The same, where the bad releases in `kept` have rows of their own already.
+    /// The same, where what is known of the releases that `kept` names is kept already.
     fn with_views(
         &self,
         at: Time,
         name: &ScopeName,
         scope: &Versioned<Scope>,
         facts: &[ScopeFact],
-        kept: &BTreeMap<ReleaseId, u64>,
+        kept: &Outline,
     ) -> Result<(StreamAppend, Vec<ViewUpdate>, Versioned<Scope>), RecordsError> {
         let mut value = scope.value.clone();
         for fact in facts {
@@ -154,29 +159,37 @@ impl Records {
         let seq = scope.seq + facts.len() as u64;
         let (stream, made_of) = (name.stream(), self.writer.facts);
         let append = append(stream.clone(), scope.seq, facts)?;
-        let outline = value.outline();
-        let is_new = |known: &&KnownRelease| kept.get(&known.release.id) != Some(&known.judgement());
-        let bad = value.releases.values().filter(|known| known.status == ReleaseStatus::Bad);
-        let new: Vec<&KnownRelease> = bad.filter(is_new).collect();
-        let view = if new.len() > MOST_MOVED {
-            let scope = value.clone();
-            ScopeView { facts: made_of, outlined: None, seq, name: name.clone(), scope, bad: BTreeMap::new() }
-        } else {
-            let Outline { scope, bad } = outline;
-            ScopeView { facts: OUTLINED, outlined: Some(made_of), seq, name: name.clone(), scope, bad }
-        };
-        let moved = if view.outlined.is_some() { new.as_slice() } else { &[] };
-        let mut views = vec![ViewUpdate {
-            view: SCOPES.to_owned(),
-            key: stream.clone(),
-            rank: at.0,
-            body: encode(&view)?,
-        }];
-        for known in moved {
-            let rank = i64::try_from(known.judgement()).unwrap_or(i64::MAX);
-            let (view, key) = (view_of_bad(&stream), known.release.id.to_string());
-            views.push(ViewUpdate { view, key, rank, body: encode(known)? });
+        let Outline { scope: outlined, good, bad } = value.outline();
+        let known = |id: &ReleaseId| value.releases.get(id);
+        let is_kept = |(id, number): &(&ReleaseId, &u64)| kept.bad.get(*id) == Some(*number);
+        let new_bad: Vec<_> =
+            bad.iter().filter(|named| !is_kept(named)).filter_map(|(id, _)| known(id)).collect();
+        let name = name.clone();
+        if new_bad.len() > MOST_MOVED {
+            let (none, scope) = (BTreeMap::new(), value.clone());
+            let view =
+                ScopeView { facts: made_of, outlined: None, seq, name, scope, good: none.clone(), bad: none };
+            return Ok((append, vec![row(SCOPES, &stream, at.0, &view)?], Versioned { value, seq }));
         }
+        let mut views = Vec::new();
+        for known in new_bad {
+            let rank = i64::try_from(known.judgement()).unwrap_or(i64::MAX);
+            views.push(row(&view_of_bad(&stream), known.release.id.as_str(), rank, known)?);
+        }
+        if good.iter().any(|(id, number)| kept.good.get(id) != Some(number)) {
+            let known: Vec<&KnownRelease> = good.keys().filter_map(known).collect();
+            views.push(row(GOOD, &stream, at.0, &known)?);
+        }
+        let outlined = ScopeView {
+            facts: OUTLINED,
+            outlined: Some(made_of),
+            seq,
+            name,
+            scope: outlined,
+            good,
+            bad,
+        };
+        views.push(row(SCOPES, &stream, at.0, &outlined)?);
         Ok((append, views, Versioned { value, seq }))
     }
 
@@ -187,9 +200,15 @@ impl Records {
         Ok(view.and_then(|view| view.believed(self.writer.facts)))
     }
 
-    /// What is known of the bad releases of a scope, the newest judgement first.
-    async fn known_bad(&self, stream: &str) -> Result<Vec<KnownRelease>, RecordsError> {
-        let (view, mut query, mut known) = (view_of_bad(stream), ViewQuery::newest(PAGE), Vec::new());
+    /// What is kept of the releases that an outline names.
+    async fn known(&self, stream: &str, outline: &Outline) -> Result<Vec<KnownRelease>, RecordsError> {
+        let good = self.ledger.view(GOOD, stream).await?;
+        let mut known: Vec<KnownRelease> =
+            good.and_then(|good| Vec::deserialize(good).ok()).unwrap_or_default();
+        if outline.bad.is_empty() {
+            return Ok(known);
+        }
+        let (view, mut query) = (view_of_bad(stream), ViewQuery::newest(PAGE));
         loop {
             let rows = self.ledger.views(&view, query.clone()).await?;
             let Some(last) = rows.last() else { return Ok(known) };
@@ -197,6 +216,10 @@ impl Records {
             known.extend(rows.into_iter().filter_map(|row| KnownRelease::deserialize(row.body).ok()));
         }
     }
+}
+
+fn row(view: &str, key: &str, rank: i64, body: &impl Serialize) -> Result<ViewUpdate, RecordsError> {
+    Ok(ViewUpdate { view: view.to_owned(), key: key.to_owned(), rank, body: encode(body)? })
 }
 
 #[cfg(test)]
