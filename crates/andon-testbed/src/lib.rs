@@ -6,6 +6,7 @@
 //! synchronous `std`, so that any test can use it. It is never part of what users run.
 
 pub mod balancer;
+pub mod browser;
 mod client;
 pub mod corpus;
 pub mod deadline;
@@ -21,6 +22,7 @@ pub mod sshd;
 pub mod tripwire;
 
 pub use balancer::{Backend, BalancerError, Haproxy, Nginx, Proxy, Retries};
+pub use browser::{Browser, BrowserError, Scheme, Screen};
 pub use machine::{Fleet, Machine, MachineError};
 pub use oidc::{Account, OidcError, OidcProvider};
 pub use packages::{PackagesError, PythonTool};

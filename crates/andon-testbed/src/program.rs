@@ -12,6 +12,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("cc", "gcc libc6-dev"),
     ("check_http", "monitoring-plugins-basic"),
     ("chromedriver", "chromium-driver"),
+    // Signs such as the tick are in no other font that Debian would bring along.
+    ("chromium", "chromium fonts-dejavu-core"),
     ("clush", "clustershell"),
     ("ip", "iproute2"),
     ("losetup", "mount"),
