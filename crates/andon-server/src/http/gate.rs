@@ -74,7 +74,7 @@ pub(super) async fn pass(State(desk): State<Arc<Desk>>, request: Request, next: 
     };
     let free = asker.2 == Way::Machine;
     if !free && let Err(wait) = doors.requests.of_visitor(&asker.0.name, clock::now()) {
-        return later(wait, "these are too many requests");
+        return later(wait, "these are too many requests").into_response();
     }
     let mut request = match meant(doors, &asker, request).await {
         Ok(request) => request,
@@ -147,7 +147,7 @@ fn nobody(doors: &Doors, request: &Request, peer: Option<Peer>) -> Response<Body
     if let Some(peer) = peer
         && let Err(wait) = doors.requests.of_address(doors.client(peer, request.headers()), clock::now())
     {
-        return later(wait, "these are too many requests");
+        return later(wait, "these are too many requests").into_response();
     }
     let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let page = accepts.is_some_and(|accepts| accepts.contains("text/html"));
@@ -172,12 +172,10 @@ fn encoded(path: &str) -> String {
 }
 
 /// Not now: when to come again.
-pub(super) fn later(wait: Duration, what: &str) -> Response<Body> {
+pub(super) fn later(wait: Duration, what: &str) -> Refused {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let next = format!("come again in {seconds} s");
-    let mut response = Refused::new(ErrorCode::TooMany, what, next).into_response();
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    response
+    Refused::new(ErrorCode::TooMany, what, next).again_in(Duration::from_secs(seconds))
 }
 
 impl Asker {

@@ -6,15 +6,16 @@ use std::time::Duration;
 use andon_core::access::{Deed, Grant, Token, TokenId, UserName};
 use andon_core::quantity::parse_duration;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::access::AccessError;
 use crate::http::Desk;
+use crate::http::asked::AskedPath;
 use crate::http::body::Bytes;
-use crate::http::gate::{Asker, Way};
+use crate::http::gate::{Asker, Way, later};
 use crate::http::moment::rfc3339;
 use crate::http::reply::{ErrorCode, Refused, as_json};
 
@@ -176,7 +177,7 @@ pub(crate) async fn add_user(
 #[utoipa::path(post, path = "/v1/users/{name}/grants", request_body = NewGrants, params(("name" = String, Path)), responses((status = OK)))]
 pub(crate) async fn set_grants(
     State(desk): State<Arc<Desk>>,
-    Path(name): Path<String>,
+    AskedPath(name): AskedPath<String>,
     asker: Asker,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
@@ -193,7 +194,7 @@ pub(crate) async fn set_grants(
 #[utoipa::path(post, path = "/v1/users/{name}/password", request_body = NewPassword, params(("name" = String, Path)), responses((status = OK)))]
 pub(crate) async fn set_password(
     State(desk): State<Arc<Desk>>,
-    Path(name): Path<String>,
+    AskedPath(name): AskedPath<String>,
     asker: Asker,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
@@ -205,7 +206,7 @@ pub(crate) async fn set_password(
         let now = crate::clock::now();
         let address = by.at.parse().unwrap_or(std::net::IpAddr::from([0, 0, 0, 0]));
         if let Err(wait) = desk.doors.sign_ins.begin(&by.name, address, now) {
-            return Ok(crate::http::gate::later(wait, "the password was tried too often"));
+            return Err(later(wait, "the password was tried too often"));
         }
         if !access.knows(&name, new.current.as_deref().unwrap_or_default()).await? {
             return Err(AccessError::Wrong.into());
@@ -222,7 +223,7 @@ pub(crate) async fn set_password(
 #[utoipa::path(delete, path = "/v1/users/{name}", params(("name" = String, Path)), responses((status = OK)))]
 pub(crate) async fn remove_user(
     State(desk): State<Arc<Desk>>,
-    Path(name): Path<String>,
+    AskedPath(name): AskedPath<String>,
     asker: Asker,
 ) -> Result<Response<Body>, Refused> {
     asker.may(&Deed::Administer)?;
@@ -267,7 +268,7 @@ pub(crate) async fn make_token(
 #[utoipa::path(delete, path = "/v1/tokens/{token}", params(("token" = u32, Path)), responses((status = OK)))]
 pub(crate) async fn revoke_token(
     State(desk): State<Arc<Desk>>,
-    Path(id): Path<String>,
+    AskedPath(id): AskedPath<String>,
     asker: Asker,
 ) -> Result<Response<Body>, Refused> {
     let id = id.parse().map(TokenId).map_err(|_| invalid("a token is a number".to_owned()))?;

@@ -98,12 +98,10 @@ async fn sign_in(
         .await;
     }
     if let Err(wait) = doors.sign_ins.begin(&name, address, clock::now()) {
-        let mut response = later(wait, "sign-in was tried too often");
-        let seconds = response.headers_mut().remove(header::RETRY_AFTER);
-        let wait = wait.as_secs() + 1;
-        let wrong = again(format!("Sign-in was tried too often. Wait {wait} s, then try again."));
+        let seconds = wait.as_secs() + 1;
+        let wrong = again(format!("Sign-in was tried too often. Wait {seconds} s, then try again."));
         let mut page = page_for(doors, peer, &headers, wrong, StatusCode::TOO_MANY_REQUESTS).await?;
-        page.headers_mut().extend(seconds.map(|seconds| (header::RETRY_AFTER, seconds)));
+        page.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         return Ok(page);
     }
     match doors.access.sign_in(&name, &password, &address.to_string()).await {
@@ -139,7 +137,7 @@ async fn leave(
     let Some(oidc) = &doors.oidc else { return Ok(see("/sign-in")) };
     let address = doors.client(peer, &headers);
     if let Err(wait) = doors.requests.of_address(address, clock::now()) {
-        return Ok(later(wait, "these are too many requests"));
+        return Err(later(wait, "these are too many requests"));
     }
     match oidc.begin().await {
         Ok((url, key)) => {
