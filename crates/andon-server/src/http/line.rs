@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use andon_core::access::Deed;
 use andon_core::cord::{Cord, Passage};
 use axum::body::Body;
 use axum::extract::State;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::Desk;
 use super::body::Bytes;
+use super::gate::Asker;
 use super::moment::rfc3339;
 use super::reply::{ErrorCode, Refused, as_json};
 
@@ -39,7 +41,12 @@ pub(super) async fn show(State(desk): State<Arc<Desk>>) -> Result<Response<Body>
 }
 
 /// `POST /v1/line/exceptions`: records it, when the line stands. Answers with the line, and whether it was recorded.
-pub(super) async fn except(State(desk): State<Arc<Desk>>, body: Bytes) -> Result<Response<Body>, Refused> {
+pub(super) async fn except(
+    State(desk): State<Arc<Desk>>,
+    asker: Asker,
+    body: Bytes,
+) -> Result<Response<Body>, Refused> {
+    asker.may(&Deed::Line)?;
     let Exception { by, reference, commit, why } = body.json()?;
     for (name, text) in [("by", &by), ("reference", &reference), ("commit", &commit), ("why", &why)] {
         if text.trim().is_empty() || text.len() > LONGEST {
