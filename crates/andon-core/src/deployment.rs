@@ -23,6 +23,7 @@ use crate::time::Time;
 
 pub use crate::kind::Kind;
 pub use crate::name::DeploymentId;
+pub use cause::HostCause;
 pub use ending::Ending;
 pub use fact::{Ask, Fact, Request, SiteState};
 pub use handle::Input;
@@ -34,6 +35,7 @@ pub use state::{AfterAbort, CancelReason, Cause, PauseReason, PendingReason, Pha
 pub use summary::{HostCounts, Summary};
 pub use traffic::TrafficSight;
 
+mod cause;
 mod consequences;
 mod decide;
 mod ending;

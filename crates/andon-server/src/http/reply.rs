@@ -52,9 +52,9 @@ impl ErrorCode {
 /// A request that is not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refused {
-    code: ErrorCode,
-    message: String,
-    next: String,
+    pub(super) code: ErrorCode,
+    pub(super) message: String,
+    pub(super) next: String,
 }
 
 impl Refused {
@@ -75,6 +75,8 @@ impl IntoResponse for Refused {
         if matches!(self.code, ErrorCode::TooLarge | ErrorCode::TooSlow) {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        // A browser is shown the same words as a page.
+        response.extensions_mut().insert(self);
         response
     }
 }
