@@ -13,7 +13,7 @@ use crate::name::{DeploymentId, ScopeName};
 use crate::person::Person;
 use crate::time::Time;
 
-pub mod wording;
+pub mod words;
 
 /// The name of the line's stream in the ledger.
 pub const STREAM: &str = "line";

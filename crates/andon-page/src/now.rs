@@ -1,6 +1,6 @@
 //! *Now*: how the line stands in one glance, what runs, and what ran last.
 
-use andon_core::cord::{Cord, wording};
+use andon_core::cord::{Cord, words};
 use andon_core::deployment::{Deployment, Summary};
 use andon_core::release::ReleaseId;
 use andon_core::scope::{Lock, Scope, ScopeName};
@@ -94,7 +94,7 @@ fn line(now: &Now, frame: &Frame) -> Markup {
                     }
                     p.next { strong { "next" } " "
                         @if let Some(id) = first.deployment() { a href={ "/deployments/" (id.0) } { "look at " (id) } " · " }
-                        (wording::next(now.line.stops(), None))
+                        (words::next(now.line.stops(), None))
                     }
                     @if now.may_line { (start(frame)) }
                 }

@@ -1,8 +1,9 @@
 //! The line's state in words, with moments as a terminal shows them. What is said is the core's.
 
-use andon_core::cord::{Cord, Stop, wording};
+use andon_core::cord::words;
+pub(crate) use andon_core::cord::words::next;
+use andon_core::cord::{Cord, Stop};
 use andon_core::deployment::Deployment;
-use andon_core::scope::ScopeName;
 use andon_core::sentence::Sentence;
 use andon_core::time::Time;
 
@@ -20,7 +21,7 @@ pub(crate) fn sentence(cord: &Cord, now: Time) -> String {
 
 /// Who stopped the line, when and why, and how many other reasons there are.
 pub(crate) fn stopped(stops: &[Stop], now: Time) -> String {
-    said(&wording::stopped(stops), now)
+    said(&words::standing(stops), now)
 }
 
 /// One reason: who, when, why.
@@ -31,11 +32,6 @@ pub(crate) fn reason(stop: &Stop, now: Time) -> String {
 /// What a deployment that has ended leaves to say of the line.
 pub(crate) fn after(cord: &Cord, ended: &Deployment, now: Time) -> Option<String> {
     cord.after(ended).map(|sentence| said(&sentence, now))
-}
-
-/// How the line goes on: what a person may do now who wants to deploy to `wanted`, or just asks.
-pub(crate) fn next(stops: &[Stop], wanted: Option<&ScopeName>) -> String {
-    wording::next(stops, wanted)
 }
 
 fn said(sentence: &Sentence, now: Time) -> String {

@@ -1,9 +1,10 @@
-//! The line's state in words: one place for terminal, page and refusals.
+//! The line's state in words: the same for terminals, programs and pages. Moments are said as each of them says them.
 
 use super::{Change, Cord, CordFact, Passage, Puller, Stop};
 use crate::deployment::Deployment;
 use crate::name::ScopeName;
 use crate::sentence::Sentence;
+use crate::time::Time;
 
 impl Cord {
     /// `line running`, `line stopped`: for the end of a headline.
@@ -16,7 +17,7 @@ impl Cord {
         match (self.stops(), self.since()) {
             ([], None) => Sentence::of("the line is running"),
             ([], Some(since)) => Sentence::of("the line is running, started ").ago(since),
-            (stops, _) => stopped(stops),
+            (stops, _) => standing(stops),
         }
     }
 
@@ -41,7 +42,7 @@ impl Cord {
 }
 
 /// Who stopped the line, when and why, and how many other reasons there are.
-pub fn stopped(stops: &[Stop]) -> Sentence {
+pub fn standing(stops: &[Stop]) -> Sentence {
     let Some((first, more)) = stops.split_first() else { return Sentence::of("the line is stopped") };
     let said = Sentence::of("the line is stopped by ").then(first.sentence());
     match more.len() {
@@ -73,6 +74,16 @@ impl Change {
             }
         }
     }
+}
+
+/// As [`standing`], as text: `ago` makes `12 min ago` or `at 14:03:10` of a moment.
+pub fn stopped(stops: &[Stop], ago: &dyn Fn(Time) -> String) -> String {
+    standing(stops).text(ago)
+}
+
+/// One reason as text: who, when, why.
+pub fn reason(stop: &Stop, ago: &dyn Fn(Time) -> String) -> String {
+    stop.sentence().text(ago)
 }
 
 /// How the line goes on: what a person may do now who wants to deploy to `wanted`, or just asks.
