@@ -40,6 +40,7 @@ pub mod proportion;
 pub mod quantity;
 pub mod release;
 pub mod scope;
+pub mod sentence;
 pub mod signature;
 pub mod suggest;
 pub mod telling;
