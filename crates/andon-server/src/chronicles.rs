@@ -10,7 +10,7 @@ use std::time::Duration;
 use andon_core::chronicle::Chronicle;
 use andon_core::deployment::{DeploymentId, Summary};
 use andon_core::name::{EnvironmentName, ServiceName};
-use andon_core::scope::{Scope, ScopeName};
+use andon_core::scope::{Outline, ScopeName};
 use tokio::sync::{Notify, watch};
 
 use crate::records::{Records, RecordsError};
@@ -27,8 +27,8 @@ const AT_ONCE: usize = 5_000;
 pub struct Known {
     /// Every deployment.
     pub deployments: Chronicle,
-    /// Every scope that something happened to: its lock, its releases, its hosts that are held out.
-    pub scopes: BTreeMap<ScopeName, Arc<Scope>>,
+    /// Every scope that something happened to: its lock, what is current, its hosts that are held out.
+    pub scopes: BTreeMap<ScopeName, Arc<Outline>>,
     /// The place in the ledger up to which this is true.
     pub position: u64,
 }
@@ -140,7 +140,7 @@ async fn catch_up(records: &Records, publish: &watch::Sender<Arc<Known>>) -> Res
             }
         }
         for name in scopes {
-            let scope = records.scope(&name).await?.value;
+            let scope = records.scope(&name).await?.value.outline();
             known.scopes.insert(name, Arc::new(scope));
         }
         publish.send_replace(Arc::new(known));

@@ -50,7 +50,8 @@ pub(super) async fn show(
 /// Every scope of the line and of the ledger.
 async fn rows(desk: &Desk, recent: &[Summary]) -> Result<Vec<Row>, RecordsError> {
     let records = desk.controller.records();
-    let mut all: BTreeMap<ScopeName, Scope> = records.scopes().await?.into_iter().collect();
+    let known = records.scopes().await?.into_iter().map(|(name, outline)| (name, outline.scope));
+    let mut all: BTreeMap<ScopeName, Scope> = known.collect();
     for name in desk.line.iter().flat_map(|line| line.scopes()) {
         all.entry(name).or_default();
     }
