@@ -1,0 +1,86 @@
+//! Colours by what they mean. In pages each is a class, so that dark screens and paper have their own; here are the fixed
+//! ones for mail, and for wherever no style is known.
+
+/// What a line or a letter is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ink {
+    /// What is read.
+    Text,
+    /// What is read second.
+    Quiet,
+    /// Helping lines.
+    Grid,
+    /// The axes.
+    Axis,
+    /// What is behind everything.
+    Paper,
+    /// Hosts on the new release.
+    New,
+    /// Hosts on the old release.
+    Old,
+    /// A good end.
+    Good,
+    /// It hurt, and was put back.
+    Back,
+    /// A bad end.
+    Bad,
+    /// Under way.
+    Busy,
+    /// Stopped by a person, cancelled, or waiting: nothing is wrong.
+    Idle,
+    /// Where harm begins.
+    Harm,
+    /// The line of a service; counted round.
+    Lane(usize),
+}
+
+/// Told apart by everybody, and dark enough on white for thin lines.
+const LANES: [(&str, &str); 6] = [
+    ("lane0", "#0072b2"),
+    ("lane1", "#8a4b9c"),
+    ("lane2", "#00807a"),
+    ("lane3", "#8c5a2b"),
+    ("lane4", "#4b4fb0"),
+    ("lane5", "#66700d"),
+];
+
+impl Ink {
+    /// Its class in pages, without the `l-` of lines or the `a-` of areas.
+    pub(crate) fn class(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Quiet => "quiet",
+            Self::Grid => "grid",
+            Self::Axis => "axis",
+            Self::Paper => "paper",
+            Self::New => "new",
+            Self::Old => "old",
+            Self::Good => "good",
+            Self::Back => "back",
+            Self::Bad => "bad",
+            Self::Busy => "busy",
+            Self::Idle => "idle",
+            Self::Harm => "harm",
+            Self::Lane(n) => LANES[n % LANES.len()].0,
+        }
+    }
+
+    /// `#rrggbb` on white.
+    pub(crate) fn hex(self) -> &'static str {
+        match self {
+            Self::Text => "#1a1a1a",
+            Self::Quiet | Self::Axis => "#595959",
+            Self::Grid => "#dddddd",
+            Self::Paper => "#ffffff",
+            // Vermilion and blue of Okabe and Ito's palette: told apart by everybody; in grey the dashes tell.
+            Self::New => "#d55e00",
+            Self::Old => "#0072b2",
+            Self::Good => "#007a5a",
+            Self::Back => "#c25400",
+            Self::Bad | Self::Harm => "#a3124f",
+            Self::Busy => "#0068b5",
+            Self::Idle => "#6b6b6b",
+            Self::Lane(n) => LANES[n % LANES.len()].1,
+        }
+    }
+}
