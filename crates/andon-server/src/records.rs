@@ -2,7 +2,7 @@
 //!
 //! A deployment is the stream `deployment/N`, a scope the stream `scope/SERVICE/ENVIRONMENT`, the line the stream
 //! `line`. All are folds. Three views spare readers the fold: `deployment` has one [`Summary`] a row, `scope` the last
-//! folded scope, `line` the line.
+//! folded scope, `line` the line. A fourth, `fleet`, has the sets of hosts that summaries name.
 
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::clock::Clock;
 
 mod cord;
+mod fleets;
 mod guarded;
 mod past;
 mod version;
@@ -284,6 +285,7 @@ impl Records {
             rank: i64::try_from(moved.id.0).unwrap_or(i64::MAX),
             body: encode(&moved.summary())?,
         }];
+        views.extend(fleets::planned(facts)?);
         let mut moved_scope = None;
         if let Some((scope, scope_facts)) = &scope {
             let name = &moved.request.scope;
