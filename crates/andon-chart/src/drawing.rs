@@ -2,7 +2,7 @@
 //! [`crate::raster`].
 
 use crate::ink::Ink;
-use crate::outcome::Shape;
+use crate::marker::Shape;
 use crate::{Room, raster, svg, typeface};
 
 /// A place: to the right, and down.
@@ -103,9 +103,18 @@ pub(crate) struct Group {
 pub(crate) enum Item {
     Line(Vec<Point>, Stroke),
     /// A filled polygon; a faint one lets through what is behind it.
-    Area { points: Vec<Point>, ink: Ink, faint: bool },
+    Area {
+        points: Vec<Point>,
+        ink: Ink,
+        faint: bool,
+    },
     /// A marker with its middle at a place.
-    Sign { at: Point, radius: f32, shape: Shape, ink: Ink },
+    Sign {
+        at: Point,
+        radius: f32,
+        shape: Shape,
+        ink: Ink,
+    },
     Text(Text),
     Group(Group),
 }
@@ -133,10 +142,6 @@ impl Drawing {
     /// A line through all points. One alone becomes a short stroke: it is seen, too.
     pub(crate) fn path(&mut self, points: Vec<Point>, stroke: Stroke) {
         self.items.extend(path(points, stroke));
-    }
-
-    pub(crate) fn area(&mut self, points: Vec<Point>, ink: Ink, faint: bool) {
-        self.items.push(Item::Area { points, ink, faint });
     }
 
     pub(crate) fn text(&mut self, text: Text) {

@@ -1,9 +1,11 @@
 //! Colours by what they mean. In pages each is a class, so that dark screens and paper have their own; here are the fixed
 //! ones for mail, and for wherever no style is known.
 
+use andon_core::chronicle::Outcome;
+
 /// What a line or a letter is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ink {
+pub(crate) enum Ink {
     /// What is read.
     Text,
     /// What is read second.
@@ -18,16 +20,8 @@ pub enum Ink {
     New,
     /// Hosts on the old release.
     Old,
-    /// A good end.
-    Good,
-    /// It hurt, and was put back.
-    Back,
-    /// A bad end.
-    Bad,
-    /// Under way.
-    Busy,
-    /// Stopped by a person, cancelled, or waiting: nothing is wrong.
-    Idle,
+    /// How a deployment came out.
+    Outcome(Outcome),
     /// Where harm begins.
     Harm,
     /// The line of a service; counted round.
@@ -55,11 +49,7 @@ impl Ink {
             Self::Paper => "paper",
             Self::New => "new",
             Self::Old => "old",
-            Self::Good => "good",
-            Self::Back => "back",
-            Self::Bad => "bad",
-            Self::Busy => "busy",
-            Self::Idle => "idle",
+            Self::Outcome(outcome) => outcome.slug(),
             Self::Harm => "harm",
             Self::Lane(n) => LANES[n % LANES.len()].0,
         }
@@ -75,11 +65,8 @@ impl Ink {
             // Vermilion and blue of Okabe and Ito's palette: told apart by everybody; in grey the dashes tell.
             Self::New => "#d55e00",
             Self::Old => "#0072b2",
-            Self::Good => "#007a5a",
-            Self::Back => "#c25400",
-            Self::Bad | Self::Harm => "#a3124f",
-            Self::Busy => "#0068b5",
-            Self::Idle => "#6b6b6b",
+            Self::Outcome(outcome) => outcome.paper(),
+            Self::Harm => "#a8123e",
             Self::Lane(n) => LANES[n % LANES.len()].1,
         }
     }

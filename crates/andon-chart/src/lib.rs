@@ -1,7 +1,8 @@
 //! Charts: what is known comes in as data, a drawing comes out, as SVG for pages or as PNG for mail.
 //!
 //! The one module that draws. Each chart decides only where things stand; how time and values are named is in `time_axis`
-//! and `ticks`, what a colour means in [`Ink`], what a deployment's end looks like in [`Outcome`], how it is written down
+//! and `ticks`, what a colour means in `ink`, what a
+//! deployment's end looks like in `marker`, how it is written down
 //! in `svg` and `raster`. Nothing here reads a clock, a file or the ledger, and no value, however odd, is drawn as
 //! something that it is not: what is no number is left out.
 //!
@@ -10,7 +11,6 @@
 mod drawing;
 mod ink;
 mod marker;
-mod outcome;
 pub mod per_day;
 mod picture;
 mod plot;
@@ -25,8 +25,6 @@ pub mod traffic;
 mod typeface;
 
 pub use drawing::Chart;
-pub use ink::Ink;
-pub use outcome::{Outcome, Shape};
 pub use picture::{png, svg};
 
 /// For which room a chart is drawn. A page holds both, and shows the one that fits.
@@ -63,3 +61,8 @@ impl Room {
         }
     }
 }
+
+#[cfg(test)]
+mod overlap;
+#[cfg(test)]
+mod preview;

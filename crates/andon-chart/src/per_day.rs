@@ -1,6 +1,7 @@
 //! Deployments per day, stacked by outcome: what went well at the bottom, what hurt on top, hatched, so that it is told
 //! apart in grey, too. Long spans have a bar for each week or month, still counted per day.
 
+use andon_core::chronicle::{Outcome, OutcomeCounts};
 use andon_core::time::Time;
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -9,7 +10,7 @@ use jiff::tz::TimeZone;
 use crate::Room;
 use crate::drawing::{Chart, Drawing, Group, Item, Stroke, Text, rectangle};
 use crate::ink::Ink;
-use crate::outcome::Outcome;
+use crate::marker;
 use crate::plot::{ValueAxis, narrow};
 use crate::time_axis::TimeAxis;
 use crate::typeface;
@@ -38,7 +39,7 @@ pub struct Day {
     /// The day, by the calendar of the reader's zone.
     pub date: Date,
     /// How many ended how.
-    pub counts: Vec<(Outcome, u32)>,
+    pub counts: OutcomeCounts,
 }
 
 /// What a bar stands for.
@@ -71,7 +72,7 @@ impl Bar {
 
     /// Its days.
     pub fn days(&self) -> u32 {
-        days_between(self.from, self.to).saturating_add(1).clamp(1, 366).unsigned_abs().try_into().unwrap_or(1)
+        u32::try_from(days_between(self.from, self.to).saturating_add(1).clamp(1, 366)).unwrap_or(1)
     }
 
     /// Its day or days in words: `Tue 18 Nov 2026`, `16 to 22 Nov 2026`.
@@ -91,7 +92,7 @@ impl Bar {
             days => format!(" ({:.1} a day)", f64::from(total) / f64::from(days)),
         };
         let ends = Outcome::ALL.into_iter().zip(self.counts).filter(|(_, count)| *count > 0);
-        let ends: Vec<String> = ends.map(|(outcome, count)| format!("{count} {}", outcome.words())).collect();
+        let ends: Vec<String> = ends.map(|(outcome, count)| format!("{count} {}", outcome.word())).collect();
         let ends = if ends.is_empty() { String::new() } else { format!(": {}", ends.join(", ")) };
         format!("{}, {deployments}{rate}{ends}", self.name())
     }
@@ -151,9 +152,8 @@ impl PerDay {
                 _ => std::cmp::Ordering::Equal,
             });
             let Some(bar) = found.ok().and_then(|at| bars.get_mut(at)) else { continue };
-            for (outcome, count) in counts {
-                let sum = &mut bar.counts[outcome.weight()];
-                *sum = sum.saturating_add(*count);
+            for (outcome, sum) in Outcome::ALL.into_iter().zip(&mut bar.counts) {
+                *sum = sum.saturating_add(counts.of(outcome));
             }
         }
         bars
@@ -174,12 +174,14 @@ impl PerDay {
         // So few that a half of one would be named: up to four at least.
         let highest = bars.iter().map(Bar::rate).fold(4.0, f64::max);
         let values = ValueAxis::over(std::iter::once(highest), top, base);
+        let left = values.room(size).max(left);
         values.draw(&mut drawing, left, right, size);
         let (first, last) = self.span();
         let begin = |date: Date| {
             date.to_zoned(zone.clone()).map_or(Time(0), |zoned| Time(zoned.timestamp().as_millisecond()))
         };
         let axis = TimeAxis::new(begin(first), begin(last.saturating_add(1.days())), left, right);
+        let axis = TimeAxis { middles: self.grain() == Grain::Day, ..axis };
         axis.draw(&mut drawing, base, base, zone, size);
         for bar in bars.iter().filter(|bar| bar.total() > 0) {
             let ends = (begin(bar.from), begin(bar.to.saturating_add(1.days())));
@@ -206,8 +208,12 @@ impl PerDay {
             below = below.saturating_add(count);
             // A failure among hundreds is still seen.
             let top = top.min(bottom - 1.5);
-            items.push(Item::Area { points: rectangle(left, top, right, bottom), ink: outcome.ink(), faint: false });
-            if matches!(outcome, Outcome::RolledBack | Outcome::Failed) {
+            items.push(Item::Area {
+                points: rectangle(left, top, right, bottom),
+                ink: Ink::Outcome(outcome),
+                faint: false,
+            });
+            if outcome.is_error() {
                 items.extend(hatch(left, top, right, bottom));
             }
         }
@@ -250,13 +256,18 @@ fn legend(drawing: &mut Drawing, bars: &[Bar], room: Room) -> f32 {
         if count == 0 {
             continue;
         }
-        let words = format!("{count} {}", outcome.words());
+        let words = format!("{count} {}", outcome.word());
         let width = 20.0 + typeface::width(&words, size);
         if x > 8.0 && x + width > drawing.width - 8.0 {
             (x, y) = (8.0, y + row);
         }
         let at = (x + 6.0, y - size * 0.36);
-        drawing.items.push(Item::Sign { at, radius: 4.6, shape: outcome.shape(), ink: outcome.ink() });
+        drawing.items.push(Item::Sign {
+            at,
+            radius: 4.6,
+            shape: marker::shape(outcome),
+            ink: Ink::Outcome(outcome),
+        });
         drawing.text(Text::new(x + 16.0, y, size, Ink::Text, words));
         x += width + 14.0;
     }
@@ -269,7 +280,8 @@ fn about(bars: &[Bar]) -> String {
     let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return "Nothing to show.".to_owned() };
     let days: u64 = bars.iter().map(|bar| u64::from(bar.days())).sum();
     let busiest = bars.iter().max_by(|a, b| a.rate().total_cmp(&b.rate()));
-    let most = busiest.filter(|bar| bar.total() > 0).map_or(String::new(), |bar| format!(" Most: {}.", bar.about()));
+    let most =
+        busiest.filter(|bar| bar.total() > 0).map_or(String::new(), |bar| format!(" Most: {}.", bar.about()));
     let (from, to) = (first.from.strftime("%-d %b %Y"), last.to.strftime("%-d %b %Y"));
     format!(
         "{total} deployments from {from} to {to}, {} a day.{most}",

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use crate::drawing::{AXIS, Anchor, Drawing, NEW, OLD, Stroke, THIN, Text};
 use crate::ink::Ink;
 use crate::plot::{clock_time, narrow};
-use crate::{raster, svg, ticks, typeface};
+use crate::{raster, svg as writing, ticks, typeface};
 
 /// In pixels of a screen; the PNG has twice as many.
 const WIDTH: f32 = 720.0;
@@ -24,7 +24,7 @@ const VERDICT: Stroke = Stroke::new(Ink::Text, 1.3).dashed(2.0, 2.5);
 
 /// The picture as SVG, with clock times of `zone`.
 pub fn svg(picture: &Picture, zone: &TimeZone) -> Option<String> {
-    Some(svg::fixed(&draw(picture, zone)?, &format!("{}: {}", picture.title, picture.sentence)))
+    Some(writing::fixed(&draw(picture, zone)?, &format!("{}: {}", picture.title, picture.sentence)))
 }
 
 /// The picture as PNG, with clock times of this machine's zone. `None` when there is nothing to draw.
@@ -87,7 +87,13 @@ fn header(drawing: &mut Drawing, picture: &Picture) -> f32 {
         "" => picture.title.clone(),
         unit => format!("{} ({unit})", picture.title),
     };
-    drawing.text(Text::new(MARGIN, 26.0, 16.0, Ink::Text, typeface::fitting(&title, 16.0, WIDTH - 2.0 * MARGIN)));
+    drawing.text(Text::new(
+        MARGIN,
+        26.0,
+        16.0,
+        Ink::Text,
+        typeface::fitting(&title, 16.0, WIDTH - 2.0 * MARGIN),
+    ));
     let mut y = 46.0;
     for line in typeface::wrapped(&picture.sentence, 12.5, WIDTH - 2.0 * MARGIN, 2) {
         drawing.text(Text::new(MARGIN, y, 12.5, Ink::Quiet, line));

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::drawing::{AXIS, Anchor, Drawing, THIN, Text};
 use crate::ink::Ink;
-use crate::ticks;
+use crate::{ticks, typeface};
 
 /// An axis of values, upwards.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +33,12 @@ impl ValueAxis {
         self.bottom - narrow(share.clamp(0.0, 1.0)) * (self.bottom - self.top)
     }
 
+    /// How wide the names of values are, their distance to the axis included.
+    pub(crate) fn room(&self, size: f32) -> f32 {
+        let named = ticks::values(self.low, self.high);
+        named.into_iter().map(|value| typeface::width(&ticks::number(value), size)).fold(0.0, f32::max) + 12.0
+    }
+
     /// The helping lines from `left` to `right`, and their values beside them. They are not named nearer than letters
     /// of this size can be read.
     pub(crate) fn draw(&self, drawing: &mut Drawing, left: f32, right: f32, size: f32) {
@@ -43,9 +49,8 @@ impl ValueAxis {
             let y = self.y(value);
             drawing.line((left, y), (right, y), if value == 0.0 { AXIS } else { THIN });
             let text = ticks::number(value);
-            drawing.text(
-                Text::new(left - 7.0, y + size * 0.34, size, Ink::Quiet, text).anchored(Anchor::End),
-            );
+            drawing
+                .text(Text::new(left - 7.0, y + size * 0.34, size, Ink::Quiet, text).anchored(Anchor::End));
         }
     }
 }

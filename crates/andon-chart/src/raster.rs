@@ -7,8 +7,7 @@ use ttf_parser::OutlineBuilder;
 
 use crate::drawing::{Drawing, Item, Point, Text};
 use crate::ink::Ink;
-use crate::marker::{Outline, outline};
-use crate::outcome::Shape;
+use crate::marker::{Outline, Shape, outline};
 use crate::typeface;
 
 /// Pixels of the picture for each of the drawing.

@@ -1,13 +1,15 @@
 //! Each metric as one row: new as a multiple of old on a logarithmic axis, the interval that holds it, and where harm
 //! begins. An interval that is beyond the line is harm; one that ends before it excludes harm; one across it knows neither.
 
+use andon_core::analysis::phrase::multiple;
+use andon_core::chronicle::Outcome;
+
 use crate::Room;
 use crate::drawing::{AXIS, Anchor, Chart, Drawing, Group, Item, Stroke, THIN, Text};
 use crate::ink::Ink;
-use crate::outcome::Shape;
+use crate::marker::Shape;
 use crate::plot::narrow;
 use crate::typeface;
-use andon_core::analysis::phrase::multiple;
 
 /// Rows that are drawn.
 pub const MOST_ROWS: usize = 40;
@@ -53,8 +55,8 @@ impl Says {
     fn ink(self) -> Ink {
         match self {
             Self::Nothing | Self::Open => Ink::Quiet,
-            Self::Harmless => Ink::Good,
-            Self::Harm => Ink::Bad,
+            Self::Harmless => Ink::Outcome(Outcome::Succeeded),
+            Self::Harm => Ink::Outcome(Outcome::Failed),
         }
     }
 
@@ -80,7 +82,7 @@ impl Says {
 
 /// A number that may stand on a logarithmic axis.
 fn sound(value: Option<f64>) -> Option<f64> {
-    value.filter(|value| value.is_finite() && *value >= 0.0)
+    value.filter(|value| value.is_finite() && *value >= 0.0).map(f64::abs)
 }
 
 impl Row {
@@ -107,11 +109,12 @@ impl Row {
 
     /// Its numbers: `0.90 × [0.40 … 2.1]`.
     pub fn numbers(&self) -> String {
-        let bound = |value: Option<f64>, open: &str| sound(value).map_or_else(|| open.to_owned(), multiple);
+        let short = |value: f64| if value < 10_000.0 { multiple(value) } else { "10000+".to_owned() };
+        let bound = |value: Option<f64>, open: &str| sound(value).map_or_else(|| open.to_owned(), short);
         match (sound(self.ratio), self.says()) {
             (_, Says::Nothing) => "nothing yet".to_owned(),
             (Some(ratio), _) => {
-                format!("{} × [{} … {}]", multiple(ratio), bound(self.low, "0"), bound(self.high, "?"))
+                format!("{} × [{} … {}]", short(ratio), bound(self.low, "0"), bound(self.high, "?"))
             }
             (None, _) => format!("? × [{} … {}]", bound(self.low, "0"), bound(self.high, "?")),
         }
@@ -132,7 +135,8 @@ impl LogAxis {
         let numbers = rows.iter().flat_map(|row| [row.ratio, row.low, row.high, row.harm.0, row.harm.1]);
         let most = numbers.filter_map(sound).filter(|value| *value > 0.0);
         let most = most.map(|value| value.max(1.0 / value)).fold(2.0, f64::max);
-        let most = [2.5, 5.0, 12.0, 25.0, 60.0].into_iter().find(|bound| most * 1.1 <= *bound).unwrap_or(120.0);
+        let most =
+            [2.5, 5.0, 12.0, 25.0, 60.0].into_iter().find(|bound| most * 1.1 <= *bound).unwrap_or(120.0);
         Self { most, left, right }
     }
 
@@ -148,17 +152,17 @@ impl LogAxis {
     /// The multiples that are named.
     fn named(&self) -> Vec<(f64, &'static str)> {
         let all = [
-            (0.01, "⅟100"),
-            (0.02, "⅟50"),
-            (0.1, "⅟10"),
-            (0.2, "⅟5"),
-            (0.5, "½"),
+            (0.01, "÷ 100"),
+            (0.02, "÷ 50"),
+            (0.1, "÷ 10"),
+            (0.2, "÷ 5"),
+            (0.5, "÷ 2"),
             (1.0, "same"),
-            (2.0, "2 ×"),
-            (5.0, "5 ×"),
-            (10.0, "10 ×"),
-            (50.0, "50 ×"),
-            (100.0, "100 ×"),
+            (2.0, "× 2"),
+            (5.0, "× 5"),
+            (10.0, "× 10"),
+            (50.0, "× 50"),
+            (100.0, "× 100"),
         ];
         all.into_iter().filter(|(value, _)| self.holds(*value)).collect()
     }
@@ -179,19 +183,33 @@ impl Rows {
         let place = |n: usize| top + n as f32 * height;
         let base = place(rows.len().max(1));
         let mut drawing = Drawing::new(room.width(), base + size + 12.0);
-        let title = "new as a multiple of old".to_owned();
-        drawing.text(
-            Text::new(f32::midpoint(left, right), size + 2.0, size, Ink::Quiet, title).anchored(Anchor::Middle),
-        );
+        header(&mut drawing, &axis, size, room);
         ticks(&mut drawing, &axis, (top, base), size);
         for (n, row) in rows.iter().enumerate() {
             drawing.items.push(drawn(row, &axis, place(n), height, size, room));
         }
-        let told: Vec<String> =
-            rows.iter().map(|row| format!("{} {}: {}", row.name, row.numbers(), row.says().words())).collect();
+        let told: Vec<String> = rows
+            .iter()
+            .map(|row| format!("{} {}: {}", row.name, row.numbers(), row.says().words()))
+            .collect();
         let about = if told.is_empty() { "Nothing was compared.".to_owned() } else { told.join(". ") };
         Chart { drawing, title: "Each metric, new against old".to_owned(), about, room }
     }
+}
+
+/// What the axis is, and what the short lines across it are.
+fn header(drawing: &mut Drawing, axis: &LogAxis, size: f32, room: Room) {
+    let y = size + 2.0;
+    let (title, x, anchor) = match room {
+        Room::Narrow => ("new ÷ old", 8.0, Anchor::Start),
+        Room::Wide => ("new as a multiple of old", f32::midpoint(axis.left, axis.right), Anchor::Middle),
+    };
+    drawing.text(Text::new(x, y, size, Ink::Quiet, title.to_owned()).anchored(anchor));
+    let harm =
+        Text::new(drawing.width - 8.0, y, size, Ink::Quiet, "harm begins".to_owned()).anchored(Anchor::End);
+    let x = harm.start() - 8.0;
+    drawing.line((x, y - size * 0.8), (x, y + 2.0), Stroke::new(Ink::Harm, 2.4));
+    drawing.text(harm);
 }
 
 fn ticks(drawing: &mut Drawing, axis: &LogAxis, (top, base): (f32, f32), size: f32) {
@@ -199,7 +217,8 @@ fn ticks(drawing: &mut Drawing, axis: &LogAxis, (top, base): (f32, f32), size: f
     for (value, name) in axis.named() {
         let x = axis.x(value);
         drawing.line((x, top), (x, base), if value == 1.0 { AXIS } else { THIN });
-        let text = Text::new(x, base + size + 4.0, size, Ink::Quiet, name.to_owned()).anchored(Anchor::Middle);
+        let text =
+            Text::new(x, base + size + 4.0, size, Ink::Quiet, name.to_owned()).anchored(Anchor::Middle);
         if text.start() > free && text.end() < drawing.width {
             free = text.end() + 8.0;
             drawing.text(text);
@@ -227,15 +246,22 @@ fn drawn(row: &Row, axis: &LogAxis, top: f32, height: f32, size: f32, room: Room
     }
     let (name, numbers) = match room {
         Room::Narrow => {
-            let numbers = Text::new(352.0, top + size + 3.0, size, Ink::Text, row.numbers()).anchored(Anchor::End);
+            let numbers =
+                Text::new(352.0, top + size + 3.0, size, Ink::Text, row.numbers()).anchored(Anchor::End);
             let most = numbers.start() - 20.0;
-            (Text::new(8.0, top + size + 3.0, size, Ink::Text, typeface::fitting(&row.name, size, most)), numbers)
+            (
+                Text::new(8.0, top + size + 3.0, size, Ink::Text, typeface::fitting(&row.name, size, most)),
+                numbers,
+            )
         }
         Room::Wide => {
             let name = typeface::fitting(&row.name, size, axis.left - 24.0);
             let y = middle + size * 0.36;
             let numbers = typeface::fitting(&row.numbers(), size, 216.0);
-            (Text::new(8.0, y, size, Ink::Text, name), Text::new(axis.right + 18.0, y, size, Ink::Text, numbers))
+            (
+                Text::new(8.0, y, size, Ink::Text, name),
+                Text::new(axis.right + 18.0, y, size, Ink::Text, numbers),
+            )
         }
     };
     items.push(Item::Text(name));

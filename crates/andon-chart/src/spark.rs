@@ -3,7 +3,7 @@
 use crate::Room;
 use crate::drawing::{Chart, Drawing, Item, Stroke};
 use crate::ink::Ink;
-use crate::outcome::Shape;
+use crate::marker::Shape;
 use crate::plot::narrow;
 
 /// The size, in units.
@@ -38,7 +38,8 @@ mod tests {
 
     #[test]
     fn any_values_make_a_line_or_none() {
-        for values in [vec![], vec![f64::NAN], vec![1.0], vec![f64::INFINITY, 1e308, -4.0], vec![2.0; 5_000]] {
+        for values in [vec![], vec![f64::NAN], vec![1.0], vec![f64::INFINITY, 1e308, -4.0], vec![2.0; 5_000]]
+        {
             let svg = chart(&values, "orders a day <b>").svg();
             assert!(!svg.contains("NaN") && !svg.contains("inf") && !svg.contains("<b>"), "{svg}");
             assert!(svg.len() < 6_000);

@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use crate::drawing::{Anchor, Chart, Drawing, Group, Item, Point, Stroke, Text};
 use crate::ink::Ink;
-use crate::marker::{Outline, outline};
-use crate::outcome::Shape;
+use crate::marker::{Outline, Shape, outline};
 
 /// How colours are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +59,7 @@ fn item(svg: &mut String, item: &Item, colours: Colours) {
         Item::Line(points, stroke) => line(svg, points, *stroke, colours),
         Item::Area { points, ink, faint } => {
             let faint = if *faint { " fill-opacity=\".14\"" } else { "" };
-            let _ =
-                writeln!(svg, "<polygon points=\"{}\"{}{faint}/>", places(points), fill(*ink, colours));
+            let _ = writeln!(svg, "<polygon points=\"{}\"{}{faint}/>", places(points), fill(*ink, colours));
         }
         Item::Sign { at, radius, shape, ink } => sign(svg, *at, *radius, *shape, *ink, colours),
         Item::Text(one) => text(svg, one, colours),

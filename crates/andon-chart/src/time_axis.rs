@@ -107,6 +107,8 @@ pub(crate) struct TimeAxis {
     pub(crate) to: Time,
     pub(crate) left: f32,
     pub(crate) right: f32,
+    /// Days are named in their middle, not where they begin.
+    pub(crate) middles: bool,
 }
 
 impl TimeAxis {
@@ -114,7 +116,7 @@ impl TimeAxis {
     pub(crate) fn new(from: Time, to: Time, left: f32, right: f32) -> Self {
         let (from, to) = (from.0.clamp(EARLIEST, LATEST), to.0.clamp(EARLIEST, LATEST));
         let to = to.max(from.saturating_add(SECOND));
-        Self { from: Time(from), to: Time(to), left, right }
+        Self { from: Time(from), to: Time(to), left, right, middles: false }
     }
 
     /// Where a moment stands; at the nearest end where it is outside.
@@ -128,7 +130,8 @@ impl TimeAxis {
         let span = (self.to.0 - self.from.0) as f64;
         let width = f64::from(self.right - self.left);
         let fits = |step: &Step| {
-            let sample = if matches!(step, Step::Clock(millis) if *millis < MINUTE) { "00:00:00" } else { "00:00 " };
+            let sample =
+                if matches!(step, Step::Clock(millis) if *millis < MINUTE) { "00:00:00" } else { "00:00 " };
             let apart = width * step.span() as f64 / span;
             apart >= f64::from(typeface::width(sample, size)) + 14.0
         };
@@ -142,7 +145,10 @@ impl TimeAxis {
             Step::Clock(millis) => {
                 let ahead = i64::from(first.offset().seconds()) * SECOND;
                 let begin = (self.from.0 + ahead).div_euclid(millis) * millis - ahead;
-                (0..).map_while(|n| Some(Time(begin.checked_add(millis.checked_mul(n)?)?))).take(MOST + 1).collect()
+                (0..)
+                    .map_while(|n| Some(Time(begin.checked_add(millis.checked_mul(n)?)?)))
+                    .take(MOST + 1)
+                    .collect()
             }
             Step::Days(_) | Step::Months(_) | Step::Years(_) => days(&first, step),
         };
@@ -155,9 +161,12 @@ impl TimeAxis {
         let step = self.step(size);
         let moments = self.moments(step, zone);
         let (row, second) = (base + size + 5.0, base + 2.0 * size + 9.0);
+        let half = if self.middles && matches!(step, Step::Days(_)) { DAY / 2 } else { 0 };
         for at in &moments {
-            let x = self.x(*at);
-            drawing.line((x, top), (x, base), THIN);
+            let x = self.x(Time(at.0 + half));
+            if top < base {
+                drawing.line((x, top), (x, base), THIN);
+            }
             drawing.line((x, base), (x, base + 4.0), AXIS);
             let text = Text::new(x, row, size, Ink::Quiet, clock_time(*at, step.pattern(), zone));
             let text = text.anchored(Anchor::Middle);

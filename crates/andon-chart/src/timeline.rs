@@ -5,13 +5,14 @@
 //!
 //! The order counts, not the distance: a drop of one revision among hundreds is drawn as high as it must be to be seen.
 
+use andon_core::chronicle::Outcome;
 use andon_core::time::Time;
 use jiff::tz::TimeZone;
 
 use crate::Room;
 use crate::drawing::{AXIS, Anchor, Chart, Drawing, Group, Item, Stroke, THIN, Text};
 use crate::ink::Ink;
-use crate::outcome::Outcome;
+use crate::marker::{self, place};
 use crate::plot::clock_time;
 use crate::time_axis::TimeAxis;
 use crate::typeface;
@@ -102,8 +103,8 @@ impl Layout {
             0..=2 => 96.0,
             3..=5 => 72.0,
             6..=10 => 52.0,
-            11..=20 => 38.0,
-            _ => 30.0,
+            11..=20 => 42.0,
+            _ => 36.0,
         };
         let axis = TimeAxis::new(timeline.from, timeline.to, left, right);
         Self { axis, lane, label, top: 10.0, size: room.letters(), room }
@@ -203,14 +204,14 @@ impl Timeline<'_> {
         let (about, link, radius) = match bucket.marks.as_slice() {
             [only] => {
                 let Mark { number, revision, by, outcome, .. } = only;
-                let words = format!("{} {}", outcome.sign(), outcome.words());
+                let words = format!("{} {}", outcome.sign(), outcome.word());
                 let about = format!("#{number} {scope}: {revision} by {by}, {words}, {}", time(only.at));
                 (about, format!("/deployments/{number}"), 4.6)
             }
             marks => {
                 let counts: Vec<String> = counted(marks.iter().map(|mark| mark.outcome))
                     .into_iter()
-                    .map(|(outcome, count)| format!("{count} {}", outcome.words()))
+                    .map(|(outcome, count)| format!("{count} {}", outcome.word()))
                     .collect();
                 let (from, to) = (first.iso(), Time(last.0.saturating_add(1_000)).iso());
                 let about = format!(
@@ -223,9 +224,13 @@ impl Timeline<'_> {
                 (about, format!("{}from={from}&to={to}", self.zoom), 6.0)
             }
         };
-        let sign = Item::Sign { at: bucket.at, radius, shape: worst.outcome.shape(), ink: worst.outcome.ink() };
-        let data =
-            vec![("lane", n.to_string()), ("from", first.0.to_string()), ("to", last.0.to_string())];
+        let sign = Item::Sign {
+            at: bucket.at,
+            radius,
+            shape: marker::shape(worst.outcome),
+            ink: Ink::Outcome(worst.outcome),
+        };
+        let data = vec![("lane", n.to_string()), ("from", first.0.to_string()), ("to", last.0.to_string())];
         Item::Group(Group { about, link: Some(link), class: "mark", data, tab: false, items: vec![sign] })
     }
 
@@ -235,7 +240,7 @@ impl Timeline<'_> {
         let day = |at: Time| clock_time(at, "%-d %b %Y %H:%M", zone);
         let counts: Vec<String> = counted(marks().map(|mark| mark.outcome))
             .into_iter()
-            .map(|(outcome, count)| format!("{count} {}", outcome.words()))
+            .map(|(outcome, count)| format!("{count} {}", outcome.word()))
             .collect();
         let what = match (marks().count(), self.lanes.len()) {
             (0, _) => "No deployment".to_owned(),
@@ -248,10 +253,10 @@ impl Timeline<'_> {
     }
 }
 
-/// How many of each, the worst last.
+/// How many of each, in the order in which charts stack them.
 pub(crate) fn counted(outcomes: impl Iterator<Item = Outcome>) -> Vec<(Outcome, usize)> {
     let mut counts = [0_usize; Outcome::ALL.len()];
-    outcomes.for_each(|outcome| counts[outcome.weight()] += 1);
+    outcomes.for_each(|outcome| counts[place(outcome)] += 1);
     Outcome::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0).collect()
 }
 

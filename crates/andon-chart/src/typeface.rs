@@ -66,7 +66,18 @@ pub(crate) fn wrapped(text: &str, size: f32, most: f32, rows: usize) -> Vec<Stri
     lines.into_iter().map(|line| fitting(&line, size, most)).collect()
 }
 
+/// How far the most usual letters advance; they are asked for again and again.
+static USUAL: LazyLock<Vec<f32>> = LazyLock::new(|| {
+    let letters = (0..=u8::MAX).map(char::from);
+    letters.map(|c| FACE.as_ref().map_or(0.0, |face| looked_up(face, c))).collect()
+});
+
 fn advance(face: &Face<'_>, c: char) -> f32 {
+    let usual = usize::try_from(u32::from(c)).ok().and_then(|at| USUAL.get(at));
+    usual.copied().unwrap_or_else(|| looked_up(face, c))
+}
+
+fn looked_up(face: &Face<'_>, c: char) -> f32 {
     let glyph = face.glyph_index(c).or_else(|| face.glyph_index(STAND_IN));
     glyph.and_then(|glyph| face.glyph_hor_advance(glyph)).map_or(0.0, f32::from)
 }

@@ -6,6 +6,7 @@ use super::course::Course;
 use super::{Lane, Mark};
 use crate::Room;
 use crate::drawing::Point;
+use crate::marker::weight;
 
 /// Two markers are at least so far apart, across or down.
 const APART: f32 = 10.0;
@@ -24,7 +25,7 @@ impl Bucket<'_, '_> {
     pub(super) fn worst(&self) -> &Mark<'_> {
         let mut worst = self.marks[0];
         for mark in &self.marks {
-            if mark.outcome.weight() >= worst.outcome.weight() {
+            if weight(mark.outcome) >= weight(worst.outcome) {
                 worst = mark;
             }
         }
@@ -51,7 +52,7 @@ pub(super) fn of<'m, 'a>(lanes: &'m [Lane<'a>], courses: &[Course], room: Room) 
         if buckets.iter().map(Vec::len).sum::<usize>() <= most || apart > room.width() {
             return buckets;
         }
-        apart *= 1.5;
+        apart *= 1.2;
     }
 }
 
@@ -59,8 +60,10 @@ fn of_lane<'m, 'a>(lane: &'m Lane<'a>, course: &Course, apart: f32) -> Vec<Bucke
     let mut buckets: Vec<Bucket<'m, 'a>> = Vec::new();
     for (mark, at) in lane.marks.iter().zip(&course.places) {
         let near = buckets.iter_mut().rev().take_while(|bucket| at.0 - bucket.at.0 < apart);
-        // Only a wider column makes fewer: how high they hang is no more than the lane.
-        let mut same = near.filter(|bucket| (bucket.at.1 - at.1).abs() < apart);
+        // What failed is a marker of its own, which many that did not cannot hide.
+        let error = mark.outcome.is_error();
+        let alike = near.filter(|bucket| bucket.marks[0].outcome.is_error() == error);
+        let mut same = alike.filter(|bucket| (bucket.at.1 - at.1).abs() < apart);
         match same.next() {
             Some(bucket) => bucket.marks.push(mark),
             None => buckets.push(Bucket { at: *at, marks: vec![mark] }),

@@ -1,7 +1,5 @@
 //! The course of one line: how high each marker hangs, and what the line between them looks like.
 
-use andon_core::time::Time;
-
 use super::{Lane, Mark};
 use crate::drawing::Point;
 use crate::plot::narrow;
@@ -9,6 +7,8 @@ use crate::time_axis::TimeAxis;
 
 /// A drop is at least so high, however little older the revision is.
 const DROP: f32 = 9.0;
+/// More markers on one line hang without threads.
+const MOST_THREADS: usize = 80;
 /// Points of all lines together, about.
 const POINTS: usize = 12_000;
 
@@ -39,7 +39,7 @@ impl Scale {
         let ranks = || lane.marks.iter().filter_map(|mark| mark.rank).chain(lane.before);
         let (low, high) = (ranks().min().unwrap_or(0), ranks().max().unwrap_or(0));
         let bottom = top + height;
-        Self { low, high, top: top + 8.0, bottom: bottom - 8.0 - DROP, floor: bottom - 7.0 }
+        Self { low, high, top: top + 9.0, bottom: bottom - 6.0 - DROP, floor: bottom - 6.0 }
     }
 
     fn y(&self, rank: u32) -> f32 {
@@ -71,6 +71,9 @@ impl Course {
         }
         if now.rank.is_some() {
             course.line.push((axis.right, now.y));
+        }
+        if course.places.len() > MOST_THREADS {
+            course.threads.clear();
         }
         course.thin(axis, lanes);
         course
