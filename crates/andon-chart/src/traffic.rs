@@ -234,6 +234,7 @@ fn names(
     labels.sort_by(|a, b| a.0.total_cmp(&b.0));
     // Two rows below its place are left free for what stands below the axis.
     let lowest = values.bottom - size - 6.0;
+    labels.iter_mut().for_each(|label| label.0 = label.0.max(values.top + 5.0));
     if let [upper, lower] = labels.as_mut_slice()
         && lower.0.min(lowest) - upper.0 < apart
     {
