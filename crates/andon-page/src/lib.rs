@@ -5,6 +5,9 @@
 //! are the styles and scripts that pages name.
 
 pub mod assets;
+pub mod band;
 pub mod frame;
 pub mod now;
+pub mod outcome;
+pub mod trouble;
 pub mod when;

@@ -123,6 +123,11 @@ impl Controller {
         Self { given_up: Some(signal), ..self }
     }
 
+    /// The ways to hosts.
+    pub(crate) fn ways(&self) -> &Arc<dyn Hosts> {
+        &self.ways
+    }
+
     /// Becomes ready when what is being planned is given up.
     async fn giving_up(&self) {
         if let Some(mut signal) = self.given_up.clone()

@@ -15,6 +15,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
+use crate::census::Census;
+use crate::chronicles::Chronicles;
 use crate::controller::Controller;
 use crate::evaluations::Evaluations;
 use crate::lines::LineOnDisk;
@@ -71,6 +73,10 @@ pub struct Desk {
     pub line: Result<Arc<LineOnDisk>, String>,
     /// The deployments that are driven here.
     pub workshop: Workshop,
+    /// All deployments, in memory.
+    pub chronicle: Chronicles,
+    /// What hosts really run.
+    pub census: Census,
 }
 
 impl Desk {

@@ -36,9 +36,11 @@ pub(super) fn router(desk: Arc<Desk>, token: Option<Token>) -> Router {
         .merge(pages::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
+        .layer(from_fn_with_state(Arc::clone(&desk), pages::setting::dress))
         .layer(from_fn_with_state(gate, gate::pass))
         .route("/health", get(health::show))
         .merge(pages::assets())
+        .layer(from_fn_with_state(Arc::clone(&desk), pages::setting::dress))
         .with_state(desk)
 }
 
