@@ -2,7 +2,7 @@
 //!
 //! A deployment is the stream `deployment/N`, a scope the stream `scope/SERVICE/ENVIRONMENT`, the line the stream
 //! `line`. All are folds. Views spare readers the fold: `deployment` has one [`Summary`] a row, `scope` the last folded
-//! scope (`records/scopes.rs`), `line` the line.
+//! scope (`records/scopes.rs`), `line` the line. Another one, `fleet`, has the sets of hosts that summaries name.
 
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::clock::Clock;
 
 mod cord;
+mod fleets;
 mod guarded;
 mod past;
 mod scopes;
@@ -239,6 +240,7 @@ impl Records {
             rank: i64::try_from(moved.id.0).unwrap_or(i64::MAX),
             body: encode(&moved.summary())?,
         }];
+        views.extend(fleets::planned(facts)?);
         let mut moved_scope = None;
         if let Some((scope, scope_facts)) = &scope {
             let (append, of_scope, moved) = self.on_scope(at, &moved.request.scope, scope, scope_facts).await?;
