@@ -18,7 +18,10 @@ pub struct Asset {
 const CSS: &str = "text/css; charset=utf-8";
 
 static ALL: LazyLock<Vec<Asset>> =
-    LazyLock::new(|| vec![asset("andon.css", CSS, include_bytes!("../assets/andon.css"))]);
+    LazyLock::new(|| vec![
+        asset("andon.css", CSS, include_bytes!("../assets/andon.css")),
+        asset("registers.css", CSS, include_bytes!("../assets/registers.css")),
+    ]);
 
 fn asset(plain: &'static str, kind: &'static str, bytes: &'static [u8]) -> Asset {
     let digest = blake3::hash(bytes).to_hex();

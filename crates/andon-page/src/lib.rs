@@ -6,5 +6,11 @@
 
 pub mod assets;
 pub mod frame;
+pub mod ledger;
+pub mod notifications;
 pub mod now;
+pub mod release_diff;
+pub mod releases;
+pub mod service;
+pub mod services;
 pub mod when;
