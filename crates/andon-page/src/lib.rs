@@ -7,7 +7,13 @@
 pub mod assets;
 pub mod band;
 pub mod frame;
+pub mod ledger;
+pub mod notifications;
 pub mod now;
 pub mod outcome;
 pub mod trouble;
+pub mod release_diff;
+pub mod releases;
+pub mod service;
+pub mod services;
 pub mod when;

@@ -368,12 +368,11 @@ impl Controller {
             secrets: secrets.unwrap_or_default(),
             outbox: self.outbox.clone(),
         };
-        let tells = deployment.value.plan.as_ref().is_some_and(|plan| plan.service.tell.is_some());
         let outbox = self.outbox.clone();
         let end = tokio::spawn(async move {
             // What is told while the deployment goes on must not wait for its end; nor does its end wait for that.
             let (stop, stopped) = oneshot::channel::<()>();
-            let _courier = tells.then(|| tokio::spawn(outbox.courier(stopped)));
+            let _courier = tokio::spawn(outbox.courier(stopped));
             let ended = driver.drive(deployment).await;
             drop(stop);
             ended

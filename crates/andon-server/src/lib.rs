@@ -56,5 +56,5 @@ pub use driver::Progress;
 pub use numbers::SharedNumbers;
 pub use outbox::Outbox;
 pub use problem::{Problem, Words};
-pub use records::{Entry, Records, RecordsError, Versioned};
+pub use records::{Entry, Records, RecordsError, SubscribingError, Versioned};
 pub use traffic::Round;
