@@ -24,7 +24,9 @@ use reply::{ErrorCode, Refused};
 
 mod api;
 mod argo;
+mod asked;
 mod body;
+mod error_code;
 mod evaluations;
 mod flagger;
 #[cfg(any(test, feature = "fuzz"))]
@@ -36,6 +38,7 @@ mod metrics;
 mod moment;
 mod openapi;
 mod pages;
+mod refusals;
 mod reply;
 mod router;
 mod token;
@@ -74,7 +77,7 @@ impl Desk {
     /// The line of this server.
     fn line(&self) -> Result<Arc<LineOnDisk>, Refused> {
         let next = "mend line.star where the server runs, then start it again";
-        self.line.clone().map_err(|why| Refused::new(ErrorCode::Unavailable, why, next))
+        self.line.clone().map_err(|why| Refused::new(ErrorCode::NoLine, why, next))
     }
 }
 

@@ -13,6 +13,10 @@ use andon_store::StoreError;
 use crate::records::RecordsError;
 use crate::secrets::SecretError;
 
+mod words;
+
+pub use words::Words;
+
 /// Why something could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {

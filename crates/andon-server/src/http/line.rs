@@ -13,8 +13,6 @@ use super::Desk;
 use super::body::Bytes;
 use super::moment::rfc3339;
 use super::reply::{ErrorCode, Refused, as_json};
-use crate::problem::Problem;
-use crate::records::RecordsError;
 
 /// The longest reason, in bytes. Names are shorter.
 const LONGEST: usize = 2_000;
@@ -70,23 +68,4 @@ fn shown(cord: &Cord) -> Value {
         "since": rfc3339(first.since),
         "stops": stops.collect::<Vec<Value>>(),
     })
-}
-
-impl From<RecordsError> for Refused {
-    fn from(error: RecordsError) -> Self {
-        Self::new(
-            ErrorCode::Unavailable,
-            error.to_string(),
-            "look at the ledger of the server: andon ledger verify",
-        )
-    }
-}
-
-impl From<Problem> for Refused {
-    fn from(problem: Problem) -> Self {
-        match problem {
-            Problem::Records(error) => error.into(),
-            other => Self::new(ErrorCode::Unavailable, other.to_string(), "try again"),
-        }
-    }
 }
