@@ -74,19 +74,6 @@ fn shown(cord: &Cord) -> Value {
 
 impl From<RecordsError> for Refused {
     fn from(error: RecordsError) -> Self {
-        Self::new(
-            ErrorCode::Unavailable,
-            error.to_string(),
-            "look at the ledger of the server: andon ledger verify",
-        )
-    }
-}
-
-impl From<Problem> for Refused {
-    fn from(problem: Problem) -> Self {
-        match problem {
-            Problem::Records(error) => error.into(),
-            other => Self::new(ErrorCode::Unavailable, other.to_string(), "try again"),
-        }
+        Problem::from(error).into()
     }
 }

@@ -4,7 +4,13 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
+
+use crate::problem::Problem;
+use crate::records::RecordsError;
+
+/// Which andon answers.
+const VERSION: &str = "andon-version";
 
 /// What went wrong, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -55,18 +61,32 @@ pub(super) struct Refused {
     code: ErrorCode,
     message: String,
     next: String,
+    /// Why, and what state the world is in.
+    why: Option<String>,
+    /// A [`crate::Problem`], for clients that word it themselves.
+    problem: Option<Value>,
 }
 
 impl Refused {
     /// `message` says what happened, `next` what to do.
     pub(super) fn new(code: ErrorCode, message: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { code, message: message.into(), next: next.into() }
+        Self { code, message: message.into(), next: next.into(), why: None, problem: None }
+    }
+
+    /// The same, with a reason.
+    pub(super) fn why(self, why: impl Into<String>) -> Self {
+        Self { why: Some(why.into()), ..self }
     }
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response<Body> {
-        let error = json!({ "code": self.code, "message": self.message, "next": self.next });
+        let mut error = json!({ "code": self.code, "message": self.message, "next": self.next });
+        for (name, more) in [("why", self.why.map(Value::from)), ("problem", self.problem)] {
+            if let Some(more) = more {
+                error[name] = more;
+            }
+        }
         let mut response = as_json(self.code.status(), &json!({ "error": error }));
         if self.code == ErrorCode::Unauthorised {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -94,7 +114,28 @@ pub(super) fn as_json(status: StatusCode, value: &impl Serialize) -> Response<Bo
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     response
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        let (code, next) = match &problem {
+            Problem::Records(RecordsError::NoDeployment(_)) => (ErrorCode::NotFound, "see GET /v1/deployments"),
+            Problem::Records(_) => {
+                (ErrorCode::Unavailable, "look at the ledger of the server: andon ledger verify")
+            }
+            Problem::GivenUp => (ErrorCode::Unavailable, "the server is about to end; ask again when it is back"),
+            _ => (ErrorCode::Conflict, "mend that, then ask again"),
+        };
+        let (mut why, mut said) = (None, None);
+        if let Problem::Refused(refusal) = &problem {
+            (why, said) = (Some(refusal.why()), Some(refusal.next()));
+        }
+        let next = said.unwrap_or_else(|| next.to_owned());
+        let travelling = serde_json::to_value(&problem).ok();
+        Self { why, problem: travelling, ..Self::new(code, problem.to_string(), next) }
+    }
 }
 
 /// Words as plain text.
