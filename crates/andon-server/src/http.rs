@@ -24,6 +24,7 @@ use reply::{ErrorCode, Refused};
 
 mod api;
 mod argo;
+mod asked;
 mod body;
 mod evaluations;
 mod flagger;

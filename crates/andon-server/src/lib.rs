@@ -10,10 +10,12 @@
 //! - [`http`]: what `andon server` answers over HTTP.
 //! - [`senses`]: numbers that no balancer knows: Prometheus, what programs push, what commands print.
 //! - [`Outbox`]: messages to people, kept until they are delivered.
+//! - [`answers`]: the shapes of what the API answers and the commands print with `--json`.
 //! - [`lines`]: the line on the disk, and the wishes that are made of it; [`workshop`]: what is driven here.
 //! - [`push`]: one command on many hosts over plain ssh.
 //! - [`artifacts`]: the releases that this controller can send.
 
+pub mod answers;
 pub mod artifacts;
 pub mod clock;
 mod controller;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use andon_core::cord::{Cord, Passage};
+use andon_store::StoreError;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
@@ -75,5 +76,11 @@ fn shown(cord: &Cord) -> Value {
 impl From<RecordsError> for Refused {
     fn from(error: RecordsError) -> Self {
         Problem::from(error).into()
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        RecordsError::from(error).into()
     }
 }
