@@ -110,7 +110,18 @@ impl Controller {
         let artifacts = Artifacts::new(data.join("releases"));
         let outbox = Outbox::new(records.clone(), &data, me.clone(), clock::now);
         let outputs = data.join("output");
-        Self { records, ways, artifacts, outputs, data, me, clock: clock::now, outbox, given_up: None, stopped: None }
+        Self {
+            records,
+            ways,
+            artifacts,
+            outputs,
+            data,
+            me,
+            clock: clock::now,
+            outbox,
+            given_up: None,
+            stopped: None,
+        }
     }
 
     /// The same, in the time of `clock`: for simulations.

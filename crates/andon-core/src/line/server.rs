@@ -19,7 +19,9 @@ pub enum ServerUrlError {
     #[error("this is not a URL like https://andon.example.com")]
     Malformed,
     /// Not encrypted, and not on this machine.
-    #[error("http:// is for this machine alone (127.0.0.1, [::1], localhost): a token would cross the network in clear")]
+    #[error(
+        "http:// is for this machine alone (127.0.0.1, [::1], localhost): a token would cross the network in clear"
+    )]
     InClear,
 }
 
@@ -86,7 +88,9 @@ mod tests {
             assert_eq!(ServerUrl::new(given).unwrap().as_str(), kept);
         }
         assert_eq!(ServerUrl::new("http://andon.example.com"), Err(ServerUrlError::InClear));
-        for wrong in ["", "andon.example.com", "https://", "https://ana@x", "https://x?y", "ftp://x", "https://x y"] {
+        for wrong in
+            ["", "andon.example.com", "https://", "https://ana@x", "https://x?y", "ftp://x", "https://x y"]
+        {
             assert_eq!(ServerUrl::new(wrong), Err(ServerUrlError::Malformed), "{wrong}");
         }
     }

@@ -80,7 +80,8 @@ impl LineKeeper {
         let stamp = found.as_ref().ok().and_then(|path| stamp(path));
         let read = found.and_then(|path| {
             LineOnDisk::read(&path).map_err(|wrong| {
-                let first = wrong.0.first().map(|one| format!("; the first: {}", one.message)).unwrap_or_default();
+                let first =
+                    wrong.0.first().map(|one| format!("; the first: {}", one.message)).unwrap_or_default();
                 format!("{} has {} mistakes{first}", path.display(), wrong.errors())
             })
         });
