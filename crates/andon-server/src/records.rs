@@ -63,6 +63,9 @@ pub enum RecordsError {
     /// There is no such deployment.
     #[error("there is no deployment {0}")]
     NoDeployment(DeploymentId),
+    /// The ledger of a server could not be read or written; what that one said.
+    #[error("{0}")]
+    Elsewhere(String),
 }
 
 /// A folded value and the number of records that it was folded from.
@@ -75,7 +78,7 @@ pub struct Versioned<T> {
 }
 
 /// One fact of a deployment with its circumstances, for `show`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// When.
     pub at: Time,

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::events::Hub;
 use super::gate::{self, Gate};
 use super::openapi::Document;
 use super::reply::{ErrorCode, Refused, as_json};
@@ -21,6 +22,7 @@ pub(super) fn router(desk: Arc<Desk>, token: Option<Token>) -> Router {
     let (api, document) =
         OpenApiRouter::with_openapi(Document::openapi()).merge(api::routes()).split_for_parts();
     let document = Arc::new(document);
+    let hub = Hub::new(desk.controller.records().clone(), desk.workshop.clone());
     Router::new()
         .route("/v1/line", get(line::show))
         .route("/v1/line/exceptions", post(line::except))
@@ -37,6 +39,7 @@ pub(super) fn router(desk: Arc<Desk>, token: Option<Token>) -> Router {
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .layer(from_fn_with_state(Arc::clone(&desk), pages::setting::dress))
+        .layer(Extension(hub))
         .layer(from_fn_with_state(gate, gate::pass))
         .route("/health", get(health::show))
         .merge(pages::assets())
