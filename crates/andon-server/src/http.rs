@@ -41,6 +41,7 @@ mod reply;
 mod router;
 mod token;
 
+pub use api::asked as bodies;
 pub use token::{Token, TokenError};
 
 /// Connections at once. Further ones wait to be accepted.
