@@ -13,6 +13,8 @@ use crate::name::{DeploymentId, ScopeName};
 use crate::person::Person;
 use crate::time::Time;
 
+pub mod words;
+
 /// The name of the line's stream in the ledger.
 pub const STREAM: &str = "line";
 /// Changes that a cord remembers, the newest ones; the ledger has all.

@@ -46,6 +46,7 @@ mod rollback;
 pub mod sentence;
 mod site;
 mod state;
+pub mod story;
 mod summary;
 mod switch;
 pub mod traffic;

@@ -26,6 +26,7 @@ mod api;
 mod argo;
 mod asked;
 mod body;
+mod error_code;
 mod evaluations;
 mod flagger;
 #[cfg(any(test, feature = "fuzz"))]
@@ -37,6 +38,7 @@ mod metrics;
 mod moment;
 mod openapi;
 mod pages;
+mod refusals;
 mod reply;
 mod router;
 mod token;
@@ -85,7 +87,7 @@ impl Desk {
 }
 
 fn no_line(why: String) -> Refused {
-    Refused::new(ErrorCode::Unavailable, why, "mend line.star where the server runs; it is read again by itself")
+    Refused::new(ErrorCode::NoLine, why, "mend line.star where the server runs; it is read again by itself")
 }
 
 /// Answers on `listener` until `stop`, then answers what was begun. With a `token`, whoever asks has to show it.

@@ -52,6 +52,6 @@ pub use controller::{Controller, Found, Going, Sweep, Trial, Wish};
 pub use driver::Progress;
 pub use numbers::SharedNumbers;
 pub use outbox::Outbox;
-pub use problem::Problem;
+pub use problem::{Problem, Words};
 pub use records::{Entry, Records, RecordsError, Versioned};
 pub use traffic::Round;

@@ -14,6 +14,10 @@ use serde::{Deserialize, Serialize};
 use crate::records::RecordsError;
 use crate::secrets::SecretError;
 
+mod words;
+
+pub use words::Words;
+
 /// Why something could not be done.
 #[derive(Debug, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,9 +1,9 @@
 //! The line's state in words: one place for terminal, refusals and pictures.
 
-use andon_core::cord::{Cord, CordFact, Puller, Stop};
+use andon_core::cord::{Cord, CordFact, Puller, Stop, words};
 use andon_core::deployment::Deployment;
-use andon_core::scope::ScopeName;
 use andon_core::time::Time;
+pub(crate) use words::next;
 
 use crate::screen::legible;
 use crate::when;
@@ -24,18 +24,12 @@ pub(crate) fn sentence(cord: &Cord, now: Time) -> String {
 
 /// Who stopped the line, when and why, and how many other reasons there are.
 pub(crate) fn stopped(stops: &[Stop], now: Time) -> String {
-    let Some((first, more)) = stops.split_first() else { return "the line is stopped".to_owned() };
-    let more = match more.len() {
-        0 => String::new(),
-        1 => "; and for 1 more reason".to_owned(),
-        n => format!("; and for {n} more reasons"),
-    };
-    format!("the line is stopped by {}{more}", reason(first, now))
+    words::stopped(stops, &|moment| when::ago(moment, now))
 }
 
 /// One reason: who, when, why.
 pub(crate) fn reason(stop: &Stop, now: Time) -> String {
-    format!("{} {}: {}", legible(&stop.by.to_string()), when::ago(stop.since, now), legible(&stop.reason))
+    words::reason(stop, &|moment| when::ago(moment, now))
 }
 
 /// What a deployment that has ended leaves to say of the line: that it runs again, or that it stands for something
@@ -55,21 +49,4 @@ pub(crate) fn after(cord: &Cord, ended: &Deployment, now: Time) -> Option<String
         (None, true) if ended.stops_the_line().is_none() => Some(sentence(cord, now)),
         (None, _) => None,
     }
-}
-
-/// How the line goes on: what a person may do now who wants to deploy to `wanted`, or just asks.
-pub(crate) fn next(stops: &[Stop], wanted: Option<&ScopeName>) -> String {
-    let repairs = stops.iter().filter_map(|stop| Some((stop.deployment()?, stop.scope()?)));
-    let mut mine = repairs.filter(|(_, scope)| wanted.is_none_or(|wanted| wanted == *scope));
-    let fix = match (mine.next_back(), wanted) {
-        (Some((id, scope)), _) => {
-            format!("fix, then: andon deploy {} {} --fixes {}", scope.service, scope.environment, id.0)
-        }
-        (None, Some(wanted)) => format!(
-            "a repair passes: andon deploy {} {} --fixes DEPLOYMENT",
-            wanted.service, wanted.environment
-        ),
-        (None, None) => "a repair passes: andon deploy SERVICE ENVIRONMENT --fixes DEPLOYMENT".to_owned(),
-    };
-    format!("{fix} · or, when it is over: andon line start \"why\"")
 }

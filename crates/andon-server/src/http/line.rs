@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use andon_core::cord::{Cord, Passage};
-use andon_store::StoreError;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
@@ -14,8 +13,6 @@ use super::Desk;
 use super::body::Bytes;
 use super::moment::rfc3339;
 use super::reply::{ErrorCode, Refused, as_json};
-use crate::problem::Problem;
-use crate::records::RecordsError;
 
 /// The longest reason, in bytes. Names are shorter.
 const LONGEST: usize = 2_000;
@@ -71,16 +68,4 @@ fn shown(cord: &Cord) -> Value {
         "since": rfc3339(first.since),
         "stops": stops.collect::<Vec<Value>>(),
     })
-}
-
-impl From<RecordsError> for Refused {
-    fn from(error: RecordsError) -> Self {
-        Problem::from(error).into()
-    }
-}
-
-impl From<StoreError> for Refused {
-    fn from(error: StoreError) -> Self {
-        RecordsError::from(error).into()
-    }
 }
