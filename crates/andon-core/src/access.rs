@@ -1,10 +1,28 @@
 //! Who may do what. Everybody who is let in may read; what changes something needs a role, perhaps only for one service or
 //! one environment. Only data and its rules: who somebody is, is proven elsewhere.
 
+//!
+//! - [`Directory`]: the fold of all [`AccessFact`]s: users, their grants, their tokens; and the rules by which it changes.
+//! - [`Approvals`]: who has to agree before a release goes where the line asks for it, and who did.
+
 use serde::{Deserialize, Serialize};
 
 use crate::name::{EnvironmentName, ServiceName};
 use crate::scope::ScopeName;
+
+mod approvals;
+mod directory;
+mod fact;
+mod grant;
+mod refusal;
+mod user_name;
+
+pub use approvals::{APPROVALS_LAST, ApprovalFact, Approvals, Approved, Asked, Unapproved};
+pub use directory::{Directory, MOST_GRANTS, MOST_TOKENS, MOST_USERS, Token, User};
+pub use fact::{AccessFact, Fingerprint, Identity, STREAM, TokenId, Way};
+pub use grant::GrantError;
+pub use refusal::AccessRefusal;
+pub use user_name::{UserName, UserNameError};
 
 /// What somebody may do beyond reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -79,3 +97,6 @@ impl Visitor {
         *deed == Deed::Read || self.grants.iter().any(|grant| grant.covers(deed))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@ use crate::time::Time;
 
 pub use crate::kind::Kind;
 pub use crate::name::DeploymentId;
+pub use course::{Course, FleetId, FleetIdError};
 pub use ending::Ending;
 pub use fact::{Ask, Fact, Request, SiteState};
 pub use handle::Input;
@@ -35,6 +36,7 @@ pub use summary::{HostCounts, Summary};
 pub use traffic::TrafficSight;
 
 mod consequences;
+mod course;
 mod decide;
 mod ending;
 mod fact;
@@ -81,6 +83,8 @@ pub struct Deployment {
     pub judged: Option<Standing>,
     /// How the newest stage ended that had a verdict.
     concluded: Option<Standing>,
+    /// What was passed on the way.
+    milestones: course::Milestones,
     /// What a person asked for and has not been answered yet.
     asked: Option<(Ask, Person)>,
     /// The latest moment that was recorded: time never runs backwards for a deployment.
@@ -106,6 +110,7 @@ impl Deployment {
             progress: at,
             judged: None,
             concluded: None,
+            milestones: course::Milestones::default(),
             asked: None,
             latest: at,
             ahead: Duration::ZERO,
@@ -166,6 +171,7 @@ impl Deployment {
                         run.joined = Some(at);
                     }
                     run.share = Some(*share);
+                    run.exposed |= *share > 0 && run.touched;
                     run.serving = *share > 0;
                     run.drained = *share == 0;
                 }
@@ -200,6 +206,7 @@ impl Deployment {
         if state.is_terminal() {
             self.ended = Some(at);
         }
+        self.milestones.pass(at, state);
         self.progress = at;
         let stage = self.stage_since();
         self.state = state.clone();
@@ -213,6 +220,7 @@ impl Deployment {
     fn enter_host(&mut self, at: Time, host: &HostName, state: &HostState) {
         let Some(run) = self.hosts.get_mut(host) else { return };
         run.enter(at, state);
+        run.exposed |= self.plan.as_ref().is_some_and(|plan| state.exposes(plan));
         if *state == HostState::Succeeded || *state == HostState::Reverted {
             self.progress = at;
         }
@@ -271,6 +279,7 @@ impl HostRun {
             state,
             since: at,
             touched: false,
+            exposed: false,
             serving,
             served_before: serving,
             able: serving || healthy,

@@ -9,6 +9,7 @@
 //! - [`deployment`]: the state machine of a deployment and of each host in it.
 //! - [`analysis`]: the comparison of instances on the new release with instances on the old one.
 //! - [`scope`]: the lock, the queue and the known releases of one service in one environment.
+//! - [`chronicle`]: all deployments in memory, and what follows from them as numbers.
 //! - [`cord`]: whether changes flow at all, who stopped them and why.
 //! - [`balance`]: what a balancer is told, and what it sees.
 //! - [`telling`]: what people are told, and what became of each message.
@@ -19,6 +20,7 @@
 pub mod access;
 pub mod analysis;
 pub mod balance;
+pub mod chronicle;
 pub mod cord;
 pub mod deployment;
 pub mod digest;

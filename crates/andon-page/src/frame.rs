@@ -16,6 +16,8 @@ pub struct Frame {
     pub now: Time,
     /// The zone that clocks are shown in.
     pub zone: TimeZone,
+    /// The token that every form sends back in a hidden field `csrf`; `None` where nobody is signed in with a browser.
+    pub csrf: Option<String>,
 }
 
 impl Frame {

@@ -308,8 +308,8 @@ impl Controller {
     /// Forgets artifacts that no scope goes back to any more.
     async fn prune_artifacts(&self) -> Result<(), Problem> {
         let scopes = self.records.scopes().await?;
-        let good = scopes.iter().flat_map(|(_, scope)| scope.good().into_iter().take(MOST_GOOD));
-        let needed = good.map(|known| known.release.digest.to_string()).collect();
+        let good = scopes.iter().flat_map(|(_, outline)| outline.good_names().into_iter().take(MOST_GOOD));
+        let needed = good.cloned().collect();
         self.artifacts.prune(&needed);
         Ok(())
     }

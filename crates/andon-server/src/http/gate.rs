@@ -28,17 +28,14 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
     }
     let me = gate.desk.controller.me();
     let all = [Role::Deploy, Role::Line, Role::Admin].map(Grant::everywhere);
-    request.extensions_mut().insert(Asker(Arc::new(Visitor {
-        name: me.name.clone(),
-        at: me.at.clone(),
-        grants: all.to_vec(),
-    })));
+    let visitor = Visitor { name: me.name.clone(), at: me.at.clone(), grants: all.to_vec() };
+    request.extensions_mut().insert(Asker(Arc::new(visitor), None));
     next.run(request).await
 }
 
-/// Whoever asks.
+/// Whoever asks; and the token that forms of their browser send back, where they have a session.
 #[derive(Debug, Clone)]
-pub(super) struct Asker(pub(super) Arc<Visitor>);
+pub(super) struct Asker(pub(super) Arc<Visitor>, Option<Arc<str>>);
 
 impl Asker {
     /// Insists that they may do that.
@@ -54,6 +51,11 @@ impl Asker {
         };
         let what = format!("{} may not {what}", self.0.name);
         Err(Refused::new(ErrorCode::Forbidden, what, "ask somebody who looks after users here"))
+    }
+
+    /// What every form on a page for them sends back in the hidden field `csrf`: for `Frame::csrf`.
+    pub(super) fn csrf(&self) -> Option<String> {
+        self.1.as_deref().map(str::to_owned)
     }
 
     /// The person whose name goes into the ledger.

@@ -46,7 +46,7 @@ async fn ledger(common: &Common) -> Done {
     let line = controller.records().cord().await?.value;
     let (paint, now) = (Paint::stdout(), clock::now());
     if common.json {
-        let rows: Vec<Value> = scopes.iter().map(|(name, scope)| scope_json(name, scope, &recent)).collect();
+        let rows: Vec<Value> = scopes.iter().map(|(name, outline)| scope_json(name, &outline.scope, &recent)).collect();
         say_json(&Value::Array(rows));
         return Ok(exit::OK);
     }
@@ -60,8 +60,8 @@ async fn ledger(common: &Common) -> Done {
             "Nothing has been deployed yet.\n  next  andon plan SERVICE ENVIRONMENT, then: andon deploy SERVICE ENVIRONMENT",
         );
     }
-    for (name, scope) in &scopes {
-        say(&scope_line(name, scope, &recent, now, paint));
+    for (name, outline) in &scopes {
+        say(&scope_line(name, &outline.scope, &recent, now, paint));
     }
     Ok(exit::OK)
 }

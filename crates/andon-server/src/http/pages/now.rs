@@ -24,6 +24,7 @@ pub(super) async fn show(
 ) -> Result<Response<Body>, Refused> {
     let records = desk.controller.records();
     let now = Now { line: records.cord().await?.value, recent: records.history(None, SHOWN).await? };
-    let frame = Frame { visitor: Some(asker.0.as_ref().clone()), now: clock::now(), zone: zone(&headers) };
+    let (visitor, csrf) = (Some(asker.0.as_ref().clone()), asker.csrf());
+    let frame = Frame { visitor, now: clock::now(), zone: zone(&headers), csrf };
     Ok(page(StatusCode::OK, andon_page::now::render(&now, &frame)))
 }
