@@ -58,7 +58,7 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
                 .next("name a file with a token: --token-file FILE; or listen on 127.0.0.1"));
         }
     };
-    let controller = context::open_ledger(common).await?;
+    let controller = context::open_ledger_here(common).await?;
     let cannot =
         |error: std::io::Error| Failure::broken(format!("cannot listen on {}: {error}", args.listen));
     let listener = TcpListener::bind(args.listen).await.map_err(cannot)?;
