@@ -204,7 +204,11 @@ impl Door {
     }
 
     /// What a host's steps printed in a deployment, at most 4 MiB of it; where that is not kept, where it would be.
-    pub(crate) async fn log(&self, id: DeploymentId, host: &HostName) -> Result<Result<Vec<u8>, String>, Failure> {
+    pub(crate) async fn log(
+        &self,
+        id: DeploymentId,
+        host: &HostName,
+    ) -> Result<Result<Vec<u8>, String>, Failure> {
         let controller = match self {
             Self::Here(controller) => controller,
             Self::Server(remote) => {

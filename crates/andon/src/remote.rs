@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use andon_core::analysis::planner::Outlook;
 use andon_core::cord::Cord;
 use andon_core::deployment::{Ask, DeploymentId, Kind};
 use andon_core::digest::Digest;
 use andon_core::line::Line;
 use andon_core::name::{EnvironmentName, HostName, ServiceName};
 use andon_core::plan::{Observations, Plan, Sights};
-use andon_core::analysis::planner::Outlook;
 use andon_core::scope::ScopeName;
 use andon_core::telling::{Outcome, Route};
 use andon_core::version::FACTS;
@@ -205,7 +205,9 @@ impl Remote {
             Ask::Pause => ("pause", false),
             Ask::Resume => ("resume", false),
             Ask::Abort { rollback } => ("abort", *rollback),
-            Ask::Supersede { .. } => return Err(Failure::usage("only a deployment supersedes another one").into()),
+            Ask::Supersede { .. } => {
+                return Err(Failure::usage("only a deployment supersedes another one").into());
+            }
         };
         let body = bodies::Asked { why, rollback, take_over: false };
         let path = format!("/v1/deployments/{}/{verb}", id.0);

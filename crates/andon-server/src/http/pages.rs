@@ -12,10 +12,12 @@ use maud::Markup;
 
 use super::Desk;
 
+mod access;
 mod acts;
 mod form;
 mod now;
 pub(super) mod setting;
+pub(super) mod sign_in;
 
 /// What the browser may do with our pages: only what comes from here, and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -27,6 +29,8 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
         .route("/", get(now::show))
         .route("/line/stop", post(acts::stop_line))
         .route("/line/start", post(acts::start_line))
+        .merge(access::routes())
+        .merge(sign_in::out())
 }
 
 /// Styles and scripts. Their names hold their digests, so that they are kept for ever. For everybody.

@@ -10,15 +10,15 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::events::Hub;
-use super::gate::{self, Gate};
+use super::gate::{self, headers};
 use super::openapi::Document;
 use super::reply::{ErrorCode, Refused, as_json};
-use super::token::Token;
 use super::{Desk, api, argo, evaluations, flagger, health, line, metrics, pages};
 
-/// Every path. Only `/health` and what pages are made of is for everybody; all else is behind the gate.
-pub(super) fn router(desk: Arc<Desk>, token: Option<Token>) -> Router {
-    let gate = Arc::new(Gate { desk: Arc::clone(&desk), token });
+/// Every path. Only `/health`, what pages are made of and the page to sign in at is for everybody; all else is behind the
+/// gate.
+pub(super) fn router(desk: Arc<Desk>) -> Router {
+    let doors = Arc::clone(&desk.doors);
     let (api, document) =
         OpenApiRouter::with_openapi(Document::openapi()).merge(api::routes()).split_for_parts();
     let document = Arc::new(document);
@@ -40,10 +40,13 @@ pub(super) fn router(desk: Arc<Desk>, token: Option<Token>) -> Router {
         .method_not_allowed_fallback(not_allowed)
         .layer(from_fn_with_state(Arc::clone(&desk), pages::setting::dress))
         .layer(Extension(hub))
-        .layer(from_fn_with_state(gate, gate::pass))
+        .layer(from_fn_with_state(Arc::clone(&desk), gate::pass))
         .route("/health", get(health::show))
         .merge(pages::assets())
+        .merge(pages::sign_in::routes())
         .layer(from_fn_with_state(Arc::clone(&desk), pages::setting::dress))
+        .layer(from_fn_with_state(Arc::clone(&doors), gate::at_home))
+        .layer(from_fn_with_state(doors, headers::dress))
         .with_state(desk)
 }
 

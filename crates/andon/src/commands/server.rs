@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use andon_server::census::Census;
 use andon_server::chronicles::Chronicles;
 use andon_server::evaluations::Evaluations;
 use andon_server::history::Sampler;
-use andon_server::http::{self, Desk, Token};
+use andon_server::http::{self, Desk, Keyring};
 use andon_server::lines::LineOnDisk;
 use andon_server::senses::{PushReceiver, pushed};
 use andon_server::workshop::Workshop;
@@ -28,40 +28,31 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::screen::legible;
 
+mod doors;
+
 /// How often it is said what was wrong with what programs pushed.
 const ROUND: Duration = Duration::from_secs(10);
 
 /// What `andon server` is told.
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
-    /// The address to answer on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8420")]
-    listen: SocketAddr,
-    /// A file with the token that clients have to show; needed beyond this machine
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    doors: doors::DoorArgs,
     /// Receive StatsD here, over UDP and TCP
     #[arg(long, value_name = "ADDRESS")]
     statsd: Option<SocketAddr>,
 }
 
 pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
-    let token = match &args.token_file {
-        Some(path) => Some(Token::from_file(path).map_err(|error| {
-            Failure::usage(error.to_string())
-                .next("umask 077; head -c 24 /dev/urandom | base64 > FILE; andon server --token-file FILE")
-        })?),
-        None if args.listen.ip().is_loopback() => None,
-        None => {
-            return Err(Failure::usage(format!("{} can be reached from other machines", args.listen))
-                .why("whoever reaches it could speak for the line")
-                .next("name a file with a token: --token-file FILE; or listen on 127.0.0.1"));
-        }
-    };
+    let settings = args.doors.settings()?;
+    let listen = doors::address(&settings)?;
+    let keyring = doors::keyring(&settings)?;
     let controller = context::open_ledger_here(common).await?;
-    let cannot =
-        |error: std::io::Error| Failure::broken(format!("cannot listen on {}: {error}", args.listen));
-    let listener = TcpListener::bind(args.listen).await.map_err(cannot)?;
+    let cannot = |error: std::io::Error| Failure::broken(format!("cannot listen on {listen}: {error}"));
+    let data = context::data_of(common)?;
+    // Before anything listens: a door that nobody guards is not opened.
+    doors::doors(settings.clone(), listen, &controller, &data).await?;
+    let listener = TcpListener::bind(listen).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
     let mut ends = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
     let [Ok(terminate), Ok(interrupt)] = &mut ends else {
@@ -74,7 +65,7 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
         }
         notify("STOPPING=1");
     };
-    let data = context::data_of(common)?;
+    let doors = doors::doors(settings, address, &controller, &data).await?;
     let receiver = PushReceiver::start(&pushed::directory(&data), args.statsd, args.statsd).await;
     let receiver = receiver.map_err(|error| Failure::broken(error.to_string()))?;
     let (evaluations, complaints) = Evaluations::open(data.join("evaluations")).await.map_err(|error| {
@@ -95,6 +86,7 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
         workshop: Workshop::default(),
         chronicle,
         census,
+        doors: Arc::new(doors),
     };
     tokio::spawn(async move {
         loop {
@@ -103,9 +95,16 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
         }
     });
     let _background = background(common, &controller, &data).await;
-    say(&format!("andon server answers on http://{address}"));
+    let scheme = if keyring.is_some() { "https" } else { "http" };
+    say(&format!("andon server answers on {scheme}://{address}"));
+    if keyring.is_none() && !address.ip().is_loopback() {
+        say(
+            "what goes over the network is not encrypted: give it --tls-cert and --tls-key, or put a proxy in front",
+        );
+    }
+    let _renewed = keyring.clone().map(|keyring| tokio::spawn(renew(keyring)));
     notify("READY=1");
-    http::serve(listener, desk, token, stop).await;
+    http::serve(listener, desk, keyring, stop).await;
     Ok(exit::OK)
 }
 
@@ -121,6 +120,24 @@ async fn remembered(
         None => Census::none(clock::now),
     };
     Ok((chronicle, census))
+}
+
+/// Reads certificate and key again when they change: at once on SIGHUP, and within [`ROUND`] without.
+async fn renew(keyring: Arc<Keyring>) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => {}
+            () = tokio::time::sleep(ROUND) => {}
+        }
+        match keyring.refresh() {
+            Some(Ok(())) => say("the certificate was read again"),
+            Some(Err(error)) => {
+                say(&format!("the certificate of before stays in force: {}", legible(&error.to_string())))
+            }
+            None => {}
+        }
+    }
 }
 
 /// What goes on beside the answers, until it is dropped.
