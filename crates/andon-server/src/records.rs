@@ -14,7 +14,7 @@ use andon_core::scope::{Scope, ScopeFact};
 use andon_core::time::Time;
 use andon_core::version::{FIRST_FACTS, Writer};
 use andon_store::{Batch, Ledger, Record, StoreError, StreamAppend, ViewQuery, ViewUpdate};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Clock;
