@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::{Done, deploy, say, status};
 use crate::args::{Common, Exceptions, ScopeArgs};
-use crate::context::{Context, me, width};
+use crate::context::{Context, width};
 use crate::exit;
 use crate::failure::Failure;
 use crate::follow::{self, Watched};
