@@ -5,6 +5,15 @@
 //! are the styles and scripts that pages name.
 
 pub mod assets;
+pub mod band;
 pub mod frame;
+pub mod ledger;
+pub mod notifications;
 pub mod now;
+pub mod outcome;
+pub mod release_diff;
+pub mod releases;
+pub mod service;
+pub mod services;
+pub mod trouble;
 pub mod when;

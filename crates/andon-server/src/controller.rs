@@ -146,6 +146,11 @@ impl Controller {
         self.stopped.as_ref().is_some_and(|signal| *signal.borrow())
     }
 
+    /// The ways to hosts.
+    pub(crate) fn ways(&self) -> &Arc<dyn Hosts> {
+        &self.ways
+    }
+
     /// Becomes ready when what is being planned is given up.
     async fn giving_up(&self) {
         if let Some(mut signal) = self.given_up.clone()
@@ -387,12 +392,11 @@ impl Controller {
             outbox: self.outbox.clone(),
             stopped: self.stopped.clone(),
         };
-        let tells = deployment.value.plan.as_ref().is_some_and(|plan| plan.service.tell.is_some());
         let outbox = self.outbox.clone();
         let end = tokio::spawn(async move {
             // What is told while the deployment goes on must not wait for its end; nor does its end wait for that.
             let (stop, stopped) = oneshot::channel::<()>();
-            let _courier = tells.then(|| tokio::spawn(outbox.courier(stopped)));
+            let _courier = tokio::spawn(outbox.courier(stopped));
             let ended = driver.drive(deployment).await;
             drop(stop);
             ended

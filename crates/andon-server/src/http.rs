@@ -16,6 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
+use crate::census::Census;
+use crate::chronicles::Chronicles;
 use crate::controller::Controller;
 use crate::evaluations::Evaluations;
 use crate::lines::{LineKeeper, LineOnDisk};
@@ -79,6 +81,10 @@ pub struct Desk {
     pub line: LineKeeper,
     /// The deployments that are driven here.
     pub workshop: Workshop,
+    /// All deployments, in memory.
+    pub chronicle: Chronicles,
+    /// What hosts really run.
+    pub census: Census,
 }
 
 impl Desk {

@@ -14,7 +14,7 @@ use andon_core::scope::{Scope, ScopeFact};
 use andon_core::time::Time;
 use andon_core::version::{FIRST_FACTS, Writer};
 use andon_store::{Batch, Ledger, Record, StoreError, StreamAppend, ViewQuery, ViewUpdate};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Clock;
@@ -24,7 +24,10 @@ mod fleets;
 mod guarded;
 mod past;
 mod scopes;
+mod subscriptions;
 mod version;
+
+pub use subscriptions::SubscribingError;
 
 /// Facts that are read from the ledger at once.
 const PAGE: usize = 1000;
@@ -243,7 +246,8 @@ impl Records {
         views.extend(fleets::planned(facts)?);
         let mut moved_scope = None;
         if let Some((scope, scope_facts)) = &scope {
-            let (append, of_scope, moved) = self.on_scope(at, &moved.request.scope, scope, scope_facts).await?;
+            let (append, of_scope, moved) =
+                self.on_scope(at, &moved.request.scope, scope, scope_facts).await?;
             appends.push(append);
             views.extend(of_scope);
             moved_scope = Some(moved);

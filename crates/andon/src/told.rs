@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Delivers what a deployment has to tell, and says what became of it.
 pub(crate) async fn after(controller: &Controller, deployment: &Deployment, silent: bool) {
-    let Some(tell) = deployment.plan.as_ref().and_then(|plan| plan.service.tell.as_ref()) else { return };
+    let tell = deployment.plan.as_ref().and_then(|plan| plan.service.tell.as_ref());
     let outbox = controller.outbox();
     let told = async {
         outbox.note(deployment, || None).await?;
@@ -38,6 +38,7 @@ pub(crate) async fn after(controller: &Controller, deployment: &Deployment, sile
     for line in lines(&dispatches) {
         say(&line);
     }
+    let Some(tell) = tell else { return };
     let authorless =
         dispatches.iter().any(|one| one.telling.blames_the_release && one.telling.author(tell).is_none());
     if authorless && tell.author && tell.mail.is_some() {
@@ -46,12 +47,12 @@ pub(crate) async fn after(controller: &Controller, deployment: &Deployment, sile
     }
 }
 
-/// Tells everybody whom any service of the line tells that a person stopped the line, or started it again.
+/// Tells everybody whom any service of the line tells, and who asked for it, that a person stopped the line, or started it again.
 pub(crate) async fn of_the_line(common: &Common, controller: &Controller, telling: Telling) {
-    let Some(tell) = everybody(common) else { return };
+    let tell = everybody(common);
     let outbox = controller.outbox();
     let told = async {
-        outbox.queue(telling, &tell).await?;
+        outbox.announce(telling, tell.as_ref()).await?;
         outbox.deliver(false, PATIENCE, None).await
     };
     match told.await {

@@ -1,11 +1,43 @@
-//! What happened to a deployment, told: each fact is one sentence. The same on terminals, pages and for programs.
+//! A deployment told from its facts, as sentences: the same on terminal and page, and for programs.
 
-use super::sentence::doing;
+use std::time::Duration;
+
+use super::sentence::{doing, list_hosts};
 use super::{Ask, DrainProof, Fact, HostState, Phase, SiteState, State};
 use crate::legible::neutral;
+use crate::name::HostName;
 use crate::quantity::format_duration;
+use crate::time::Time;
 
-/// What became of a host, as the end of a sentence about it.
+/// The facts as sentences. Hosts that do the same one after the other share a line, so that a thousand hosts can be read.
+pub fn story<'a>(facts: impl IntoIterator<Item = (Time, &'a Fact)>) -> Vec<(Time, String)> {
+    let mut lines: Vec<(Time, String)> = Vec::new();
+    let mut together: Vec<&HostName> = Vec::new();
+    let mut shared = String::new();
+    for (at, fact) in facts {
+        match fact {
+            Fact::Host { host, state } => {
+                let what = tell_host(state);
+                if together.is_empty() || what != shared {
+                    together.clear();
+                    shared = what;
+                    lines.push((at, String::new()));
+                }
+                together.push(host);
+                if let Some((_, line)) = lines.last_mut() {
+                    *line = format!("{} {shared}", list_hosts(together.iter().copied()));
+                }
+            }
+            other => {
+                together.clear();
+                lines.push((at, tell(other)));
+            }
+        }
+    }
+    lines
+}
+
+/// What has become of a host, without its name.
 pub fn tell_host(state: &HostState) -> String {
     match state {
         HostState::Failed(failure) | HostState::RevertFailed(failure) => {
@@ -24,7 +56,7 @@ fn indented(text: &str) -> String {
     lines.join("\n")
 }
 
-/// A fact as a sentence. What hosts and people said in it does nothing to a terminal.
+/// A fact as a sentence.
 pub fn tell(fact: &Fact) -> String {
     match fact {
         Fact::Accepted { request } => format!("{} asked for {}", request.by, request.release.id),
@@ -71,7 +103,7 @@ pub fn tell(fact: &Fact) -> String {
 }
 
 fn tell_drain(proof: &DrainProof) -> String {
-    let after = format_duration(std::time::Duration::from_secs(proof.took.as_secs()));
+    let after = format_duration(Duration::from_secs(proof.took.as_secs()));
     let end = match (proof.cut, proof.sockets) {
         (0, Some(0)) => "no connection is left".to_owned(),
         (0, Some(n)) => format!("nothing is under way on its {n} connections"),

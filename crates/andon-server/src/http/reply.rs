@@ -17,10 +17,10 @@ const VERSION: &str = "andon-version";
 /// A request that is not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refused {
-    code: ErrorCode,
-    message: String,
-    why: Option<String>,
-    next: String,
+    pub(super) code: ErrorCode,
+    pub(super) message: String,
+    pub(super) why: Option<String>,
+    pub(super) next: String,
     again: Option<Duration>,
     problem: Option<Value>,
 }
@@ -88,6 +88,8 @@ impl IntoResponse for Refused {
         if matches!(self.code, ErrorCode::TooLarge | ErrorCode::TooSlow) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        // A browser is shown the same words as a page.
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -19,7 +19,8 @@ use super::openapi::Document;
 use super::reply::{ErrorCode, Refused, as_json};
 use super::token::Token;
 use super::{
-    Desk, api, argo, evaluations, exposition, flagger, health, idempotency, line, meter, metrics, openapi, pages,
+    Desk, api, argo, evaluations, exposition, flagger, health, idempotency, line, meter, metrics, openapi,
+    pages,
 };
 
 /// Every path. Only `/health` and what pages are made of is for everybody; all else is behind the gate.
@@ -41,9 +42,11 @@ pub(super) fn router(desk: Arc<Desk>, token: Option<Token>) -> Router {
         .layer(Extension(meter.clone()))
         .layer(Extension(Outcomes::default()))
         .layer(from_fn(meter::name))
+        .layer(from_fn_with_state(Arc::clone(&desk), pages::setting::dress))
         .layer(from_fn_with_state(gate, gate::pass))
         .route("/health", get(health::show))
         .merge(pages::assets())
+        .layer(from_fn_with_state(Arc::clone(&desk), pages::setting::dress))
         .layer(from_fn_with_state(meter, meter::measure))
         .with_state(desk)
 }

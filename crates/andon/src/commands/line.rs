@@ -1,6 +1,6 @@
 //! `andon line`: whether changes flow, and the cord that stops them.
 
-use andon_core::cord::{Change, Cord, CordFact, Passage};
+use andon_core::cord::Cord;
 use andon_core::telling::{line_running, line_stopped};
 use andon_core::time::Time;
 use andon_server::clock;
@@ -105,23 +105,7 @@ fn text(line: &Cord, now: Time, paint: Paint) -> String {
     let changes = line.changes().take(SHOWN);
     lines.extend(changes.map(|it| {
         let lead = format!("  {} ", paint.dot());
-        paragraph(&lead, &format!("{} {}", when::ago(it.at, now), change(it)), wide())
+        paragraph(&lead, &format!("{} {}", when::ago(it.at, now), legible(&it.sentence())), wide())
     }));
     lines.join("\n")
-}
-
-/// One change in words.
-fn change(change: &Change) -> String {
-    let text = match &change.fact {
-        CordFact::Stopped { by, reason } => format!("{by} stopped it: {reason}"),
-        CordFact::Started { by, why } => format!("{by} started it: {why}"),
-        CordFact::Mended { why, .. } => why.clone(),
-        CordFact::Passed { by, what: Passage::Fix { deployment, fixes }, why } => {
-            format!("{by} let {deployment} pass as a fix of {fixes}: {why}")
-        }
-        CordFact::Passed { by, what: Passage::Push { reference, commit }, why } => {
-            format!("{by} let {commit} pass into {reference}: {why}")
-        }
-    };
-    legible(&text)
 }

@@ -1,10 +1,8 @@
 //! `andon show`: one deployment, told from its facts.
 
-use andon_core::deployment::sentence::list_hosts;
-use andon_core::deployment::story::{tell, tell_host};
-use andon_core::deployment::{Deployment, DeploymentId, Fact};
+use andon_core::deployment::story::story;
+use andon_core::deployment::{Deployment, DeploymentId};
 use andon_core::name::HostName;
-use andon_core::time::Time;
 use andon_server::answers::DeploymentEvent;
 use andon_server::{Controller, Entry, clock};
 use serde_json::json;
@@ -123,36 +121,8 @@ fn to_text(deployment: &Deployment, entries: &[Entry], paint: Paint) -> String {
     for tail in tails {
         text.push_str(&format!("{}\n", tail.trim_end()));
     }
-    for (at, line) in story(entries) {
+    for (at, line) in story(entries.iter().map(|entry| (entry.at, &entry.fact))) {
         text.push_str(&format!("{}  {line}\n", paint.dim(&when::clock(at))));
     }
     text.trim_end().to_owned()
-}
-
-/// The facts as sentences. Hosts that do the same one after the other share a line, so that a thousand hosts can be read.
-fn story(entries: &[Entry]) -> Vec<(Time, String)> {
-    let mut lines: Vec<(Time, String)> = Vec::new();
-    let mut together: Vec<&HostName> = Vec::new();
-    let mut shared = String::new();
-    for entry in entries {
-        match &entry.fact {
-            Fact::Host { host, state } => {
-                let what = tell_host(state);
-                if together.is_empty() || what != shared {
-                    together.clear();
-                    shared = what;
-                    lines.push((entry.at, String::new()));
-                }
-                together.push(host);
-                if let Some((_, line)) = lines.last_mut() {
-                    *line = format!("{} {shared}", list_hosts(together.iter().copied()));
-                }
-            }
-            other => {
-                together.clear();
-                lines.push((entry.at, tell(other)));
-            }
-        }
-    }
-    lines
 }
