@@ -246,6 +246,9 @@ impl Controller {
     /// Begins a deployment, or queues it behind the one at work. A refused plan leaves no trace.
     pub async fn deploy(&self, wish: Wish) -> Result<Going, Problem> {
         wish.guard.admits(&wish.scope.environment)?;
+        if self.is_stopped() {
+            return Err(Problem::GivenUp);
+        }
         self.check_fixed(&wish).await?;
         for _ in 0..RACES {
             let scope = self.records.scope(&wish.scope).await?;

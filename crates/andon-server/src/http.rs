@@ -52,6 +52,7 @@ mod reply;
 mod router;
 mod token;
 
+pub use api::asked as bodies;
 pub use token::{Token, TokenError};
 
 /// Connections at once, half of which may carry streams. Further ones wait to be accepted.
