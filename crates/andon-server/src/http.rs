@@ -38,12 +38,15 @@ mod doors;
 mod error_code;
 mod evaluations;
 mod events;
+mod exposition;
 mod flagger;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
 mod gate;
 mod health;
+mod idempotency;
 mod line;
+mod meter;
 mod metrics;
 mod moment;
 mod openapi;

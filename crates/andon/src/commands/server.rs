@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use andon_server::census::Census;
 use andon_server::chronicles::Chronicles;
+use andon_server::clock;
 use andon_server::evaluations::Evaluations;
 use andon_server::clock;
 use andon_server::http::{self, Desk, Keyring};
