@@ -6,8 +6,12 @@
 
 pub mod assets;
 pub mod band;
+pub mod deployment;
 pub mod frame;
+pub mod host_run;
 pub mod now;
 pub mod outcome;
+pub mod promote;
+pub mod question;
 pub mod trouble;
 pub mod when;

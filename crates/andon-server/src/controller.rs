@@ -95,6 +95,7 @@ pub struct Controller {
     clock: Clock,
     outbox: Outbox,
     given_up: Option<watch::Receiver<bool>>,
+    stopped: Option<watch::Receiver<bool>>,
 }
 
 /// Good releases of a scope whose artifacts are kept here, the newest first.
@@ -109,7 +110,18 @@ impl Controller {
         let artifacts = Artifacts::new(data.join("releases"));
         let outbox = Outbox::new(records.clone(), &data, me.clone(), clock::now);
         let outputs = data.join("output");
-        Self { records, ways, artifacts, outputs, data, me, clock: clock::now, outbox, given_up: None }
+        Self {
+            records,
+            ways,
+            artifacts,
+            outputs,
+            data,
+            me,
+            clock: clock::now,
+            outbox,
+            given_up: None,
+            stopped: None,
+        }
     }
 
     /// The same, in the time of `clock`: for simulations.
@@ -121,6 +133,17 @@ impl Controller {
     /// it is asked to stop.
     pub fn given_up_at(self, signal: watch::Receiver<bool>) -> Self {
         Self { given_up: Some(signal), ..self }
+    }
+
+    /// The same; when `signal` becomes true, what is driven here is left as it stands, for whoever takes charge of it next.
+    /// Steps that hosts have begun end by themselves.
+    pub fn stopped_at(self, signal: watch::Receiver<bool>) -> Self {
+        Self { stopped: Some(signal), ..self }
+    }
+
+    /// Whether nothing is driven here any more.
+    fn is_stopped(&self) -> bool {
+        self.stopped.as_ref().is_some_and(|signal| *signal.borrow())
     }
 
     /// Becomes ready when what is being planned is given up.
@@ -362,6 +385,7 @@ impl Controller {
             until,
             secrets: secrets.unwrap_or_default(),
             outbox: self.outbox.clone(),
+            stopped: self.stopped.clone(),
         };
         let tells = deployment.value.plan.as_ref().is_some_and(|plan| plan.service.tell.is_some());
         let outbox = self.outbox.clone();

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::controller::Controller;
 use crate::evaluations::Evaluations;
-use crate::lines::LineOnDisk;
+use crate::lines::{LineKeeper, LineOnDisk};
 use crate::senses::PushReceiver;
 use crate::workshop::Workshop;
 use reply::{ErrorCode, Refused};
@@ -67,8 +67,8 @@ pub struct Desk {
     pub receiver: Arc<PushReceiver>,
     /// The judge as a service.
     pub evaluations: Evaluations,
-    /// The line as this server has it; why it has none, where it cannot be read.
-    pub line: Result<Arc<LineOnDisk>, String>,
+    /// The line as this server has it.
+    pub line: LineKeeper,
     /// The deployments that are driven here.
     pub workshop: Workshop,
 }
@@ -76,9 +76,17 @@ pub struct Desk {
 impl Desk {
     /// The line of this server.
     fn line(&self) -> Result<Arc<LineOnDisk>, Refused> {
-        let next = "mend line.star where the server runs, then start it again";
-        self.line.clone().map_err(|why| Refused::new(ErrorCode::NoLine, why, next))
+        self.line.current().map_err(no_line)
     }
+
+    /// The line of this server as it lies on its disk at this moment: for what changes hosts.
+    async fn fresh_line(&self) -> Result<Arc<LineOnDisk>, Refused> {
+        self.line.fresh().await.map_err(no_line)
+    }
+}
+
+fn no_line(why: String) -> Refused {
+    Refused::new(ErrorCode::NoLine, why, "mend line.star where the server runs; it is read again by itself")
 }
 
 /// Answers on `listener` until `stop`, then answers what was begun. With a `token`, whoever asks has to show it.

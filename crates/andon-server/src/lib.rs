@@ -36,6 +36,7 @@ mod output;
 mod preflight;
 mod private;
 mod problem;
+pub mod promotions;
 pub mod push;
 pub mod recording;
 mod records;

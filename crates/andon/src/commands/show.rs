@@ -3,6 +3,7 @@
 use andon_core::deployment::story::{story, tell};
 use andon_core::deployment::{Deployment, DeploymentId};
 use andon_core::name::HostName;
+use andon_server::answers::DeploymentEvent;
 use andon_server::{Controller, Entry, clock};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
@@ -38,10 +39,7 @@ pub(crate) async fn show(common: &Common, id: Option<DeploymentId>, log: Option<
     let now = clock::now();
     if common.json {
         let mut value = json::deployment(&deployment, now);
-        let events: Vec<_> = entries
-            .iter()
-            .map(|entry| json!({ "at": when::iso(entry.at), "by": entry.by, "what": tell(&entry.fact) }))
-            .collect();
+        let events: Vec<DeploymentEvent> = entries.iter().map(DeploymentEvent::from).collect();
         value["events"] = json!(events);
         say_json(&value);
     } else {

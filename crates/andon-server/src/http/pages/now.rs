@@ -42,7 +42,7 @@ pub(super) async fn show(
         scopes: rows(&desk, &recent).await?,
         recent: recent.into_iter().take(SHOWN).collect(),
         may_line: asker.0.may(&Deed::Line),
-        no_line: desk.line.as_ref().err().map(|why| why.lines().next().unwrap_or_default().to_owned()),
+        no_line: desk.line.current().err().map(|why| why.lines().next().unwrap_or_default().to_owned()),
     };
     Ok(page(StatusCode::OK, andon_page::now::render(&now, &frame)))
 }
@@ -50,8 +50,9 @@ pub(super) async fn show(
 /// Every scope of the line and of the ledger.
 async fn rows(desk: &Desk, recent: &[Summary]) -> Result<Vec<Row>, RecordsError> {
     let records = desk.controller.records();
-    let mut all: BTreeMap<ScopeName, Scope> = records.scopes().await?.into_iter().collect();
-    for name in desk.line.iter().flat_map(|line| line.scopes()) {
+    let outlines = records.scopes().await?.into_iter().map(|(name, outline)| (name, outline.scope));
+    let mut all: BTreeMap<ScopeName, Scope> = outlines.collect();
+    for name in desk.line.current().iter().flat_map(|line| line.scopes()) {
         all.entry(name).or_default();
     }
     let mut rows = Vec::new();
