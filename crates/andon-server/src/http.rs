@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +21,7 @@ use crate::evaluations::Evaluations;
 use crate::lines::{LineKeeper, LineOnDisk};
 use crate::senses::PushReceiver;
 use crate::workshop::Workshop;
+use outlet::{Carrier, STREAMS};
 use reply::{ErrorCode, Refused};
 
 mod api;
@@ -28,15 +30,20 @@ mod asked;
 mod body;
 mod error_code;
 mod evaluations;
+mod events;
+mod exposition;
 mod flagger;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
 mod gate;
 mod health;
+mod idempotency;
 mod line;
+mod meter;
 mod metrics;
 mod moment;
 mod openapi;
+mod outlet;
 mod pages;
 mod refusals;
 mod reply;
@@ -45,13 +52,14 @@ mod token;
 
 pub use token::{Token, TokenError};
 
-/// Connections at once. Further ones wait to be accepted.
-const CONNECTIONS: usize = 512;
+/// Connections at once, half of which may carry streams. Further ones wait to be accepted.
+const CONNECTIONS: usize = 2 * STREAMS;
 /// The head of a request comes within this time, counted from the moment at which the connection is ready for it.
 const HEAD: Duration = Duration::from_secs(10);
 /// The longest head, in bytes.
 const HEAD_SIZE: usize = 32 * 1024;
-/// A connection is asked to end after this time, so that none is held for ever by a client that does not read.
+/// A connection is asked to end after this time, so that none is held for ever by a client that does not read. One that
+/// carries a stream lasts as long as that does, which has bounds of its own.
 const CONNECTION: Duration = Duration::from_secs(300);
 /// Requests that were begun are answered within this time when the server stops, or a connection is too old.
 const GRACE: Duration = Duration::from_secs(10);
@@ -93,6 +101,7 @@ fn no_line(why: String) -> Refused {
 pub async fn serve(listener: TcpListener, desk: Desk, token: Option<Token>, stop: impl Future<Output = ()>) {
     let service = TowerToHyperService::new(router::router(Arc::new(desk), token));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let streams = Arc::new(Semaphore::new(STREAMS));
     let (ending, ends) = watch::channel(false);
     let mut stop = pin!(stop);
     loop {
@@ -106,7 +115,10 @@ pub async fn serve(listener: TcpListener, desk: Desk, token: Option<Token>, stop
             next = next => next,
         };
         match next {
-            Some((stream, place)) => drop(tokio::spawn(carry(stream, service.clone(), ends.clone(), place))),
+            Some((stream, place)) => {
+                let carrier = Carrier::new(ends.clone(), Arc::clone(&streams));
+                drop(tokio::spawn(carry(stream, service.clone(), carrier, ends.clone(), place)));
+            }
             None => tokio::time::sleep(BREATH).await,
         }
     }
@@ -123,18 +135,23 @@ type Service = TowerToHyperService<axum::Router>;
 async fn carry(
     stream: TcpStream,
     service: Service,
+    carrier: Carrier,
     mut ends: watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
 ) {
     let _ = stream.set_nodelay(true);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_header_size(HEAD_SIZE);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let old = tokio::time::sleep(CONNECTION);
+    let carried = carrier.clone();
+    let answers = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(carried.clone());
+        service.call(request)
+    });
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), answers));
     tokio::select! {
         _ = &mut connection => return,
         _ = ends.wait_for(|ends| *ends) => {}
-        () = old => {}
+        () = carrier.is_old(CONNECTION) => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = timeout(GRACE, connection).await;

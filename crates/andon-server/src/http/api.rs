@@ -7,10 +7,12 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Desk;
+use super::{Desk, events};
 
+mod deployment;
 mod deployments;
 mod ledger;
+mod scopes;
 
 /// Every path of the API that is described in its OpenAPI document.
 pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
@@ -18,6 +20,12 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .route("/v1/ledger/streams/{*stream}", get(ledger::stream));
     OpenApiRouter::new()
         .routes(routes!(deployments::list, deployments::begin))
+        .routes(routes!(deployment::show))
+        .routes(routes!(deployment::entries))
+        .routes(routes!(deployment::output))
+        .routes(routes!(scopes::services))
+        .routes(routes!(scopes::scopes))
+        .routes(routes!(events::follow))
         .routes(routes!(ledger::head))
         .routes(routes!(ledger::records))
         .routes(routes!(ledger::rows))
