@@ -135,6 +135,11 @@ impl Controller {
         Self { given_up: Some(signal), ..self }
     }
 
+    /// The ways to hosts.
+    pub(crate) fn ways(&self) -> &Arc<dyn Hosts> {
+        &self.ways
+    }
+
     /// The same; when `signal` becomes true, what is driven here is left as it stands, for whoever takes charge of it next.
     /// Steps that hosts have begun end by themselves.
     pub fn stopped_at(self, signal: watch::Receiver<bool>) -> Self {
@@ -387,12 +392,11 @@ impl Controller {
             outbox: self.outbox.clone(),
             stopped: self.stopped.clone(),
         };
-        let tells = deployment.value.plan.as_ref().is_some_and(|plan| plan.service.tell.is_some());
         let outbox = self.outbox.clone();
         let end = tokio::spawn(async move {
             // What is told while the deployment goes on must not wait for its end; nor does its end wait for that.
             let (stop, stopped) = oneshot::channel::<()>();
-            let _courier = tells.then(|| tokio::spawn(outbox.courier(stopped)));
+            let _courier = tokio::spawn(outbox.courier(stopped));
             let ended = driver.drive(deployment).await;
             drop(stop);
             ended

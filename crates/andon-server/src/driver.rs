@@ -312,13 +312,13 @@ impl Driver {
             let _ = self.outbox.note(deployment, || watching.picture(deployment)).await;
             told.state = Some(deployment.state.clone());
         }
-        let Some(tell) = deployment.plan.as_ref().and_then(|plan| plan.service.tell.as_ref()) else { return };
+        let tell = deployment.plan.as_ref().and_then(|plan| plan.service.tell.as_ref());
         let suspects = deployment.hosts.iter().filter(|(_, run)| run.suspect);
         for (host, run) in suspects {
             if told.suspects.insert(host.clone()) {
                 let why = run.failure.as_ref().map(|failure| failure.reason.as_str()).unwrap_or_default();
                 let telling = telling::suspect_host(deployment, host, why, run.since, None);
-                let _ = self.outbox.queue(telling, tell).await;
+                let _ = self.outbox.announce(telling, tell).await;
             }
         }
     }

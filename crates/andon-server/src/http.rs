@@ -16,6 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
+use crate::census::Census;
+use crate::chronicles::Chronicles;
 use crate::controller::Controller;
 use crate::evaluations::Evaluations;
 use crate::lines::{LineKeeper, LineOnDisk};
@@ -50,6 +52,7 @@ mod reply;
 mod router;
 mod token;
 
+pub use api::asked as bodies;
 pub use token::{Token, TokenError};
 
 /// Connections at once, half of which may carry streams. Further ones wait to be accepted.
@@ -79,6 +82,10 @@ pub struct Desk {
     pub line: LineKeeper,
     /// The deployments that are driven here.
     pub workshop: Workshop,
+    /// All deployments, in memory.
+    pub chronicle: Chronicles,
+    /// What hosts really run.
+    pub census: Census,
 }
 
 impl Desk {

@@ -24,7 +24,10 @@ mod fleets;
 mod guarded;
 mod past;
 mod scopes;
+mod subscriptions;
 mod version;
+
+pub use subscriptions::SubscribingError;
 
 /// Facts that are read from the ledger at once.
 const PAGE: usize = 1000;

@@ -16,6 +16,7 @@ pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod ledger;
 pub(crate) mod line;
+pub(crate) mod login;
 pub(crate) mod plan;
 pub(crate) mod proxy;
 pub(crate) mod run;
@@ -61,6 +62,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
         Command::Proxy(args) => proxy::proxy(common, args).await,
         Command::Canary { what } => canary::canary(common, what).await,
         Command::Server(args) => server::server(common, args).await,
+        Command::Login { url } => login::login(common, &url).await,
         Command::Demo { once } => demo::demo(common, once).await,
         Command::Hook { what } => hook::hook(common, what).await,
         Command::Ledger { what } => ledger::ledger(common, what).await,

@@ -9,10 +9,37 @@ use utoipa_axum::routes;
 
 use super::{Desk, events};
 
+mod about;
+mod asks;
+mod cord;
 mod deployment;
 mod deployments;
+mod inspections;
 mod ledger;
+mod logs;
+mod messages;
+mod plans;
+mod progress;
+mod releases;
 mod scopes;
+mod sweeps;
+mod wanted;
+
+/// The bodies of requests that a client of our own sends as well.
+pub mod asked {
+    pub use super::asks::Asked;
+    pub use super::cord::Reason;
+    pub use super::inspections::Inspection;
+    pub use super::messages::Tested;
+    pub use super::releases::Release;
+    pub use super::sweeps::Swept;
+    pub use super::wanted::Wanted;
+}
+
+/// A driver stumbled while nobody watched.
+fn stumbled(id: andon_core::deployment::DeploymentId, why: String) {
+    tracing::error!(deployment = id.0, why, "the driver of a deployment stumbled");
+}
 
 /// Every path of the API that is described in its OpenAPI document.
 pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
@@ -31,5 +58,21 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(ledger::rows))
         .routes(routes!(ledger::row))
         .routes(routes!(ledger::verify))
+        .routes(routes!(about::show))
+        .routes(routes!(about::line))
+        .routes(routes!(asks::pause))
+        .routes(routes!(asks::resume))
+        .routes(routes!(asks::abort))
+        .routes(routes!(cord::stop))
+        .routes(routes!(cord::start))
+        .routes(routes!(inspections::inspect))
+        .routes(routes!(logs::show))
+        .routes(routes!(messages::retry))
+        .routes(routes!(messages::test))
+        .routes(routes!(plans::plan))
+        .routes(routes!(progress::follow))
+        .routes(routes!(releases::keep))
+        .routes(routes!(releases::look, releases::bring))
+        .routes(routes!(sweeps::sweep))
         .merge(streams)
 }

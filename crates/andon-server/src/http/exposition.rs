@@ -44,7 +44,7 @@ pub(super) async fn show(
     text.family("andon_hosts_left_out", "gauge", "Hosts that were left out of their balancers.");
     for (name, scope) in &scopes {
         let labels = [("service", name.service.as_str()), ("environment", name.environment.as_str())];
-        text.sample("andon_hosts_left_out", &labels, scope.held.len());
+        text.sample("andon_hosts_left_out", &labels, scope.scope.held.len());
     }
     text.family("andon_messages_waiting", "gauge", "Messages to people that are not delivered yet.");
     text.sample("andon_messages_waiting", &[], messages.iter().map(Dispatch::waiting).sum::<usize>());

@@ -62,7 +62,7 @@ pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) {
 fn refusing(operation: &mut Operation) {
     let content = Content::new(Some(Ref::from_schema_name("Problem")));
     let mut response = Response::new("It is not done; the code says why");
-    response.content.insert("application/json".to_owned(), content);
+    response.content.insert("application/json".to_owned(), content.into());
     operation.responses.responses.insert("default".to_owned(), RefOr::T(response));
 }
 
@@ -80,5 +80,5 @@ fn keyed(operation: &mut Operation) {
         .description(Some("The same request under the same key is done once, and answered the same for 24 hours"))
         .schema(Some(schema))
         .build();
-    operation.parameters.get_or_insert_default().push(parameter);
+    operation.parameters.get_or_insert_default().push(parameter.into());
 }

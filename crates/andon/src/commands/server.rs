@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use andon_server::census::Census;
+use andon_server::chronicles::Chronicles;
 use andon_server::evaluations::Evaluations;
 use andon_server::history::Sampler;
 use andon_server::http::{self, Desk, Token};
+use andon_server::lines::LineOnDisk;
 use andon_server::senses::{PushReceiver, pushed};
 use andon_server::workshop::Workshop;
 use andon_server::{Controller, clock};
@@ -55,7 +58,7 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
                 .next("name a file with a token: --token-file FILE; or listen on 127.0.0.1"));
         }
     };
-    let controller = context::open_ledger(common).await?;
+    let controller = context::open_ledger_here(common).await?;
     let cannot =
         |error: std::io::Error| Failure::broken(format!("cannot listen on {}: {error}", args.listen));
     let listener = TcpListener::bind(args.listen).await.map_err(cannot)?;
@@ -82,12 +85,16 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
         say(&format!("StatsD is received at {udp} over UDP and {tcp} over TCP"));
     }
     let receiver = Arc::new(receiver);
+    let line = context::line_on_disk(common);
+    let (chronicle, census) = remembered(&controller, line.as_ref().ok()).await?;
     let desk = Desk {
         controller: controller.clone(),
         evaluations,
         receiver: Arc::clone(&receiver),
-        line: context::line_on_disk(common),
+        line,
         workshop: Workshop::default(),
+        chronicle,
+        census,
     };
     tokio::spawn(async move {
         loop {
@@ -100,6 +107,20 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
     notify("READY=1");
     http::serve(listener, desk, token, stop).await;
     Ok(exit::OK)
+}
+
+/// All deployments, and what hosts run: read and asked from now on.
+async fn remembered(
+    controller: &Controller,
+    line: Option<&Arc<LineOnDisk>>,
+) -> Result<(Chronicles, Census), Failure> {
+    let chronicle = Chronicles::start(controller.records().clone()).await;
+    let chronicle = chronicle.map_err(|error| Failure::broken(error.to_string()))?;
+    let census = match line {
+        Some(line) => Census::start(Arc::clone(line), controller, &chronicle, clock::now),
+        None => Census::none(clock::now),
+    };
+    Ok((chronicle, census))
 }
 
 /// What goes on beside the answers, until it is dropped.

@@ -2,23 +2,22 @@
 
 use std::sync::Arc;
 
-use andon_core::access::Deed;
-use andon_core::deployment::{DeploymentId, Kind, Summary};
+use andon_core::deployment::{DeploymentId, Summary};
 use andon_core::name::{EnvironmentName, ServiceName};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
+use super::wanted::Wanted;
 use crate::answers::DeploymentRow;
 use crate::http::Desk;
 use crate::http::asked::AskedQuery;
 use crate::http::body::Bytes;
 use crate::http::gate::Asker;
 use crate::http::reply::{ErrorCode, Refused, as_json};
-use crate::lines::Exceptions;
 
 /// Deployments of an answer to somebody who does not say how many.
 const USUAL: usize = 20;
@@ -52,20 +51,6 @@ pub(super) struct Page {
     /// At most so many; 20 without it.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
-}
-
-/// What shall be deployed.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Begin {
-    /// The service.
-    #[schema(value_type = String)]
-    service: ServiceName,
-    /// The environment; without it, the only one of the service.
-    #[schema(value_type = Option<String>)]
-    environment: Option<EnvironmentName>,
-    /// Why, in the person's words.
-    why: Option<String>,
 }
 
 /// Deployments, the newest first. The header `Link` names the next page; without it there is none.
@@ -139,29 +124,16 @@ fn escaped(word: &str) -> String {
         .collect()
 }
 
-/// Begins a deployment of the release that the server's line describes. It goes on when nobody watches.
-#[utoipa::path(post, path = "/v1/deployments", request_body = Begin, responses((status = CREATED)))]
+/// Begins a deployment, by the line of this server. It goes on when nobody watches.
+#[utoipa::path(post, path = "/v1/deployments", request_body = Wanted, responses((status = CREATED)))]
 pub(super) async fn begin(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
-    let begin: Begin = body.json()?;
-    let line = desk.line()?;
-    let invalid =
-        |what: String| Refused::new(ErrorCode::InvalidRequest, what, "see what the line has: GET /v1/line");
-    let scope =
-        line.scope(&begin.service, begin.environment.as_ref()).map_err(|error| invalid(error.to_string()))?;
-    asker.may(&Deed::Deploy(scope.clone()))?;
-    let (service, _) = line.parts(&scope).ok_or_else(|| invalid(format!("there is no {scope}")))?;
-    let release = line.release(desk.controller.artifacts(), service).await;
-    let release =
-        release.map_err(|error| Refused::new(ErrorCode::Conflict, error.to_string(), "build it again"))?;
-    let more = Exceptions { why: begin.why, ..Exceptions::default() };
-    let wish = line
-        .wish(&scope, Kind::Deploy, release, more)
-        .ok_or_else(|| invalid(format!("there is no {scope}")))?;
+    let wanted: Wanted = body.json()?;
+    let wish = wanted.wish(&desk, &asker).await?;
     let going = desk.controller.clone().on_behalf_of(asker.person()).deploy(wish).await?;
-    let id = desk.workshop.take(going, |_, _| {});
+    let id = desk.workshop.take(going, super::stumbled);
     Ok(as_json(StatusCode::CREATED, &json!({ "deployment": id.0 })))
 }
