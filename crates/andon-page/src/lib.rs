@@ -7,11 +7,15 @@
 pub mod access;
 pub mod assets;
 pub mod band;
+pub mod deployment;
 pub mod frame;
+pub mod host_run;
 pub mod ledger;
 pub mod notifications;
 pub mod now;
 pub mod outcome;
+pub mod promote;
+pub mod question;
 pub mod release_diff;
 pub mod releases;
 pub mod service;

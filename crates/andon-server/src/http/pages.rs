@@ -14,8 +14,10 @@ use super::Desk;
 
 mod access;
 mod acts;
+mod deployment;
 mod form;
 mod now;
+mod promote;
 pub(super) mod setting;
 pub(super) mod sign_in;
 
@@ -31,6 +33,14 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
         .route("/line/start", post(acts::start_line))
         .merge(access::routes())
         .merge(sign_in::out())
+        .route("/deployments/{number}", get(deployment::show))
+        .route("/deployments/{number}/hosts/{host}", get(deployment::host))
+        .route("/deployments/{number}/pause", post(acts::pause))
+        .route("/deployments/{number}/resume", post(acts::resume))
+        .route("/deployments/{number}/abort", get(acts::ask_abort).post(acts::abort))
+        .route("/deployments/{number}/rollback", get(acts::ask_rollback).post(acts::rollback))
+        .route("/services/{service}/deploy", get(promote::show).post(promote::deploy_now))
+        .route("/services/{service}/stage", post(promote::stage_now))
 }
 
 /// Styles and scripts. Their names hold their digests, so that they are kept for ever. For everybody.
