@@ -6,7 +6,10 @@
 
 pub mod assets;
 pub mod band;
+pub mod dna;
+pub mod dora;
 pub mod frame;
+pub mod hosts;
 pub mod now;
 pub mod outcome;
 pub mod trouble;

@@ -35,6 +35,7 @@ mod flagger;
 pub(crate) mod fuzz;
 mod gate;
 mod health;
+mod insight;
 mod line;
 mod metrics;
 mod moment;

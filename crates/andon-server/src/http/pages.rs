@@ -13,7 +13,10 @@ use maud::Markup;
 use super::Desk;
 
 mod acts;
+mod dna;
+mod dora;
 mod form;
+pub(super) mod hosts;
 mod now;
 pub(super) mod setting;
 
@@ -25,6 +28,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub(super) fn routes() -> Router<Arc<Desk>> {
     Router::new()
         .route("/", get(now::show))
+        .route("/dora", get(dora::show))
+        .route("/dna", get(dna::show))
+        .route("/hosts", get(hosts::list))
+        .route("/hosts/{name}", get(hosts::show))
         .route("/line/stop", post(acts::stop_line))
         .route("/line/start", post(acts::start_line))
 }
