@@ -15,7 +15,10 @@ use super::Desk;
 mod access;
 mod acts;
 mod deployment;
+mod dna;
+mod dora;
 mod form;
+pub(super) mod hosts;
 mod now;
 mod promote;
 pub(super) mod setting;
@@ -29,6 +32,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub(super) fn routes() -> Router<Arc<Desk>> {
     Router::new()
         .route("/", get(now::show))
+        .route("/dora", get(dora::show))
+        .route("/dna", get(dna::show))
+        .route("/hosts", get(hosts::list))
+        .route("/hosts/{name}", get(hosts::show))
         .route("/line/stop", post(acts::stop_line))
         .route("/line/start", post(acts::start_line))
         .merge(access::routes())
