@@ -6,7 +6,23 @@
 
 pub mod access;
 pub mod assets;
+pub mod band;
+pub mod deployment;
+pub mod dna;
+pub mod dora;
 pub mod frame;
+pub mod host_run;
+pub mod hosts;
+pub mod ledger;
+pub mod notifications;
 pub mod now;
+pub mod outcome;
+pub mod promote;
+pub mod question;
+pub mod release_diff;
+pub mod releases;
+pub mod service;
+pub mod services;
 pub mod sign_in;
+pub mod trouble;
 pub mod when;

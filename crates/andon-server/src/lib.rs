@@ -7,6 +7,7 @@
 //! - `records`: typed facts in the ledger.
 //! - `traffic`: rounds over all balancers of a service; what they count is in [`SharedNumbers`].
 //! - [`evaluations`]: the judge as a service; what each has heard is in its [`recording`].
+//! - [`chronicles`]: all deployments in memory, kept up with the ledger; [`census`]: what hosts really run.
 //! - [`history`]: what the last weeks saw of each host, and the sampler that keeps it.
 //! - [`http`]: what `andon server` answers over HTTP.
 //! - [`senses`]: numbers that no balancer knows: Prometheus, what programs push, what commands print.
@@ -19,6 +20,8 @@
 pub mod access;
 pub mod answers;
 pub mod artifacts;
+pub mod census;
+pub mod chronicles;
 pub mod clock;
 mod controller;
 mod driver;
@@ -38,6 +41,7 @@ mod output;
 mod preflight;
 mod private;
 mod problem;
+pub mod promotions;
 pub mod push;
 pub mod recording;
 mod records;
@@ -55,5 +59,5 @@ pub use driver::Progress;
 pub use numbers::SharedNumbers;
 pub use outbox::Outbox;
 pub use problem::{Problem, Words};
-pub use records::{Entry, Records, RecordsError, Versioned};
+pub use records::{Entry, Records, RecordsError, SubscribingError, Versioned};
 pub use traffic::Round;

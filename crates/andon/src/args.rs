@@ -30,7 +30,7 @@ pub(crate) struct Cli {
 }
 
 /// What every command understands.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Common {
     /// The line [default: line.star here or in a directory above]
     #[arg(long, global = true, value_name = "FILE", env = "ANDON_LINE")]
@@ -41,6 +41,12 @@ pub(crate) struct Common {
     /// Read this instead of ~/.ssh/config, as ssh -F does
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ssh_config: Option<PathBuf>,
+    /// Speak with the controller at this server [default: the one that the line names]; its token: andon login
+    #[arg(long, global = true, value_name = "URL", env = "ANDON_SERVER")]
+    pub(crate) server: Option<String>,
+    /// Work in this process, on the ledger of this machine, although a server is named
+    #[arg(long, global = true)]
+    pub(crate) local: bool,
     /// Write JSON for programs
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -248,6 +254,17 @@ pub(crate) enum Command {
         after_help = "Examples:\n  andon server\n  andon server --listen 10.0.0.5:8420 --token-file /etc/andon/token\n  curl -s http://127.0.0.1:8420/v1/line"
     )]
     Server(commands::server::ServerArgs),
+    /// Keep a token for a server, for this person on this machine
+    ///
+    /// Whoever looks after the server makes tokens there. The token is read from standard input, shown to the server once,
+    /// and kept in ~/.config/andon/tokens, which nobody else may read. ANDON_TOKEN counts for more than that file.
+    #[command(
+        after_help = "Examples:\n  andon login https://andon.example.com\n  andon login https://andon.example.com < token"
+    )]
+    Login {
+        /// The server
+        url: String,
+    },
     /// Who may sign in at a server of this ledger, and what they may do
     #[command(
         after_help = "Examples:\n  andon user add ana --grant admin\n  andon user list",

@@ -17,6 +17,7 @@ pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod ledger;
 pub(crate) mod line;
+pub(crate) mod login;
 pub(crate) mod plan;
 pub(crate) mod proxy;
 pub(crate) mod run;
@@ -62,6 +63,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
         Command::Proxy(args) => proxy::proxy(common, args).await,
         Command::Canary { what } => canary::canary(common, what).await,
         Command::Server(args) => server::server(common, args).await,
+        Command::Login { url } => login::login(common, &url).await,
         Command::User { what } => access::user(common, what).await,
         Command::Token { what } => access::token(common, what).await,
         Command::Whoami => access::whoami(common).await,

@@ -149,7 +149,7 @@ impl Words {
                 .why("an older andon could misread them, so it does nothing here; nothing has been changed")
                 .next(format!("use andon {} or newer", theirs.version)),
             RecordsError::NoDeployment(_) => self.next("andon history"),
-            RecordsError::Store(_) | RecordsError::Foreign { .. } => self
+            RecordsError::Store(_) | RecordsError::Foreign { .. } | RecordsError::Elsewhere(_) => self
                 .why("what is recorded is safe, and steps that hosts have begun end by themselves")
                 .next("mend that, then: andon history"),
         }

@@ -16,7 +16,7 @@ fn on_its_own_machine_a_server_without_users_asks_nobody_and_with_the_first_user
     assert_eq!((&open["name"], &open["way"]), (&"ana".into(), &"machine".into()));
     house.user("ana", &["admin"]);
     house.ask("GET", "/v1/me", "", "").is(401).refuses("unauthorised", "the token is missing or wrong");
-    for path in ["/", "/settings/access", "/v1/line", "/v1/ledger/head", "/v1/openapi.json", "/nothing"] {
+    for path in ["/", "/settings/access", "/v1/line", "/v1/ledger", "/v1/openapi.json", "/nothing"] {
         assert_eq!(house.ask("GET", path, "", "").status, 401, "{path}");
     }
     let mut browser = Browser::new(&house);

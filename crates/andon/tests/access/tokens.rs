@@ -31,7 +31,8 @@ fn a_token_may_what_it_was_made_for_as_far_as_its_user_may_and_makes_no_other() 
     house.bearer(&token, "POST", "/v1/tokens", &wider).is(403);
     let password = json!({ "password": "another horse battery", "current": PASSWORD }).to_string();
     house.bearer(&token, "POST", "/v1/users/ben/password", &password).is(403);
-    let form = format!("Authorization: Bearer {token}\r\nContent-Type: application/x-www-form-urlencoded\r\n");
+    let form =
+        format!("Authorization: Bearer {token}\r\nContent-Type: application/x-www-form-urlencoded\r\n");
     house.ask("POST", "/settings/access", &form, "do=token&name=t&grants=line&days=1").is(403);
     let beyond = house.project.run(&["token", "make", "t", "--user", "ben", "--grant", "deploy:api"]);
     beyond.code(3).says("ben may not do deploy:api, so no token of theirs may");
@@ -115,6 +116,20 @@ fn nothing_that_readers_of_the_ledger_get_is_a_password_a_token_or_a_digest_of_o
         let answer = guest.get(path).is(200);
         told.push(answer.body);
     }
+    // Not even where the same request sent twice is to be answered in the same way.
+    let mut ana = Browser::of(&house, "ana");
+    let csrf = ana.token();
+    let kept =
+        format!("X-CSRF-Token: {csrf}\r\nIdempotency-Key: again\r\nContent-Type: application/json\r\n");
+    let asked = json!({ "name": "second", "grants": ["admin"], "expires_in": "1d" }).to_string();
+    let second =
+        ana.send("POST", "/v1/tokens", &kept, &asked).is(201).json()["secret"].as_str().unwrap().to_owned();
+    let user = json!({ "name": "dan", "password": PASSWORD }).to_string();
+    ana.send("POST", "/v1/users", &kept.replace("again", "more"), &user).is(201);
+    let answers = guest.get("/v1/ledger/views/answer").is(200).body;
+    let asked = blake3::hash(format!("POST /v1/users\n{user}").as_bytes()).to_hex().to_string();
+    assert!(!answers.contains(&second) && !answers.contains(&asked), "{answers}");
+    told.push(answers);
     house.project.well(&["ledger", "backup", "copy"]);
     let copy = std::fs::read(house.project.path().join("copy")).unwrap();
     let forbidden = [

@@ -5,17 +5,16 @@ use std::time::Duration;
 
 use andon_core::access::{Deed, Grant, TokenId, UserName};
 use andon_page::access::Access;
-use andon_page::frame::Frame;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use serde::Deserialize;
 
-use super::{page, zone};
-use crate::clock;
+use super::page;
+use super::setting::frame;
 use crate::http::Desk;
 use crate::http::body::form;
 use crate::http::gate::{Asker, Way};
@@ -146,7 +145,6 @@ async fn shown(
 ) -> Result<Response<Body>, Refused> {
     let directory = desk.doors.access.directory().await?.as_ref().clone();
     let administers = asker.0.may(&Deed::Administer);
-    let visitor = Some(asker.0.as_ref().clone());
-    let frame = Frame { visitor, now: clock::now(), zone: zone(headers), csrf: asker.csrf() };
+    let frame = frame(desk, Some(asker), &Uri::from_static("/settings/access"), headers).await;
     Ok(page(status, andon_page::access::render(&Access { directory, administers, made, wrong }, &frame)))
 }

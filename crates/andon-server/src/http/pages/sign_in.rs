@@ -204,7 +204,7 @@ async fn page_for(
         users: !doors.access.directory().await?.is_empty(),
         ..shown
     };
-    let frame = Frame { visitor: None, now: clock::now(), zone: zone(headers), csrf: None };
+    let frame = Frame { zone: zone(headers), ..Frame::new(clock::now()) };
     Ok(page(status, andon_page::sign_in::render(&shown, &frame)))
 }
 
