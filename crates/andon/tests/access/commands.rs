@@ -82,7 +82,7 @@ fn the_same_words_act_at_a_server_under_the_name_that_it_knows() {
     told(&admin, &["user", "add", "eve", "--grant", "deploy", "--without-password"]).code(0);
     told(&guest, &["user", "list"]).code(0).says("eve  may read, and deploy");
     told(&guest, &["user", "add", "dan", "--without-password"]).code(3).says("ben may not");
-    told(&guest, &["user", "remove", "ana"]).code(3).says("ben may not look after users");
+    told(&guest, &["user", "remove", "ana"]).code(3).says("ben may not");
     told(&guest, &["token", "make", "t", "--user", "ben"]).code(3).says("ben may not look after users");
     told(&admin, &["user", "grant", "eve", "line"]).code(0);
     told(&admin, &["user", "grant", "eve", "line"]).code(0).says("may just that already");
