@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 use super::Desk;
 
 mod deployments;
+mod insight;
 mod ledger;
 
 /// Every path of the API that is described in its OpenAPI document.
@@ -18,6 +19,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .route("/v1/ledger/streams/{*stream}", get(ledger::stream));
     OpenApiRouter::new()
         .routes(routes!(deployments::list, deployments::begin))
+        .routes(routes!(insight::keys))
+        .routes(routes!(insight::per_day))
+        .routes(routes!(insight::dna))
+        .routes(routes!(insight::list))
+        .routes(routes!(insight::show))
         .routes(routes!(ledger::head))
         .routes(routes!(ledger::records))
         .routes(routes!(ledger::rows))
