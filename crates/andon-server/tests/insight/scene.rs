@@ -11,11 +11,12 @@ use andon_core::person::Person;
 use andon_core::release::{ReleaseId, Revision};
 use andon_core::scope::ScopeName;
 use andon_core::time::Time;
+use andon_server::access::{Access, ServerSettings};
 use andon_server::census::Census;
 use andon_server::chronicles::Chronicles;
 use andon_server::evaluations::Evaluations;
-use andon_server::http::{self, Desk};
-use andon_server::lines::{Exceptions, LineOnDisk};
+use andon_server::http::{self, Desk, Doors};
+use andon_server::lines::{Exceptions, LineKeeper, LineOnDisk};
 use andon_server::senses::PushReceiver;
 use andon_server::workshop::Workshop;
 use andon_server::{Controller, Records, clock};
@@ -73,24 +74,30 @@ impl Scene {
         let me = Person { name: "ana".into(), at: "desk".into() };
         let records = Records::new(Arc::clone(&ledger));
         let controller = Controller::new(records.clone(), Arc::new(fleet.clone()), dir.path().to_owned(), me);
-        let chronicle = Chronicles::start(records).await.unwrap();
-        let census = match &line {
-            Some(line) => Census::start(Arc::clone(line), &controller, &chronicle, clock::now),
-            None => Census::none(clock::now),
-        };
+        let chronicle = Chronicles::start(records.clone()).await.unwrap();
+        let path = dir.path().join("line.star");
+        let there = line.is_some();
+        let keeper = LineKeeper::open(Box::new(move || match there {
+            true => Ok(path.clone()),
+            false => Err("error: line.star cannot be read\nmore".to_owned()),
+        }));
+        let census = Census::start(keeper.clone(), &controller, &chronicle, clock::now);
         let receiver = PushReceiver::start(&dir.path().join("pushed"), None, None).await.unwrap();
         let (evaluations, _) = Evaluations::open(dir.path().join("evaluations")).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let settings = ServerSettings::default();
+        let access = Access::open(records, dir.path(), settings.session).unwrap();
         let desk = Desk {
             controller: controller.clone(),
             receiver: Arc::new(receiver),
             evaluations,
-            line: line.clone().ok_or_else(|| "error: line.star cannot be read\nmore".to_owned()),
+            line: keeper,
             workshop: Workshop::default(),
             chronicle: chronicle.clone(),
             census: census.clone(),
+            doors: Arc::new(Doors::new(settings, address, None, None, access).unwrap()),
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         tokio::spawn(http::serve(listener, desk, None, std::future::pending()));
         Self { fleet, ledger, chronicle, census, controller, line, address, dir }
     }
@@ -101,8 +108,9 @@ impl Scene {
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: andon\r\nAccept: text/html\r\nConnection: close\r\n\r\n");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\nConnection: close\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await.unwrap();
