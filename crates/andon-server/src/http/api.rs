@@ -16,6 +16,7 @@ mod asks;
 mod cord;
 mod deployment;
 mod deployments;
+mod insight;
 mod inspections;
 mod ledger;
 mod logs;
@@ -51,6 +52,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .route("/v1/ledger/streams/{*stream}", get(ledger::stream));
     OpenApiRouter::new()
         .routes(routes!(deployments::list, deployments::begin))
+        .routes(routes!(insight::keys))
+        .routes(routes!(insight::per_day))
+        .routes(routes!(insight::dna))
+        .routes(routes!(insight::list))
+        .routes(routes!(insight::show))
         .routes(routes!(deployment::show))
         .routes(routes!(deployment::entries))
         .routes(routes!(deployment::output))

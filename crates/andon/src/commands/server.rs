@@ -134,10 +134,7 @@ impl House {
         let line = context::line_of_a_server(common);
         let chronicle = Chronicles::start(controller.records().clone()).await;
         let chronicle = chronicle.map_err(|error| Failure::broken(error.to_string()))?;
-        let census = match line.current() {
-            Ok(line) => Census::start(line, &controller, &chronicle, clock::now),
-            Err(_) => Census::none(clock::now),
-        };
+        let census = Census::start(line.clone(), &controller, &chronicle, clock::now);
         let desk = Desk { controller, evaluations, receiver, line, workshop, chronicle, census, doors };
         Ok(Self { address, listener, desk, keyring, data, loud })
     }
