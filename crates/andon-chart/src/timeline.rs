@@ -5,6 +5,8 @@
 //!
 //! The order counts, not the distance: a drop of one revision among hundreds is drawn as high as it must be to be seen.
 
+use std::borrow::Cow;
+
 use andon_core::chronicle::Outcome;
 use andon_core::time::Time;
 use jiff::tz::TimeZone;
@@ -51,13 +53,13 @@ pub struct Lane<'a> {
     /// The rank of the revision that ran when the span begins.
     pub before: Option<u32>,
     /// The revision that runs at the end of the span, for its label.
-    pub runs: Option<&'a str>,
+    pub runs: Option<Cow<'a, str>>,
     /// Its deployments, the oldest first.
     pub marks: Vec<Mark<'a>>,
 }
 
 /// A deployment.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Mark<'a> {
     /// Its number.
     pub number: u64,
@@ -68,9 +70,11 @@ pub struct Mark<'a> {
     /// How it ended.
     pub outcome: Outcome,
     /// Its revision, or its release.
-    pub revision: &'a str,
+    pub revision: Cow<'a, str>,
     /// Who asked.
     pub by: &'a str,
+    /// Whether it has a marker. Without one it only moves the line: it is not among what is looked for.
+    pub shown: bool,
 }
 
 impl Mark<'_> {
@@ -176,13 +180,13 @@ impl Timeline<'_> {
                 drawing.text(Text::new(8.0, middle - 1.0, size, Ink::Text, service));
                 let environment = typeface::fitting(lane.environment, size - 1.0, most);
                 drawing.text(Text::new(8.0, middle + size, size - 1.0, Ink::Quiet, environment));
-                if let (Some(runs), Some((_, y))) = (lane.runs, course.line.last()) {
+                if let (Some(runs), Some((_, y))) = (&lane.runs, course.line.last()) {
                     let runs = typeface::fitting(runs, size - 1.0, drawing.width - layout.axis.right - 10.0);
                     drawing.text(Text::new(layout.axis.right + 8.0, y + 4.0, size - 1.0, ink, runs));
                 }
             }
             Room::Narrow => {
-                let runs = typeface::fitting(lane.runs.unwrap_or_default(), size, 90.0);
+                let runs = typeface::fitting(lane.runs.as_deref().unwrap_or_default(), size, 90.0);
                 let runs = Text::new(352.0, band + 12.0, size, ink, runs).anchored(Anchor::End);
                 let service = typeface::fitting(lane.service, size, 150.0);
                 let service = Text::new(8.0, band + 12.0, size, Ink::Text, service);
@@ -236,7 +240,7 @@ impl Timeline<'_> {
 
     /// What is to be seen, in words.
     fn about(&self, zone: &TimeZone) -> String {
-        let marks = || self.lanes.iter().flat_map(|lane| &lane.marks);
+        let marks = || self.lanes.iter().flat_map(|lane| &lane.marks).filter(|mark| mark.shown);
         let day = |at: Time| clock_time(at, "%-d %b %Y %H:%M", zone);
         let counts: Vec<String> = counted(marks().map(|mark| mark.outcome))
             .into_iter()

@@ -24,6 +24,9 @@ static ALL: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         asset("andon.css", CSS, include_bytes!("../assets/andon.css")),
         asset("andon.js", SCRIPT, include_bytes!("../assets/andon.js")),
         asset("live.js", SCRIPT, include_bytes!("../assets/live.js")),
+        asset("chart.css", CSS, include_bytes!("../assets/chart.css")),
+        asset("timeline.css", CSS, include_bytes!("../assets/timeline.css")),
+        asset("timeline.js", SCRIPT, include_bytes!("../assets/timeline.js")),
         asset("icon.svg", SVG, include_bytes!("../assets/icon.svg")),
     ]
 });

@@ -6,8 +6,13 @@
 
 pub mod assets;
 pub mod band;
+pub mod charts;
+pub mod evidence;
 pub mod frame;
 pub mod now;
 pub mod outcome;
+pub mod per_day;
+pub mod timeline;
 pub mod trouble;
+pub mod view;
 pub mod when;

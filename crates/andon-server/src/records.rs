@@ -240,7 +240,8 @@ impl Records {
         views.extend(fleets::planned(facts)?);
         let mut moved_scope = None;
         if let Some((scope, scope_facts)) = &scope {
-            let (append, of_scope, moved) = self.on_scope(at, &moved.request.scope, scope, scope_facts).await?;
+            let (append, of_scope, moved) =
+                self.on_scope(at, &moved.request.scope, scope, scope_facts).await?;
             appends.push(append);
             views.extend(of_scope);
             moved_scope = Some(moved);

@@ -58,7 +58,7 @@ pub(super) fn of<'m, 'a>(lanes: &'m [Lane<'a>], courses: &[Course], room: Room) 
 
 fn of_lane<'m, 'a>(lane: &'m Lane<'a>, course: &Course, apart: f32) -> Vec<Bucket<'m, 'a>> {
     let mut buckets: Vec<Bucket<'m, 'a>> = Vec::new();
-    for (mark, at) in lane.marks.iter().zip(&course.places) {
+    for (mark, at) in lane.marks.iter().zip(&course.places).filter(|(mark, _)| mark.shown) {
         let near = buckets.iter_mut().rev().take_while(|bucket| at.0 - bucket.at.0 < apart);
         // What failed is a marker of its own, which many that did not cannot hide.
         let error = mark.outcome.is_error();

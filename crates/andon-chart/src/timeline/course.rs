@@ -90,7 +90,7 @@ impl Course {
         };
         self.places.push((x, y));
         if !mark.moves() {
-            if now.rank.is_some() && (y - now.y).abs() > 1.0 {
+            if mark.shown && now.rank.is_some() && (y - now.y).abs() > 1.0 {
                 self.threads.push(vec![(x, y.min(now.y)), (x, y.max(now.y))]);
             }
             return;

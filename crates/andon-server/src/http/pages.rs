@@ -13,9 +13,12 @@ use maud::Markup;
 use super::Desk;
 
 mod acts;
+pub(super) mod evidence;
 mod form;
 mod now;
+mod per_day;
 pub(super) mod setting;
+mod timeline;
 
 /// What the browser may do with our pages: only what comes from here, and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -25,6 +28,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub(super) fn routes() -> Router<Arc<Desk>> {
     Router::new()
         .route("/", get(now::show))
+        .route("/timeline", get(timeline::show))
+        .route("/timeline/part", get(timeline::fragment))
+        .route("/per-day", get(per_day::show))
         .route("/line/stop", post(acts::stop_line))
         .route("/line/start", post(acts::start_line))
 }

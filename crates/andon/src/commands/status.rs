@@ -46,7 +46,8 @@ async fn ledger(common: &Common) -> Done {
     let line = controller.records().cord().await?.value;
     let (paint, now) = (Paint::stdout(), clock::now());
     if common.json {
-        let rows: Vec<Value> = scopes.iter().map(|(name, outline)| scope_json(name, &outline.scope, &recent)).collect();
+        let rows: Vec<Value> =
+            scopes.iter().map(|(name, outline)| scope_json(name, &outline.scope, &recent)).collect();
         say_json(&Value::Array(rows));
         return Ok(exit::OK);
     }

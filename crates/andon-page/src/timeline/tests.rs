@@ -1,0 +1,1 @@
+//! The page of the timeline, of nothing, one and many deployments.
