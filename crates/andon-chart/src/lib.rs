@@ -62,8 +62,8 @@ impl Room {
     /// The size of ordinary letters.
     pub(crate) fn letters(self) -> f32 {
         match self {
-            Self::Narrow => 11.5,
-            Self::Wide => 12.5,
+            Self::Narrow => 12.0,
+            Self::Wide => 13.5,
         }
     }
 }

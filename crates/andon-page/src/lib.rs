@@ -16,3 +16,6 @@ pub mod timeline;
 pub mod trouble;
 pub mod view;
 pub mod when;
+
+#[cfg(test)]
+mod samples;

@@ -152,3 +152,6 @@ fn table(counted: &Counted) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

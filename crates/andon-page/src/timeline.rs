@@ -153,8 +153,10 @@ fn item(row: &Row, found: &Found<'_>, frame: &Frame) -> Markup {
     let lane = found.chart.lanes.iter().position(place);
     html! {
         li data-lane=[lane] data-at=(row.accepted().0) {
-            a href={ "/deployments/" (row.id().0) } data-n=(row.id().0) { (row.id().to_string()) " " (scope.to_string()) }
-            " " (charts::outcome(row.outcome()))
+            div.head {
+                a href={ "/deployments/" (row.id().0) } data-n=(row.id().0) { (row.id().to_string()) " " (scope.to_string()) }
+                (charts::outcome(row.outcome()))
+            }
             div.what {
                 code { (found::revision(row)) }
                 @if let Some(revision) = row.revision() { " " (revision.subject) }

@@ -41,8 +41,8 @@ impl Bucket<'_, '_> {
 /// The markers of each lane, few enough for a page.
 pub(super) fn of<'m, 'a>(lanes: &'m [Lane<'a>], courses: &[Course], room: Room) -> Vec<Vec<Bucket<'m, 'a>>> {
     let most = match room {
-        Room::Narrow => 500,
-        Room::Wide => 1_200,
+        Room::Narrow => 400,
+        Room::Wide => 1_000,
     };
     let mut apart = APART;
     loop {

@@ -9,7 +9,6 @@ use maud::Markup;
 
 use crate::http::Desk;
 use crate::records::Entry;
-use crate::watching::recording_path;
 
 /// The newest facts from which events are told at most.
 const FACTS: usize = 20_000;
@@ -23,7 +22,7 @@ pub(in crate::http) async fn gather(
     standing: Option<&Standing>,
     now: Time,
 ) -> Evidence {
-    let path = recording_path(desk.controller.data(), deployment.id);
+    let path = desk.controller.recording_path(deployment.id);
     let (from, to) = (deployment.started.unwrap_or(deployment.accepted), deployment.ended.unwrap_or(now));
     let read = tokio::task::spawn_blocking(move || {
         let mut flow: Option<Flow> = None;
