@@ -168,8 +168,10 @@ impl Timeline<'_> {
             drawing.path(thread.clone(), Stroke::new(ink, 1.0).dashed(1.5, 2.0));
         }
         drawing.path(course.line.clone(), Stroke::new(ink, 2.0));
+        // Where there are many, each is seen by itself.
+        let width = if course.drops.len() > 24 { 2.0 } else { 4.0 };
         for drop in &course.drops {
-            drawing.path(drop.clone(), Stroke::new(ink, 4.0));
+            drawing.path(drop.clone(), Stroke::new(ink, width));
         }
         let size = layout.size;
         match layout.room {
@@ -201,16 +203,16 @@ impl Timeline<'_> {
 
     /// A marker: one deployment leads to its page, several lead to a closer look.
     fn marker(&self, lane: &Lane<'_>, n: usize, bucket: &Bucket<'_, '_>, zone: &TimeZone) -> Item {
-        let worst = bucket.worst();
+        let (outcome, radius) = (bucket.outcome(), bucket.radius());
         let scope = format!("{} → {}", lane.service, lane.environment);
         let (first, last) = bucket.span();
         let time = |at: Time| clock_time(at, "%-d %b %Y %H:%M", zone);
-        let (about, link, radius) = match bucket.marks.as_slice() {
+        let (about, link) = match bucket.marks.as_slice() {
             [only] => {
                 let Mark { number, revision, by, outcome, .. } = only;
                 let words = format!("{} {}", outcome.sign(), outcome.word());
                 let about = format!("#{number} {scope}: {revision} by {by}, {words}, {}", time(only.at));
-                (about, format!("/deployments/{number}"), 4.6)
+                (about, format!("/deployments/{number}"))
             }
             marks => {
                 let counts: Vec<String> = counted(marks.iter().map(|mark| mark.outcome))
@@ -225,15 +227,11 @@ impl Timeline<'_> {
                     time(last),
                     counts.join(", ")
                 );
-                (about, format!("{}from={from}&to={to}", self.zoom), 6.0)
+                (about, format!("{}from={from}&to={to}", self.zoom))
             }
         };
-        let sign = Item::Sign {
-            at: bucket.at,
-            radius,
-            shape: marker::shape(worst.outcome),
-            ink: Ink::Outcome(worst.outcome),
-        };
+        let sign =
+            Item::Sign { at: bucket.at, radius, shape: marker::shape(outcome), ink: Ink::Outcome(outcome) };
         let data = vec![("lane", n.to_string()), ("from", first.0.to_string()), ("to", last.0.to_string())];
         Item::Group(Group { about, link: Some(link), class: "mark", data, tab: false, items: vec![sign] })
     }

@@ -27,6 +27,9 @@ static ALL: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         asset("chart.css", CSS, include_bytes!("../assets/chart.css")),
         asset("timeline.css", CSS, include_bytes!("../assets/timeline.css")),
         asset("timeline.js", SCRIPT, include_bytes!("../assets/timeline.js")),
+        asset("registers.css", CSS, include_bytes!("../assets/registers.css")),
+        asset("insight.css", CSS, include_bytes!("../assets/insight.css")),
+        asset("hosts.js", SCRIPT, include_bytes!("../assets/hosts.js")),
         asset("icon.svg", SVG, include_bytes!("../assets/icon.svg")),
     ]
 });

@@ -33,9 +33,22 @@ pub fn key(counts: &OutcomeCounts) -> Markup {
         ul.chart-key {
             @for outcome in Outcome::ALL {
                 @if counts.of(outcome) > 0 {
-                    li { (PreEscaped(andon_chart::marker(outcome))) " " (counts.of(outcome)) " " (outcome.word()) }
+                    li { (PreEscaped(andon_chart::marker(outcome))) " " (count(counts.of(outcome))) " " (outcome.word()) }
                 }
             }
         }
     }
+}
+
+/// A count with its thousands apart: `100,000`.
+pub fn count(number: u32) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }

@@ -79,7 +79,7 @@ pub fn told(found: &Found<'_>) -> String {
     match found.counts.total() {
         0 => "No deployment fits.".to_owned(),
         1 => "1 deployment.".to_owned(),
-        total => format!("{total} deployments on {}.", lines(found.lanes)),
+        total => format!("{} deployments on {}.", charts::count(total), lines(found.lanes)),
     }
 }
 

@@ -39,7 +39,7 @@ async fn state(common: &Common) -> Done {
 async fn stop(common: &Common, why: &str) -> Done {
     let why = reason(why)?;
     let controller = open_ledger(common).await?;
-    let before = controller.stop_line(me(), why.clone()).await?;
+    let before = controller.stop_line(why.clone()).await?;
     let now = clock::now();
     told::of_the_line(common, &controller, line_stopped(&now.0.to_string(), &me().name, &why, now)).await;
     if common.json {
@@ -58,7 +58,7 @@ async fn stop(common: &Common, why: &str) -> Done {
 async fn start(common: &Common, why: &str) -> Done {
     let why = reason(why)?;
     let controller = open_ledger(common).await?;
-    let before = controller.start_line(me(), why.clone()).await?;
+    let before = controller.start_line(why.clone()).await?;
     if before.is_stopped() {
         let now = clock::now();
         told::of_the_line(common, &controller, line_running(&now.0.to_string(), &me().name, &why, now)).await;

@@ -1,16 +1,17 @@
 //! `andon show`: one deployment, told from its facts.
 
-use andon_core::deployment::story::{story, tell};
+use andon_core::deployment::story::story;
 use andon_core::deployment::{Deployment, DeploymentId};
 use andon_core::name::HostName;
-use andon_server::{Controller, Entry, clock};
+use andon_server::answers::DeploymentEvent;
+use andon_server::{Entry, clock};
 use serde_json::json;
-use tokio::io::AsyncReadExt;
 
 use super::{Done, say, say_json};
 use crate::args::Common;
 use crate::commands::history::sign;
 use crate::context::{open_ledger, unknown};
+use crate::door::Door;
 use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::screen::legible;
@@ -38,10 +39,7 @@ pub(crate) async fn show(common: &Common, id: Option<DeploymentId>, log: Option<
     let now = clock::now();
     if common.json {
         let mut value = json::deployment(&deployment, now);
-        let events: Vec<_> = entries
-            .iter()
-            .map(|entry| json!({ "at": when::iso(entry.at), "by": entry.by, "what": tell(&entry.fact) }))
-            .collect();
+        let events: Vec<DeploymentEvent> = entries.iter().map(DeploymentEvent::from).collect();
         value["events"] = json!(events);
         say_json(&value);
     } else {
@@ -50,22 +48,14 @@ pub(crate) async fn show(common: &Common, id: Option<DeploymentId>, log: Option<
     Ok(exit::OK)
 }
 
-async fn show_log(controller: &Controller, deployment: &Deployment, host: &HostName) -> Done {
-    /// The most that is shown, in bytes.
-    const MOST: u64 = 4 << 20;
+async fn show_log(controller: &Door, deployment: &Deployment, host: &HostName) -> Done {
     if !deployment.hosts.contains_key(host) {
         return Err(unknown("host", host.as_str(), deployment.hosts.keys().map(HostName::as_str)));
     }
-    let path = controller.output_path(deployment.id, host);
-    let missing = || {
-        Failure::refused(format!("nothing was printed by {host} in {}", deployment.id)).why(format!(
-            "{} is not there: it was kept on the machine that drove the deployment",
-            path.display()
-        ))
-    };
-    let file = tokio::fs::File::open(&path).await.map_err(|_| missing())?;
-    let mut bytes = Vec::new();
-    file.take(MOST).read_to_end(&mut bytes).await.map_err(|_| missing())?;
+    let bytes = controller.log(deployment.id, host).await?.map_err(|missing| {
+        Failure::refused(format!("nothing was printed by {host} in {}", deployment.id))
+            .why(format!("{missing}: it was kept on the machine that drove the deployment"))
+    })?;
     say(legible(&String::from_utf8_lossy(&bytes)).trim_end());
     Ok(exit::OK)
 }

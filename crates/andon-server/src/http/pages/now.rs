@@ -42,7 +42,7 @@ pub(super) async fn show(
         scopes: rows(&desk, &recent).await?,
         recent: recent.into_iter().take(SHOWN).collect(),
         may_line: asker.0.may(&Deed::Line),
-        no_line: desk.line.as_ref().err().map(|why| why.lines().next().unwrap_or_default().to_owned()),
+        no_line: desk.line.current().err().map(|why| why.lines().next().unwrap_or_default().to_owned()),
     };
     Ok(page(StatusCode::OK, andon_page::now::render(&now, &frame)))
 }
@@ -52,8 +52,10 @@ async fn rows(desk: &Desk, recent: &[Summary]) -> Result<Vec<Row>, RecordsError>
     let records = desk.controller.records();
     let known = records.scopes().await?.into_iter().map(|(name, outline)| (name, outline.scope));
     let mut all: BTreeMap<ScopeName, Scope> = known.collect();
-    for name in desk.line.iter().flat_map(|line| line.scopes()) {
-        all.entry(name).or_default();
+    if let Ok(line) = desk.line.current() {
+        for name in line.scopes() {
+            all.entry(name).or_default();
+        }
     }
     let mut rows = Vec::new();
     for (name, scope) in all {
