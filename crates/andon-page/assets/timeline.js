@@ -5,7 +5,7 @@ const found = document.getElementById("found");
 const form = document.getElementById("view");
 const told = document.getElementById("told");
 const fresh = document.getElementById("fresh");
-const EVENTS = ["message", "ledger", "deployment"];
+const EVENTS = ["deployment", "reset"];
 const SHORTEST = 1000;
 
 let asking = null;

@@ -150,10 +150,10 @@ impl View {
     }
 }
 
-/// `7d`: one day to twenty years.
+/// `7d`: one to 9999 days.
 fn days(text: &str) -> Result<Window, WrongView> {
     let number = text.strip_suffix('d').and_then(|number| number.parse::<u16>().ok());
-    number.filter(|days| (1..=7_305).contains(days)).map(Window::Days).ok_or_else(|| WrongView {
+    number.filter(|days| (1..=9_999).contains(days)).map(Window::Days).ok_or_else(|| WrongView {
         what: format!("the span {} is not known", shown(text)),
         next: "write all, or a number of days, for example 7d",
     })
@@ -272,7 +272,7 @@ mod tests {
         for window in [
             Window::Usual,
             Window::All,
-            Window::Days(7_305),
+            Window::Days(9_999),
             Window::Between(None, Some(first)),
             Window::Between(Some(last), None),
             Window::Between(Some(first), Some(last)),

@@ -30,18 +30,25 @@ const MOST: usize = 500;
 /// Which deployments are wanted.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
     /// Words that a deployment fits: `@ana`, a service, an environment, a host, a revision, `ERROR`.
+    #[param(max_length = 200)]
     q: Option<String>,
     /// `all`, or a number of days until now: `7d`.
+    #[param(pattern = "^(all|[1-9][0-9]{0,3}d)$")]
     span: Option<String>,
-    /// From when: RFC 3339, or a day in UTC.
+    /// From when on.
+    #[param(format = DateTime)]
     from: Option<String>,
-    /// Until when; a day alone is included.
+    /// Until when.
+    #[param(format = DateTime)]
     to: Option<String>,
     /// Only those with a lower number.
+    #[param(maximum = 9_007_199_254_740_991u64)]
     before: Option<u64>,
-    /// At most so many, 1 to 500.
+    /// At most so many; 100 without it.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
 }
 
@@ -99,17 +106,22 @@ struct Deployment {
 }
 
 /// Deployments of a span that fit some words, the newest first.
-#[utoipa::path(get, path = "/v1/timeline", params(Wanted), responses((status = OK, body = Timeline)))]
+#[utoipa::path(get, path = "/v1/timeline", tag = "deployments", params(Wanted),
+    responses((status = OK, body = Timeline)))]
 pub(super) async fn look(
     State(desk): State<Arc<Desk>>,
     AskedQuery(wanted): AskedQuery<Wanted>,
 ) -> Result<Response<Body>, Refused> {
     let Wanted { q, span, from, to, before, limit } = wanted;
+    let limit = limit.unwrap_or(100);
+    if !(1..=MOST).contains(&limit) {
+        let what = format!("limit is 1 to {MOST}, not {limit}");
+        return Err(Refused::new(ErrorCode::InvalidRequest, what, "ask again with before"));
+    }
     let view = View::read(q.as_deref(), span.as_deref(), from.as_deref(), to.as_deref(), &TimeZone::UTC)
         .map_err(|WrongView { what, next }| Refused::new(ErrorCode::InvalidRequest, what, next))?;
     let known = desk.chronicle.fresh().await;
     let span = view.span(&known.deployments, clock::now(), USUAL);
-    let limit = limit.unwrap_or(100).clamp(1, MOST);
     let page = known.deployments.page(&Query::parse(&view.query), span, before.map(DeploymentId), limit);
     let count = |outcome: Outcome| Count { outcome: outcome.slug(), count: page.counts.of(outcome) };
     Ok(as_json(
@@ -196,7 +208,8 @@ struct Metric {
 }
 
 /// The traffic, the events and the metrics of a deployment, at most some hundred points of each.
-#[utoipa::path(get, path = "/v1/deployments/{number}/traffic", params(("number" = u64, Path, description = "Its number.")),
+#[utoipa::path(get, path = "/v1/deployments/{number}/traffic", tag = "deployments",
+    params(("number" = u64, Path, description = "Its number", maximum = 9_007_199_254_740_991u64)),
     responses((status = OK, body = Seen)))]
 pub(super) async fn traffic(
     State(desk): State<Arc<Desk>>,
@@ -206,7 +219,7 @@ pub(super) async fn traffic(
     let deployment = desk.controller.records().deployment(id).await?.value;
     let entries = desk.controller.records().entries(id, 0).await?;
     let live = desk.workshop.progress(id).and_then(|progress| progress.borrow().standing.clone());
-    let standing = live.as_deref().or(deployment.judged.as_ref());
+    let standing = live.as_deref().or(deployment.analysis());
     let seen = evidence::gather(&desk, &deployment, &entries, standing, clock::now()).await;
     let (unit, new, old, events) = match seen.traffic {
         Some(traffic) => (Some(traffic.unit), traffic.new, traffic.old, traffic.events),
