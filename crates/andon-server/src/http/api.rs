@@ -26,6 +26,7 @@ mod progress;
 mod releases;
 mod scopes;
 mod sweeps;
+mod timeline;
 mod wanted;
 
 /// The bodies of requests that a client of our own sends as well.
@@ -57,6 +58,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(insight::dna))
         .routes(routes!(insight::list))
         .routes(routes!(insight::show))
+        .routes(routes!(timeline::look))
+        .routes(routes!(timeline::traffic))
         .routes(routes!(deployment::show))
         .routes(routes!(deployment::entries))
         .routes(routes!(deployment::output))

@@ -17,12 +17,15 @@ mod acts;
 mod deployment;
 mod dna;
 mod dora;
+pub(super) mod evidence;
 mod form;
 pub(super) mod hosts;
 mod now;
+mod per_day;
 mod promote;
 pub(super) mod setting;
 pub(super) mod sign_in;
+mod timeline;
 
 /// What the browser may do with our pages: only what comes from here, and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -32,6 +35,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub(super) fn routes() -> Router<Arc<Desk>> {
     Router::new()
         .route("/", get(now::show))
+        .route("/timeline", get(timeline::show))
+        .route("/timeline/part", get(timeline::fragment))
+        .route("/per-day", get(per_day::show))
         .route("/dora", get(dora::show))
         .route("/dna", get(dna::show))
         .route("/hosts", get(hosts::list))
