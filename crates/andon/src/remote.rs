@@ -187,10 +187,12 @@ impl Remote {
         let wanted = wanted(wish);
         let asked = self.wire.post("/v1/deployments", &wanted, Patience::Long);
         let left = async {
-            match self.given_up.clone() {
-                Some(mut signal) if signal.wait_for(|raised| *raised).await.is_ok() => {}
-                _ => std::future::pending().await,
+            if let Some(mut signal) = self.given_up.clone()
+                && signal.wait_for(|raised| *raised).await.is_ok()
+            {
+                return;
             }
+            std::future::pending().await
         };
         let begun: Begun = tokio::select! {
             begun = asked => begun?,

@@ -190,8 +190,12 @@ fn events(body: impl Read, say: &mpsc::Sender<Event>) -> Option<Wrong> {
             value.clone_into(&mut data);
         } else if line.is_empty() && !name.is_empty() {
             match event(&name, &data) {
-                Ok(Some(event)) if say.blocking_send(event).is_err() => return None,
-                Ok(_) => {}
+                Ok(Some(event)) => {
+                    if say.blocking_send(event).is_err() {
+                        return None;
+                    }
+                }
+                Ok(None) => {}
                 Err(error) => {
                     let what = format!("what the server tells of {name} cannot be understood: {error}");
                     return Some(Failure::broken(what).into());
