@@ -47,7 +47,9 @@ pub struct Filter {
 impl Filter {
     /// Whether everything is wanted.
     pub fn is_empty(&self) -> bool {
-        [&self.stream, &self.kind, &self.by, &self.text, &self.from, &self.until].iter().all(|it| it.is_empty())
+        [&self.stream, &self.kind, &self.by, &self.text, &self.from, &self.until]
+            .iter()
+            .all(|it| it.is_empty())
     }
 }
 
@@ -277,7 +279,9 @@ pub fn encoded(text: &str) -> String {
     let mut safe = String::new();
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => safe.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
+                safe.push(char::from(byte))
+            }
             other => safe.push_str(&format!("%{other:02X}")),
         }
     }

@@ -1,7 +1,7 @@
 //! *Services*: every service in every environment, in one table: what runs, since when, by whom, and what hinders it.
 
 use andon_core::deployment::Summary;
-use andon_core::release::{Revision, ReleaseId};
+use andon_core::release::{ReleaseId, Revision};
 use andon_core::scope::{Lock, ScopeName};
 use andon_core::time::Time;
 use maud::{Markup, html};

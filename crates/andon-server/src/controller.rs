@@ -29,6 +29,7 @@ use crate::records::{Records, Versioned, is_conflict};
 use crate::secrets::Secrets;
 use crate::{lease, preflight, traffic};
 
+mod approvals;
 mod charge;
 mod line;
 mod outlook;
@@ -36,6 +37,7 @@ mod queue;
 mod sweep;
 mod trial;
 
+pub use approvals::WaitingApproval;
 pub use sweep::{Found, Sweep};
 pub use trial::Trial;
 
@@ -246,7 +248,11 @@ impl Controller {
     /// Begins a deployment, or queues it behind the one at work. A refused plan leaves no trace.
     pub async fn deploy(&self, wish: Wish) -> Result<Going, Problem> {
         wish.guard.admits(&wish.scope.environment)?;
+        if self.is_stopped() {
+            return Err(Problem::GivenUp);
+        }
         self.check_fixed(&wish).await?;
+        self.check_approvals(&wish).await?;
         for _ in 0..RACES {
             let scope = self.records.scope(&wish.scope).await?;
             let begun = match scope.value.admits(wish.kind, wish.fixes) {
@@ -263,6 +269,8 @@ impl Controller {
                 }
             };
             if let Some(going) = begun? {
+                // It has begun: what is not noted now stays in the list of what waits, for at most a day.
+                let _ = self.approvals_used(&wish, going.id).await;
                 return Ok(going);
             }
         }

@@ -47,7 +47,8 @@ impl TryFrom<Record> for StoredRecord {
 
     /// The record with its fact in the bytes that a ledger writes: those that were hashed.
     fn try_from(record: Record) -> Result<Self, StoreError> {
-        let fact = serde_json::to_vec(&record.fact).map_err(|error| StoreError::Invalid(error.to_string()))?;
+        let fact =
+            serde_json::to_vec(&record.fact).map_err(|error| StoreError::Invalid(error.to_string()))?;
         let Record { position, stream, seq, at, by, hash, .. } = record;
         Ok(Self { position, stream, seq, at, by, fact, hash })
     }

@@ -131,11 +131,12 @@ impl Context {
     pub(crate) fn scope(&self, args: &ScopeArgs) -> Result<(ScopeName, &Service, Vec<&Host>), Failure> {
         let known = self.service(&args.service).map_err(|failure| self.swapped(args).unwrap_or(failure))?;
         let environments = || known.environments.keys().map(EnvironmentName::as_str);
-        let scope = self.line.scope(&args.service, args.environment.as_ref()).map_err(|none| match &none {
-            NoScope::Environment(_, name) => unknown("environment", name.as_str(), environments()),
-            NoScope::Service(_) => Failure::usage(none.to_string()),
-            NoScope::Several(..) => Failure::usage(none.to_string()).next("say which one"),
-        })?;
+        let scope =
+            self.line.scope(&args.service, args.environment.as_ref()).map_err(|none| match &none {
+                NoScope::Environment(_, name) => unknown("environment", name.as_str(), environments()),
+                NoScope::Service(_) => Failure::usage(none.to_string()),
+                NoScope::Several(..) => Failure::usage(none.to_string()).next("say which one"),
+            })?;
         let (service, hosts) = self
             .line
             .parts(&scope)
@@ -154,7 +155,10 @@ impl Context {
         };
         let differs = self.own.as_ref().is_some_and(|own| own.loaded.digest != self.line.loaded.digest);
         if differs && !common.json {
-            say(&format!("this line.star is not the one of {}: how it is deployed, the one there says", remote.url()));
+            say(&format!(
+                "this line.star is not the one of {}: how it is deployed, the one there says",
+                remote.url()
+            ));
         }
         match remote.release(self.own.as_ref(), scope).await? {
             Made::Here(release) => Ok(release),

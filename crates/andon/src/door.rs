@@ -3,9 +3,11 @@
 use andon_core::analysis::planner::Outlook;
 use andon_core::cord::Cord;
 use andon_core::deployment::{Ask, DeploymentId};
+use andon_core::digest::Digest;
 use andon_core::line::{Host, Service};
 use andon_core::name::{EnvironmentName, HostName, ServiceName};
 use andon_core::plan::{Observations, Plan, PlannedPool, Sights};
+use andon_core::release::ReleaseId;
 use andon_core::scope::ScopeName;
 use andon_server::{Controller, Going, Outbox, Problem, Records, Sweep, Trial, Wish};
 use tokio::io::AsyncReadExt;
@@ -143,6 +145,19 @@ impl Door {
         }
     }
 
+    /// Agrees to a release that waits. Gives its whole digest.
+    pub(crate) async fn approve(
+        &self,
+        scope: &ScopeName,
+        release: &ReleaseId,
+        why: Option<String>,
+    ) -> Result<Digest, Failure> {
+        match self {
+            Self::Here(controller) => Ok(controller.approve(scope, release, why).await?),
+            Self::Server(remote) => remote.approve(scope, release, why).await,
+        }
+    }
+
     /// Asks the hosts of a scope what they run.
     pub(crate) async fn observe(
         &self,
@@ -204,7 +219,11 @@ impl Door {
     }
 
     /// What a host's steps printed in a deployment, at most 4 MiB of it; where that is not kept, where it would be.
-    pub(crate) async fn log(&self, id: DeploymentId, host: &HostName) -> Result<Result<Vec<u8>, String>, Failure> {
+    pub(crate) async fn log(
+        &self,
+        id: DeploymentId,
+        host: &HostName,
+    ) -> Result<Result<Vec<u8>, String>, Failure> {
         let controller = match self {
             Self::Here(controller) => controller,
             Self::Server(remote) => {

@@ -68,11 +68,11 @@ async fn by_a_server(outbox: &Outbox, deployment: &Deployment) -> Result<Vec<Dis
 
 /// Tells everybody whom any service of the line tells, and who asked for it, that a person stopped the line, or started it again.
 pub(crate) async fn of_the_line(common: &Common, controller: &Door, telling: Telling) {
+    let tell = everybody(common);
     // A server has told them itself.
     if controller.server().is_some() {
         return;
     }
-    let tell = everybody(common);
     let outbox = controller.outbox();
     let told = async {
         outbox.announce(telling, tell.as_ref()).await?;

@@ -42,9 +42,9 @@ pub(super) async fn show(
     text.family("andon_line_running", "gauge", "1 while the line runs, 0 while it is stopped.");
     text.sample("andon_line_running", &[], u8::from(!cord.is_stopped()));
     text.family("andon_hosts_left_out", "gauge", "Hosts that were left out of their balancers.");
-    for (name, scope) in &scopes {
+    for (name, known) in &scopes {
         let labels = [("service", name.service.as_str()), ("environment", name.environment.as_str())];
-        text.sample("andon_hosts_left_out", &labels, scope.scope.held.len());
+        text.sample("andon_hosts_left_out", &labels, known.scope.held.len());
     }
     text.family("andon_messages_waiting", "gauge", "Messages to people that are not delivered yet.");
     text.sample("andon_messages_waiting", &[], messages.iter().map(Dispatch::waiting).sum::<usize>());
@@ -90,7 +90,11 @@ impl Text {
             ];
             self.sample("andon_deployments_total", &labels, count);
         }
-        self.family("andon_deployments_under_way", "gauge", "Deployments that have not ended, by their states.");
+        self.family(
+            "andon_deployments_under_way",
+            "gauge",
+            "Deployments that have not ended, by their states.",
+        );
         for ((scope, state), count) in &counted.under_way {
             let labels = [
                 ("service", scope.service.as_str()),
@@ -103,7 +107,11 @@ impl Text {
         self.family(name, "gauge", "When the newest deployment that has ended did so.");
         for (scope, at) in &counted.last {
             let labels = [("service", scope.service.as_str()), ("environment", scope.environment.as_str())];
-            self.sample(name, &labels, format_args!("{}.{:03}", at.0.div_euclid(1000), at.0.rem_euclid(1000)));
+            self.sample(
+                name,
+                &labels,
+                format_args!("{}.{:03}", at.0.div_euclid(1000), at.0.rem_euclid(1000)),
+            );
         }
     }
 
@@ -120,7 +128,11 @@ impl Text {
             let mut within = 0;
             for (bound, count) in BOUNDS.iter().zip(times.within) {
                 within += count;
-                self.sample(&format!("{name}_bucket"), &[("route", route), ("le", &format!("{bound:?}"))], within);
+                self.sample(
+                    &format!("{name}_bucket"),
+                    &[("route", route), ("le", &format!("{bound:?}"))],
+                    within,
+                );
             }
             self.sample(&format!("{name}_bucket"), &[("route", route), ("le", "+Inf")], times.count);
             self.sample(&format!("{name}_count"), &[("route", route)], times.count);

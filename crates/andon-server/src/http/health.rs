@@ -14,11 +14,11 @@ use super::reply::as_json;
 /// That this process answers.
 #[derive(Serialize, ToSchema)]
 struct Health {
-    /// `ok`, or `stopping`.
+    /// `ok`; `stopping` when the process is about to end.
     status: &'static str,
     /// Which Andon this is.
     version: &'static str,
-    /// Whether the line can be used: `ok`, `missing`, or that its newest version has mistakes.
+    /// `ok`, or what is wrong with the server's line.
     line: &'static str,
 }
 
@@ -31,6 +31,7 @@ pub(super) async fn show(State(desk): State<Arc<Desk>>) -> Response<Body> {
         (Ok(_), Some(_)) => "outdated: its newest version has mistakes",
         (Ok(_), None) => "ok",
     };
-    let status = if *desk.workshop.stopping().borrow() { "stopping" } else { "ok" };
+    let stopping = *desk.workshop.stopping().borrow();
+    let status = if stopping { "stopping" } else { "ok" };
     as_json(StatusCode::OK, &Health { status, version: env!("CARGO_PKG_VERSION"), line })
 }

@@ -83,7 +83,8 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Refused> {
     if all.next().is_none() && visible && (1..=LONGEST).contains(&text.len()) {
         return Ok(Some(text.to_owned()));
     }
-    let what = format!("an idempotency key has 1 to {LONGEST} visible ASCII characters, and there is one of it");
+    let what =
+        format!("an idempotency key has 1 to {LONGEST} visible ASCII characters, and there is one of it");
     Err(Refused::new(ErrorCode::InvalidRequest, what, "a random UUID will do"))
 }
 

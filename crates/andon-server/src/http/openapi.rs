@@ -62,7 +62,7 @@ pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) {
 fn refusing(operation: &mut Operation) {
     let content = Content::new(Some(Ref::from_schema_name("Problem")));
     let mut response = Response::new("It is not done; the code says why");
-    response.content.insert("application/json".to_owned(), content.into());
+    response.content.insert("application/json".to_owned(), RefOr::T(content));
     operation.responses.responses.insert("default".to_owned(), RefOr::T(response));
 }
 
@@ -77,8 +77,10 @@ fn keyed(operation: &mut Operation) {
     let parameter = ParameterBuilder::new()
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
-        .description(Some("The same request under the same key is done once, and answered the same for 24 hours"))
+        .description(Some(
+            "The same request under the same key is done once, and answered the same for 24 hours",
+        ))
         .schema(Some(schema))
         .build();
-    operation.parameters.get_or_insert_default().push(parameter.into());
+    operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
 }

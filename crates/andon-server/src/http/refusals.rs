@@ -86,6 +86,7 @@ fn code(problem: &Problem) -> ErrorCode {
     match problem {
         Problem::Refused(refusal) => code_of_plan(refusal),
         Problem::Unconfirmed(_) => ErrorCode::Unconfirmed,
+        Problem::Unapproved(_) => ErrorCode::Unapproved,
         Problem::GivenUp => ErrorCode::GivenUp,
         Problem::Held { .. } => ErrorCode::Held,
         Problem::Stopped { .. } => ErrorCode::LineStopped,

@@ -24,7 +24,8 @@ pub(crate) async fn login(common: &Common, url: &str) -> Done {
         Failure::usage("there is no place for the token").why("neither HOME nor XDG_CONFIG_HOME is set")
     })?;
     let token = tokio::task::spawn_blocking(move || read(url_of(&chosen)).map(|token| (chosen, token))).await;
-    let (chosen, token) = token.map_err(|error| Failure::broken(format!("nothing could be read: {error}")))??;
+    let (chosen, token) =
+        token.map_err(|error| Failure::broken(format!("nothing could be read: {error}")))??;
     let url = chosen.url.clone();
     let wire = Wire::with_token(chosen, token.clone());
     let about: Value = wire.get("/v1/about", Patience::Short).await.map_err(|wrong| wire.unfit(wrong))?;
@@ -34,7 +35,11 @@ pub(crate) async fn login(common: &Common, url: &str) -> Done {
         say_json(&json!({ "server": url, "you": name, "kept": path }));
     } else {
         let name = crate::screen::legible(&name);
-        say(&format!("{} at {url} you are {name}; the token is in {}", Paint::stdout().tick(), path.display()));
+        say(&format!(
+            "{} at {url} you are {name}; the token is in {}",
+            Paint::stdout().tick(),
+            path.display()
+        ));
     }
     Ok(exit::OK)
 }

@@ -1,6 +1,6 @@
 //! `andon show`: one deployment, told from its facts.
 
-use andon_core::deployment::story::{story, tell};
+use andon_core::deployment::story::story;
 use andon_core::deployment::{Deployment, DeploymentId};
 use andon_core::name::HostName;
 use andon_server::answers::DeploymentEvent;

@@ -28,7 +28,10 @@ const LONGEST: u64 = 64 << 20;
 /// What the server tells.
 #[derive(Debug)]
 enum Event {
-    Facts { after: u64, entries: Vec<Entry> },
+    Facts {
+        after: u64,
+        entries: Vec<Entry>,
+    },
     Live(Box<Live>),
     Stumbled(Box<Problem>),
     Leaving,
@@ -103,7 +106,8 @@ impl Follower {
     /// One connection to its end. Says what was wrong with it; nothing when it ended by itself.
     async fn stretch(&mut self, heard: &mut tokio::time::Instant) -> Result<Option<String>, Problem> {
         let (say, mut said) = mpsc::channel(16);
-        let path = format!("/v1/deployments/{}/progress?after={}", self.deployment.value.id.0, self.deployment.seq);
+        let path =
+            format!("/v1/deployments/{}/progress?after={}", self.deployment.value.id.0, self.deployment.seq);
         let wire = self.wire.clone();
         // It ends with the stream, or when nobody hears it any more.
         tokio::task::spawn_blocking(move || listen(&wire, &path, &say));
@@ -117,7 +121,10 @@ impl Follower {
                 }
                 Event::Leaving => {
                     *heard = tokio::time::Instant::now();
-                    return Ok(Some(format!("{} is about to end; it goes on when it is back", self.wire.url())));
+                    return Ok(Some(format!(
+                        "{} is about to end; it goes on when it is back",
+                        self.wire.url()
+                    )));
                 }
                 Event::Stumbled(problem) => return Err(*problem),
                 Event::Facts { after, entries } => self.take_in(after, &entries).await?,

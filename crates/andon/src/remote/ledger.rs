@@ -27,7 +27,10 @@ impl HttpLedger {
         Self { wire, id }
     }
 
-    async fn get<T: serde::de::DeserializeOwned + Send + 'static>(&self, path: &str) -> Result<T, StoreError> {
+    async fn get<T: serde::de::DeserializeOwned + Send + 'static>(
+        &self,
+        path: &str,
+    ) -> Result<T, StoreError> {
         self.wire.get(path, Patience::Short).await.map_err(|wrong| self.unavailable(wrong))
     }
 
@@ -55,9 +58,9 @@ impl HttpLedger {
 /// Names in addresses: everything that is not plain is written as `%XX`.
 pub(super) fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    let each = text.bytes().map(|byte| {
-        if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-    });
+    let each = text
+        .bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") });
     each.collect()
 }
 

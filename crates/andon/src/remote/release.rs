@@ -48,7 +48,11 @@ pub(crate) enum Made {
 impl Remote {
     /// The release of a scope, kept at the server: the one that the line `here` describes, where that has one; else the
     /// one of the server's line.
-    pub(crate) async fn release(&self, here: Option<&LineOnDisk>, scope: &ScopeName) -> Result<Made, Failure> {
+    pub(crate) async fn release(
+        &self,
+        here: Option<&LineOnDisk>,
+        scope: &ScopeName,
+    ) -> Result<Made, Failure> {
         if let Some((line, service)) = here.and_then(|line| Some((line, line.parts(scope)?.0))) {
             let cache = Artifacts::new(cache());
             match line.release(&cache, service).await {
@@ -99,8 +103,9 @@ impl Remote {
             if turns > TURNS {
                 return Err(Failure::broken(format!("{} cannot be brought: others are faster", release.id)));
             }
-            have = serde_json::from_value(answer)
-                .map_err(|error| Failure::broken(format!("the server's answer cannot be understood: {error}")))?;
+            have = serde_json::from_value(answer).map_err(|error| {
+                Failure::broken(format!("the server's answer cannot be understood: {error}"))
+            })?;
         }
         let body = bodies::Release {
             service: scope.service.clone(),

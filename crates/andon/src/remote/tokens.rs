@@ -78,7 +78,8 @@ fn find_in(path: &Path, url: &ServerUrl) -> Result<Option<Token>, Failure> {
 
 /// Keeps a token for a server, in the place of an older one.
 pub(crate) fn keep(path: &Path, url: &ServerUrl, token: &Token) -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| Failure::broken(format!("{} cannot be written: {error}", path.display()));
+    let cannot =
+        |error: std::io::Error| Failure::broken(format!("{} cannot be written: {error}", path.display()));
     let mut rows = read(path)?;
     rows.retain(|(server, _)| server != url.as_str());
     rows.push((url.to_string(), token.reveal().to_owned()));

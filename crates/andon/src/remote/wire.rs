@@ -273,7 +273,8 @@ impl Wire {
 
     fn unreachable(&self, error: &ureq::Error) -> Wrong {
         let words = error.to_string();
-        let tls = matches!(error, ureq::Error::Tls(_) | ureq::Error::Rustls(_)) || words.contains("certificate");
+        let tls =
+            matches!(error, ureq::Error::Tls(_) | ureq::Error::Rustls(_)) || words.contains("certificate");
         if tls {
             return Wrong::Broken(
                 Failure::broken(format!("{} is not trusted: {words}", self.url))
@@ -285,7 +286,9 @@ impl Wire {
     }
 
     fn broken(&self, words: &str) -> Wrong {
-        let next = if self.is_here() { "andon server starts one; or work without one: --local" } else {
+        let next = if self.is_here() {
+            "andon server starts one; or work without one: --local"
+        } else {
             "see whether it runs there: systemctl status andon; or work without one: --local"
         };
         Wrong::Broken(

@@ -61,11 +61,11 @@ pub(super) async fn inspect(
     let controller = desk.controller.clone().on_behalf_of(asker.person());
     let pools = line.pools(&scope);
     let tested: Vec<&Host> = hosts.iter().filter(|host| wanted.tests.contains(&host.name)).copied().collect();
-    let observed = async { if wanted.hosts { Some(controller.observe(service, &hosts).await) } else { None } };
+    let observed =
+        async { if wanted.hosts { Some(controller.observe(service, &hosts).await) } else { None } };
     let seen = async { if wanted.balancers { Some(controller.look(&pools).await) } else { None } };
-    let tests = async {
-        if tested.is_empty() { None } else { Some(controller.test(service, &tested).await) }
-    };
+    let tests =
+        async { if tested.is_empty() { None } else { Some(controller.test(service, &tested).await) } };
     let (hosts, balancers, tests) = tokio::join!(observed, seen, tests);
     Ok(as_json(StatusCode::OK, &json!({ "hosts": hosts, "balancers": balancers, "tests": tests })))
 }

@@ -53,7 +53,8 @@ pub(super) async fn test(
 ) -> Result<Response<Body>, Refused> {
     let Tested { service: name } = body.json()?;
     let line = desk.fresh_line().await?;
-    let service = line.line().services.get(&name).ok_or_else(|| invalid(format!("there is no service {name}")))?;
+    let service =
+        line.line().services.get(&name).ok_or_else(|| invalid(format!("there is no service {name}")))?;
     let environment = service.environments.keys().next();
     let (Some(tell), Some(environment)) = (&service.tell, environment) else {
         let what = format!("{name} tells nobody");

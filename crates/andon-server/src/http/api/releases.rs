@@ -98,14 +98,11 @@ pub(super) async fn bring(
     may_deploy_somewhere(&desk, &asker)?;
     let artifacts = desk.controller.artifacts().clone();
     let offset = which.offset.unwrap_or(0);
-    let taken = tokio::task::spawn_blocking(move || {
-        artifacts.take_part(digest, which.packing, offset, &body.0)
-    });
+    let taken =
+        tokio::task::spawn_blocking(move || artifacts.take_part(digest, which.packing, offset, &body.0));
     match taken.await.unwrap_or_else(|error| Err(PartError::Disk(std::io::Error::other(error)))) {
         Ok(have) => Ok(as_json(StatusCode::OK, &json!({ "have": have }))),
-        Err(PartError::Elsewhere { have, .. }) => {
-            Ok(as_json(StatusCode::CONFLICT, &json!({ "have": have })))
-        }
+        Err(PartError::Elsewhere { have, .. }) => Ok(as_json(StatusCode::CONFLICT, &json!({ "have": have }))),
         Err(error) => {
             let code = match error {
                 PartError::TooLarge => ErrorCode::TooLarge,

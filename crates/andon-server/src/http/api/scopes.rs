@@ -32,6 +32,6 @@ pub(super) async fn scopes(State(desk): State<Arc<Desk>>) -> Result<Response<Bod
     for row in &recent {
         newest.entry(&row.scope).or_insert(row);
     }
-    let rows = scopes.iter().map(|(name, scope)| ScopeRow::of(name, &scope.scope, newest.get(name).copied()));
+    let rows = scopes.iter().map(|(name, known)| ScopeRow::of(name, &known.scope, newest.get(name).copied()));
     Ok(as_json(StatusCode::OK, &rows.collect::<Vec<_>>()))
 }

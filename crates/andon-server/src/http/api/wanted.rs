@@ -137,8 +137,11 @@ fn signed_for(line: &LineOnDisk, scope: &ScopeName, release: &Release) -> Result
 pub(super) fn not_ready(error: ArtifactError) -> Refused {
     let what = error.to_string();
     match error {
-        ArtifactError::NotKept { .. } => Refused::new(ErrorCode::Unavailable, what, "free space on the server")
-            .why("a copy of the release is kept before the first host is touched; nothing has been changed"),
+        ArtifactError::NotKept { .. } => {
+            Refused::new(ErrorCode::Unavailable, what, "free space on the server").why(
+                "a copy of the release is kept before the first host is touched; nothing has been changed",
+            )
+        }
         ArtifactError::Unsigned { path, .. } => {
             let next = format!("minisign -S -m {}, with a key that the line names", path.display());
             Refused::new(ErrorCode::Conflict, what, next)

@@ -135,8 +135,12 @@ impl Keys {
                 Standing::Running(mut done) => {
                     if timeout(PATIENCE, done.wait_for(|done| *done)).await.is_err() {
                         let what = "the first request with this idempotency key is not answered yet";
-                        return Err(Refused::new(ErrorCode::IdempotencyInFlight, what, "ask again in a while")
-                            .again_in(Duration::from_secs(2)));
+                        return Err(Refused::new(
+                            ErrorCode::IdempotencyInFlight,
+                            what,
+                            "ask again in a while",
+                        )
+                        .again_in(Duration::from_secs(2)));
                     }
                 }
             }
@@ -216,12 +220,8 @@ impl Keys {
     }
 
     async fn write(&self, place: usize, row: &Row) -> Result<(), RecordsError> {
-        let update = ViewUpdate {
-            view: VIEW.to_owned(),
-            key: place.to_string(),
-            rank: row.at.0,
-            body: encode(row)?,
-        };
+        let update =
+            ViewUpdate { view: VIEW.to_owned(), key: place.to_string(), rank: row.at.0, body: encode(row)? };
         let batch = Batch { at: row.at, by: row.visitor.clone(), appends: Vec::new(), views: vec![update] };
         self.records.ledger().append(batch).await?;
         Ok(())
@@ -230,5 +230,9 @@ impl Keys {
 
 fn lost() -> Refused {
     let what = "the server died before it answered the first request with this idempotency key";
-    Refused::new(ErrorCode::IdempotencyUnknown, what, "look whether it was done; if not, ask again under a new key")
+    Refused::new(
+        ErrorCode::IdempotencyUnknown,
+        what,
+        "look whether it was done; if not, ask again under a new key",
+    )
 }

@@ -193,12 +193,7 @@ async fn write(
 }
 
 /// Into a file that gets its name once it is whole and on the disk.
-async fn into_file(
-    ledger: &Source,
-    place: &str,
-    selection: &Selection,
-    path: &Path,
-) -> Result<(), Stop> {
+async fn into_file(ledger: &Source, place: &str, selection: &Selection, path: &Path) -> Result<(), Stop> {
     let whereto = path.display().to_string();
     let failed = |error: io::Error| Stop::Failed(unwritten(&whereto, &error));
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

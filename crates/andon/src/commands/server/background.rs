@@ -46,8 +46,13 @@ pub(super) async fn begin(
     }
     let (courier, stop) = oneshot::channel();
     tokio::spawn(controller.outbox().clone().courier(stop));
-    let mut reader =
-        Reader { controller: controller.clone(), line: line.clone(), data: data.to_owned(), loud, sampling: None };
+    let mut reader = Reader {
+        controller: controller.clone(),
+        line: line.clone(),
+        data: data.to_owned(),
+        loud,
+        sampling: None,
+    };
     reader.sample();
     let tasks = vec![tokio::spawn(reader.read()), tokio::spawn(tell_systemd(workshop.clone()))];
     Background { _courier: courier, tasks }
@@ -100,7 +105,8 @@ impl Reader {
                 Reread::Same if asked => self.told("the line was read again and says the same"),
                 Reread::Same => {}
                 Reread::Broken(why) => {
-                    let goes_on = if self.line.current().is_ok() { "; the one before it counts on" } else { "" };
+                    let goes_on =
+                        if self.line.current().is_ok() { "; the one before it counts on" } else { "" };
                     self.told(&format!("the line cannot be used: {}{goes_on}", legible(&why)));
                 }
             }
