@@ -26,6 +26,7 @@ pub mod release_diff;
 pub mod releases;
 pub mod service;
 pub mod services;
+pub mod settings;
 pub mod sign_in;
 pub mod timeline;
 pub mod trouble;

@@ -323,6 +323,7 @@ fn wanted(wish: &Wish) -> bodies::Wanted {
     bodies::Wanted {
         service: wish.scope.service.clone(),
         environment: Some(wish.scope.environment.clone()),
+        from: None,
         kind: Some(wish.kind).filter(|kind| *kind != Kind::Deploy),
         release: Some(wish.release.id.clone()),
         why: wish.why.clone(),

@@ -9,8 +9,10 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use maud::Markup;
+use tower_http::compression::CompressionLayer;
 
 use super::Desk;
+use setting::Framed;
 
 mod access;
 mod acts;
@@ -44,6 +46,8 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
         .route("/hosts/{name}", get(hosts::show))
         .route("/line/stop", post(acts::stop_line))
         .route("/line/start", post(acts::start_line))
+        .route("/approvals", post(acts::approve))
+        .route("/settings", get(settings))
         .merge(access::routes())
         .merge(sign_in::out())
         .route("/deployments/{number}", get(deployment::show))
@@ -52,8 +56,14 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
         .route("/deployments/{number}/resume", post(acts::resume))
         .route("/deployments/{number}/abort", get(acts::ask_abort).post(acts::abort))
         .route("/deployments/{number}/rollback", get(acts::ask_rollback).post(acts::rollback))
-        .route("/services/{service}/deploy", get(promote::show).post(promote::deploy_now))
-        .route("/services/{service}/stage", post(promote::stage_now))
+        .route("/services/{name}/deploy", get(promote::show).post(promote::deploy_now))
+        .route("/services/{name}/stage", post(promote::stage_now))
+        .layer(CompressionLayer::new())
+}
+
+/// What can be set, and where.
+async fn settings(Framed(frame): Framed) -> Response<Body> {
+    page(StatusCode::OK, andon_page::settings::render(&frame))
 }
 
 /// Styles and scripts. Their names hold their digests, so that they are kept for ever. For everybody.

@@ -66,6 +66,22 @@ async fn tell(desk: &Desk, telling: Telling) {
     }
 }
 
+/// `POST /approvals`: agrees to a release that waits.
+pub(super) async fn approve(
+    State(desk): State<Arc<Desk>>,
+    asker: Asker,
+    form: Form,
+) -> Result<Response<Body>, Refused> {
+    let line = desk.line()?;
+    let service = form.parsed("service")?.ok_or_else(|| no_scope("such service"))?;
+    let environment: Option<EnvironmentName> = form.parsed("environment")?;
+    let scope = line.scope(&service, environment.as_ref())?;
+    asker.may(&Deed::Deploy(scope.clone()))?;
+    let release = form.parsed("release")?.ok_or_else(|| no_scope("such release"))?;
+    desk.controller.clone().on_behalf_of(asker.person()).approve(&scope, &release, form.text("why")?).await?;
+    Ok(go_to("/"))
+}
+
 /// `POST /deployments/{number}/pause`.
 pub(super) async fn pause(
     State(desk): State<Arc<Desk>>,
