@@ -2,11 +2,14 @@
 //!
 //! Here is decided where everything stands. [`Drawing`] is what it comes to; it is written as SVG or painted as PNG.
 
+pub use badge::{Tone, badge};
+
 use andon_core::telling::Picture;
 use andon_core::time::Time;
 use drawing::{Anchor, Drawing, Stroke, Text};
 use jiff::tz::TimeZone;
 
+mod badge;
 mod drawing;
 mod raster;
 mod ticks;

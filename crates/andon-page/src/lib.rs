@@ -5,6 +5,7 @@
 //! are the styles and scripts that pages name.
 
 pub mod assets;
+pub mod feed;
 pub mod frame;
 pub mod ledger;
 pub mod notifications;

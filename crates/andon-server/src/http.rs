@@ -18,16 +18,19 @@ use tokio::time::timeout;
 use crate::controller::Controller;
 use crate::evaluations::Evaluations;
 use crate::lines::LineOnDisk;
+use crate::registers::Registers;
 use crate::senses::PushReceiver;
 use crate::workshop::Workshop;
 use reply::{ErrorCode, Refused};
 
 mod api;
 mod argo;
+mod badge;
 mod asked;
 mod body;
 mod error_code;
 mod evaluations;
+mod feed;
 mod flagger;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
@@ -41,6 +44,7 @@ mod pages;
 mod refusals;
 mod reply;
 mod router;
+mod subscriptions;
 mod token;
 
 pub use token::{Token, TokenError};
@@ -71,6 +75,8 @@ pub struct Desk {
     pub line: Result<Arc<LineOnDisk>, String>,
     /// The deployments that are driven here.
     pub workshop: Workshop,
+    /// What is kept between two looks into services, releases and records.
+    pub registers: Registers,
 }
 
 impl Desk {

@@ -11,12 +11,14 @@ use tokio::process::Command;
 /// A repository on a slow disk must not hold a deployment up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How `git` is to write a commit.
+pub(crate) const FORMAT: &str = "--format=%h%x00%s%x00%an%x00%ct%x00%ae";
+
 /// The commit at `HEAD` of the repository around `dir`; `None` without a repository, without `git`, or in doubt.
 pub async fn head(dir: &Path) -> Option<Revision> {
-    let format = "--format=%h%x00%s%x00%an%x00%ct%x00%ae";
     let mut git = Command::new("git");
     crate::secrets::withhold(&mut git);
-    git.arg("-C").arg(dir).args(["log", "-1", "--no-show-signature", format]).kill_on_drop(true);
+    git.arg("-C").arg(dir).args(["log", "-1", "--no-show-signature", FORMAT]).kill_on_drop(true);
     git.stdin(std::process::Stdio::null());
     let output = tokio::time::timeout(PATIENCE, git.output()).await.ok()?.ok()?;
     if !output.status.success() {
@@ -25,7 +27,8 @@ pub async fn head(dir: &Path) -> Option<Revision> {
     parse(&String::from_utf8_lossy(&output.stdout))
 }
 
-fn parse(text: &str) -> Option<Revision> {
+/// A commit as `git` writes it in [`FORMAT`]; its words are cut, and cannot act on a terminal.
+pub(crate) fn parse(text: &str) -> Option<Revision> {
     let mut fields = text.trim_end().split('\0');
     let mut next = || {
         fields

@@ -2,17 +2,24 @@
 
 use std::sync::Arc;
 
+use andon_page::frame::Frame;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use maud::Markup;
 
 use super::Desk;
+use super::gate::Asker;
+use crate::clock;
 
+mod ledger;
+mod notifications;
 mod now;
+pub(super) mod releases;
+mod services;
 
 /// What the browser may do with our pages: only what comes from here, and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -20,7 +27,22 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// Every page, and what pages are made of.
 pub(super) fn routes() -> Router<Arc<Desk>> {
-    Router::new().route("/", get(now::show))
+    Router::new().route("/", get(now::show)).merge(registers())
+}
+
+/// What is looked up: services, releases, records, and who asked to be told what.
+fn registers() -> Router<Arc<Desk>> {
+    Router::new()
+        .route("/services", get(services::list))
+        .route("/services/{name}", get(services::one))
+        .route("/releases", get(releases::list))
+        .route("/releases/compare", get(releases::compare))
+        .route("/ledger", get(ledger::list))
+        .route("/ledger/export.jsonl", get(ledger::export))
+        .route("/ledger/verification", post(ledger::verify))
+        .route("/ledger/{position}", get(ledger::one))
+        .route("/settings/notifications", get(notifications::show).post(notifications::subscribe))
+        .route("/settings/notifications/end", post(notifications::end))
 }
 
 /// Styles and scripts. Their names hold their digests, so that they are kept for ever. For everybody.
@@ -55,6 +77,12 @@ fn page(status: StatusCode, markup: Markup) -> Response<Body> {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// For whom a page is written, and when.
+fn frame(asker: &Asker, headers: &HeaderMap) -> Frame {
+    let visitor = Some(asker.0.as_ref().clone());
+    Frame { visitor, now: clock::now(), zone: zone(headers), csrf: asker.csrf() }
 }
 
 /// The zone of whoever looks, from the cookie `zone`; UTC without it.

@@ -13,7 +13,7 @@ use super::gate::{self, Gate};
 use super::openapi::Document;
 use super::reply::{ErrorCode, Refused, as_json};
 use super::token::Token;
-use super::{Desk, api, argo, evaluations, flagger, health, line, metrics, pages};
+use super::{Desk, api, argo, badge, evaluations, feed, flagger, health, line, metrics, pages};
 
 /// Every path. Only `/health` and what pages are made of is for everybody; all else is behind the gate.
 pub(super) fn router(desk: Arc<Desk>, token: Option<Token>) -> Router {
@@ -33,6 +33,8 @@ pub(super) fn router(desk: Arc<Desk>, token: Option<Token>) -> Router {
         .route("/v1/flagger/{hook}", post(flagger::answer))
         .route("/v1/openapi.json", get(move || async move { as_json(StatusCode::OK, document.as_ref()) }))
         .merge(api)
+        .route("/feed.atom", get(feed::show))
+        .route("/badge/{service}/{file}", get(badge::show))
         .merge(pages::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)

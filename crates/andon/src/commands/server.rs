@@ -10,6 +10,7 @@ use andon_server::evaluations::Evaluations;
 use andon_server::history::Sampler;
 use andon_server::http::{self, Desk, Token};
 use andon_server::senses::{PushReceiver, pushed};
+use andon_server::registers::Registers;
 use andon_server::workshop::Workshop;
 use andon_server::{Controller, clock};
 use clap::Args;
@@ -88,6 +89,7 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
         receiver: Arc::clone(&receiver),
         line: context::line_on_disk(common),
         workshop: Workshop::default(),
+        registers: Registers::default(),
     };
     tokio::spawn(async move {
         loop {
