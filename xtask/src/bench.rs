@@ -9,12 +9,16 @@ mod figures;
 mod immune;
 mod judge;
 mod ledger;
+mod links;
 mod lost;
+mod pages;
 mod peers;
 mod proxy;
 mod reconcile;
 mod release;
 mod run;
+mod served;
+mod streams;
 mod table;
 
 use crate::failure::Failure;
@@ -57,6 +61,16 @@ const BENCHES: &[Bench] = &[
         name: "ledger",
         about: "a ledger of two years: 100,000 deployments, 20 million facts",
         measure: |_| ledger::measure(),
+    },
+    Bench {
+        name: "pages",
+        about: "every page and every answer of the API with 1,000 hosts, 50 services and 100,000 deployments",
+        measure: |_| pages::measure(),
+    },
+    Bench {
+        name: "streams",
+        about: "500 clients of the event stream while a service is deployed",
+        measure: |_| streams::measure(),
     },
     Bench {
         name: "release",

@@ -13,12 +13,12 @@ use crate::scope::ScopeName;
 use crate::time::Time;
 
 pub use dispatch::{Dispatch, DispatchFact, GIVE_UP_AFTER, Letter, LetterState, Outcome};
+pub use news::{approval_asked, news, of_the_cord};
 pub use payload::Payload;
 pub use picture::Picture;
 pub use route::{Address, Route, routes};
 pub use sample::sample;
 pub use sketch::sketch;
-pub use news::{approval_asked, news, of_the_cord};
 pub use words::SlackMessage;
 
 mod dispatch;

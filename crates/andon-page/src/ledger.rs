@@ -47,7 +47,9 @@ pub struct Filter {
 impl Filter {
     /// Whether everything is wanted.
     pub fn is_empty(&self) -> bool {
-        [&self.stream, &self.kind, &self.by, &self.text, &self.from, &self.until].iter().all(|it| it.is_empty())
+        [&self.stream, &self.kind, &self.by, &self.text, &self.from, &self.until]
+            .iter()
+            .all(|it| it.is_empty())
     }
 }
 
@@ -107,7 +109,7 @@ pub enum Verification {
 pub fn render(ledger: &Ledger, frame: &Frame) -> Markup {
     let body = html! {
         link rel="stylesheet" href=(assets::path("registers.css"));
-        main class="register" {
+        div class="register" {
             h1 { "Ledger" }
             p {
                 "Every fact stands here for ever, chained to all before it. "
@@ -231,7 +233,7 @@ pub fn record(whole: &Whole, frame: &Frame) -> Markup {
     let title = format!("Record {}", thousands(row.position));
     let body = html! {
         link rel="stylesheet" href=(assets::path("registers.css"));
-        main class="register" {
+        div class="register" {
             p class="path" { a href="/ledger" { "Ledger" } " › " (thousands(row.position)) }
             h1 { (title) }
             dl {
@@ -277,7 +279,9 @@ pub fn encoded(text: &str) -> String {
     let mut safe = String::new();
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => safe.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
+                safe.push(char::from(byte))
+            }
             other => safe.push_str(&format!("%{other:02X}")),
         }
     }

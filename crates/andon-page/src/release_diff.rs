@@ -54,7 +54,7 @@ pub fn render(diff: &ReleaseDiff, frame: &Frame) -> Markup {
     let title = format!("{} to {}", diff.from, diff.to);
     let body = html! {
         link rel="stylesheet" href=(assets::path("registers.css"));
-        main class="register" {
+        div class="register" {
             p class="path" {
                 a href=(format!("/releases?service={service}")) { "Releases of " (service) } " › compared"
             }
@@ -74,7 +74,9 @@ pub fn render(diff: &ReleaseDiff, frame: &Frame) -> Markup {
 fn commits(commits: &Result<Commits, String>, frame: &Frame) -> Markup {
     let commits = match commits {
         Ok(commits) => commits,
-        Err(why) => return html! { p { span class="sign" aria-hidden="true" { "?" } " The commits are not known: " (why) "." } },
+        Err(why) => {
+            return html! { p { span class="sign" aria-hidden="true" { "?" } " The commits are not known: " (why) "." } };
+        }
     };
     html! {
         @if commits.ahead.is_empty() && commits.behind.is_empty() { p { "Both were made from the same commit." } }
@@ -97,9 +99,12 @@ fn list(commits: &[Revision], frame: &Frame) -> Markup {
 fn files(files: &Result<Files, String>) -> Markup {
     let files = match files {
         Ok(files) => files,
-        Err(why) => return html! { p { span class="sign" aria-hidden="true" { "?" } " The files cannot be compared: " (why) "." } },
+        Err(why) => {
+            return html! { p { span class="sign" aria-hidden="true" { "?" } " The files cannot be compared: " (why) "." } };
+        }
     };
-    let parts = [("added", "+", &files.added), ("removed", "−", &files.removed), ("changed", "≠", &files.changed)];
+    let parts =
+        [("added", "+", &files.added), ("removed", "−", &files.removed), ("changed", "≠", &files.changed)];
     html! {
         @if parts.iter().all(|(_, _, names)| names.is_empty()) {
             p { "No file differs: both hold the same " (counted(files.same, "file", "files")) "." }

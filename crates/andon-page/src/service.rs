@@ -6,9 +6,9 @@ use andon_core::release::ReleaseId;
 use andon_core::scope::Lock;
 use maud::{Markup, html};
 
+use crate::assets;
 use crate::frame::Frame;
 use crate::services::{Placed, deployment, left_out, runs};
-use crate::assets;
 
 /// What the page shows.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ pub fn render(service: &Service, frame: &Frame) -> Markup {
     let name = service.name.as_str();
     let body = html! {
         link rel="stylesheet" href=(assets::path("registers.css"));
-        main class="register" {
+        div class="register" {
             p class="path" { a href="/services" { "Services" } " › " (name) }
             h1 { (name) }
             div class="beside" {
@@ -102,7 +102,9 @@ fn side(service: &str, environment: &Environment, frame: &Frame) -> Markup {
 
 fn way_back(service: &str, environment: &str, of: &Environment) -> Markup {
     match &of.way_back {
-        Some(release) => html! { code { (release) } ": " code { "andon rollback " (service) " " (environment) } },
+        Some(release) => {
+            html! { code { (release) } ": " code { "andon rollback " (service) " " (environment) } }
+        }
         None => html! { "none: no other release was good here" },
     }
 }

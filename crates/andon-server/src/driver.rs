@@ -34,6 +34,7 @@ use crate::watching::Watching;
 use at_work::{AtWork, Lost, News, Task, ask, carry_out};
 
 mod at_work;
+mod awaited;
 
 /// How long whoever takes a deployment over waits for its balancers before the hosts are asked.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
@@ -111,6 +112,8 @@ pub(crate) struct Driver {
     /// What the production tests need; found before the deployment began, or was gone on with, here.
     pub(crate) secrets: Secrets,
     pub(crate) outbox: Outbox,
+    /// Becomes true when this process drives nothing any more.
+    pub(crate) stopped: Option<watch::Receiver<bool>>,
 }
 
 /// What people have been told of already, as far as this process knows.
@@ -153,7 +156,8 @@ impl Driver {
             news.clear();
             self.publish(&deployment.value);
             self.tell(&deployment.value, &watching, &mut told).await;
-            if self.until.is_reached(&deployment.value, began.elapsed()) {
+            let stopped = self.stopped.as_ref().is_some_and(|signal| *signal.borrow());
+            if stopped || self.until.is_reached(&deployment.value, began.elapsed()) {
                 watching.close(&deployment.value);
                 return Ok(());
             }

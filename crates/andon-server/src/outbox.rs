@@ -62,7 +62,7 @@ struct Row {
 }
 
 /// What a round of deliveries came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Round {
     /// Ways on which a message arrived.
     pub delivered: usize,

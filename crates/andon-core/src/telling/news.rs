@@ -59,8 +59,10 @@ pub fn of_the_cord(cord: &Cord, id: DeploymentId) -> Option<Telling> {
 /// That a deployment waits for somebody to approve it. `asked` tells this request from every other one.
 pub fn approval_asked(deployment: &Deployment, asked: &str, next: Vec<String>) -> Telling {
     let (id, request) = (deployment.id, &deployment.request);
-    let headline =
-        format!("{id} waits for an approval: {} to {}, by {}", request.release.id, request.scope, request.by.name);
+    let headline = format!(
+        "{id} waits for an approval: {} to {}, by {}",
+        request.release.id, request.scope, request.by.name
+    );
     Telling {
         kind: Kind::ApprovalAsked,
         key: format!("{}/{}/{asked}", id.0, Kind::ApprovalAsked.name()),

@@ -150,16 +150,22 @@ pub struct Subscription {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubscriptionError {
     /// Not one of the occasions.
-    #[error("there is no occasion \"{0}\"; there are began, ended-well, rolled-back, line-stopped, line-started, approval-asked")]
+    #[error(
+        "there is no occasion \"{0}\"; there are began, ended-well, rolled-back, line-stopped, line-started, approval-asked"
+    )]
     Occasion(String),
     /// No occasion was named.
     #[error("a subscription names at least one occasion")]
     NoOccasion,
     /// Too many names.
-    #[error("a subscription names at most {MOST_NAMED} services and {MOST_NAMED} environments; none means all")]
+    #[error(
+        "a subscription names at most {MOST_NAMED} services and {MOST_NAMED} environments; none means all"
+    )]
     TooLong,
     /// The person's name cannot stand in the ledger.
-    #[error("the name of a person has 1 to {LONGEST_PERSON} bytes, none of them a control character or a slash")]
+    #[error(
+        "the name of a person has 1 to {LONGEST_PERSON} bytes, none of them a control character or a slash"
+    )]
     Person,
     /// Not one of the ways.
     #[error("the ways are mail, chat and webhook")]
@@ -177,7 +183,9 @@ pub enum SubscriptionError {
     #[error(transparent)]
     Hook(#[from] HookUrlError),
     /// The hook is on the machine of the server.
-    #[error("a person's hook is not on the machine that calls it; for one on a machine of your own, have its address kept as a secret")]
+    #[error(
+        "a person's hook is not on the machine that calls it; for one on a machine of your own, have its address kept as a secret"
+    )]
     ThisMachine,
     /// The secret is not a person's.
     #[error("the secret of a person's hook has a name that begins with {SECRET}, not \"{0}\"")]

@@ -24,13 +24,14 @@ pub(super) async fn show(
     let (Ok(service), Ok(environment)) = names else { return Ok(unknown(&headers)) };
     let scope = ScopeName { service, environment };
     let records = desk.controller.records();
-    let known = desk.line.as_deref().is_ok_and(|line| line.parts(&scope).is_some());
+    let known = desk.line.current().is_ok_and(|line| line.parts(&scope).is_some());
     let state = records.scope(&scope).await?;
     if !known && state.seq == 0 {
         return Ok(unknown(&headers));
     }
-    let last = records.history_of(std::slice::from_ref(&scope), 1).await?;
-    let put_back = last.first().is_some_and(|row| row.state == "rolled_back");
+    let chronicle = desk.chronicle.fresh().await;
+    let last = chronicle.deployments.last_per_scope().find(|row| *row.scope() == scope);
+    let put_back = last.is_some_and(|row| row.state() == "rolled_back");
     let (words, tone) = words(&state.value, put_back, records.cord().await?.value.is_stopped());
     let label = format!("{} {}", scope.service, scope.environment);
     let svg = badge(&label, &words, tone, &format!("{} in {}: {words}", scope.service, scope.environment));

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use andon_core::deployment::Summary;
+use andon_core::chronicle::Row;
 use andon_core::name::{EnvironmentName, ServiceName};
 use andon_page::feed::Feed;
 use andon_page::ledger::encoded;
@@ -19,10 +19,6 @@ use super::reply::Refused;
 
 /// Entries of a feed.
 const MOST: usize = 50;
-/// Deployments that are looked through for them.
-const LOOKED: usize = 2_000;
-/// Deployments that are read at once.
-const PAGE: usize = 250;
 
 /// What the feed is narrowed to.
 #[derive(Debug, Deserialize)]
@@ -34,10 +30,11 @@ pub(super) struct Narrowed {
 }
 
 impl Narrowed {
-    fn fits(&self, row: &Summary) -> bool {
-        self.service.as_ref().is_none_or(|service| row.scope.service == *service)
-            && self.environment.as_ref().is_none_or(|environment| row.scope.environment == *environment)
-            && self.by.as_ref().is_none_or(|by| row.by == *by)
+    fn fits(&self, row: &Row) -> bool {
+        let scope = row.scope();
+        self.service.as_ref().is_none_or(|service| scope.service == *service)
+            && self.environment.as_ref().is_none_or(|environment| scope.environment == *environment)
+            && self.by.as_ref().is_none_or(|by| row.by() == by)
     }
 
     /// Itself behind a `?`, always in the same order, and in words.
@@ -61,14 +58,9 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Result<Response<Body>, Refused> {
     let records = desk.controller.records();
-    let (mut deployments, mut before, mut looked) = (Vec::new(), None, 0);
-    while deployments.len() < MOST && looked < LOOKED {
-        let page = records.history(before, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        (before, looked) = (Some(last.id), looked + page.len());
-        deployments.extend(page.into_iter().filter(|row| narrowed.fits(row)));
-    }
-    deployments.truncate(MOST);
+    let known = desk.chronicle.fresh().await;
+    let fitting = known.deployments.rows().rev().filter(|row| narrowed.fits(row));
+    let deployments = fitting.take(MOST).map(Row::summary).collect();
     // The line is everybody's; who asks for one person's deeds gets that person's.
     let cord = records.cord().await?.value;
     let line = cord.changes().filter(|change| match &narrowed.by {

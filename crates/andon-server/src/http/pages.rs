@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use andon_page::frame::Frame;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
@@ -12,14 +11,22 @@ use axum::routing::{get, post};
 use maud::Markup;
 
 use super::Desk;
-use super::gate::Asker;
-use crate::clock;
 
+mod access;
+mod acts;
+mod deployment;
+mod dna;
+mod dora;
+mod form;
+pub(super) mod hosts;
 mod ledger;
 mod notifications;
 mod now;
+mod promote;
 pub(super) mod releases;
 mod services;
+pub(super) mod setting;
+pub(super) mod sign_in;
 
 /// What the browser may do with our pages: only what comes from here, and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -27,7 +34,25 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// Every page, and what pages are made of.
 pub(super) fn routes() -> Router<Arc<Desk>> {
-    Router::new().route("/", get(now::show)).merge(registers())
+    Router::new()
+        .route("/", get(now::show))
+        .route("/dora", get(dora::show))
+        .route("/dna", get(dna::show))
+        .route("/hosts", get(hosts::list))
+        .route("/hosts/{name}", get(hosts::show))
+        .route("/line/stop", post(acts::stop_line))
+        .route("/line/start", post(acts::start_line))
+        .merge(access::routes())
+        .merge(sign_in::out())
+        .route("/deployments/{number}", get(deployment::show))
+        .route("/deployments/{number}/hosts/{host}", get(deployment::host))
+        .route("/deployments/{number}/pause", post(acts::pause))
+        .route("/deployments/{number}/resume", post(acts::resume))
+        .route("/deployments/{number}/abort", get(acts::ask_abort).post(acts::abort))
+        .route("/deployments/{number}/rollback", get(acts::ask_rollback).post(acts::rollback))
+        .route("/services/{service}/deploy", get(promote::show).post(promote::deploy_now))
+        .route("/services/{service}/stage", post(promote::stage_now))
+        .merge(registers())
 }
 
 /// What is looked up: services, releases, records, and who asked to be told what.
@@ -77,12 +102,6 @@ fn page(status: StatusCode, markup: Markup) -> Response<Body> {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
-}
-
-/// For whom a page is written, and when.
-fn frame(asker: &Asker, headers: &HeaderMap) -> Frame {
-    let visitor = Some(asker.0.as_ref().clone());
-    Frame { visitor, now: clock::now(), zone: zone(headers), csrf: asker.csrf() }
 }
 
 /// The zone of whoever looks, from the cookie `zone`; UTC without it.

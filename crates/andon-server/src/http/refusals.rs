@@ -9,13 +9,14 @@ use crate::artifacts::ArtifactError;
 use crate::clock;
 use crate::lines::NoScope;
 use crate::problem::Problem;
+use crate::promotions::NotPromoted;
 use crate::records::RecordsError;
 
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         let words = problem.words(clock::now(), &|moment| format!("at {}", rfc3339(moment)));
         let next = words.next.unwrap_or_else(|| "look how things stand, then decide anew".to_owned());
-        let refused = Self::new(code(&problem), words.what, next);
+        let refused = Self::new(code(&problem), words.what, next).travelling(&problem);
         match words.why {
             Some(why) => refused.why(why),
             None => refused,
@@ -42,6 +43,15 @@ impl From<NoScope> for Refused {
             NoScope::Several(..) => ErrorCode::Conflict,
         };
         Self::new(code, error.to_string(), "see what the line has: GET /v1/services")
+    }
+}
+
+impl From<NotPromoted> for Refused {
+    fn from(error: NotPromoted) -> Self {
+        match error {
+            NotPromoted::Records(error) => error.into(),
+            other => Self::new(ErrorCode::Conflict, other.to_string(), other.next()),
+        }
     }
 }
 
@@ -76,6 +86,7 @@ fn code(problem: &Problem) -> ErrorCode {
     match problem {
         Problem::Refused(refusal) => code_of_plan(refusal),
         Problem::Unconfirmed(_) => ErrorCode::Unconfirmed,
+        Problem::Unapproved(_) => ErrorCode::Unapproved,
         Problem::GivenUp => ErrorCode::GivenUp,
         Problem::Held { .. } => ErrorCode::Held,
         Problem::Stopped { .. } => ErrorCode::LineStopped,
@@ -88,7 +99,7 @@ fn code(problem: &Problem) -> ErrorCode {
         Problem::NotNow(_) => ErrorCode::NotNow,
         Problem::Records(RecordsError::NoDeployment(_)) => ErrorCode::NotFound,
         Problem::Records(RecordsError::Newer { .. }) => ErrorCode::LedgerNewer,
-        Problem::Records(RecordsError::Foreign { .. }) => ErrorCode::Unavailable,
+        Problem::Records(RecordsError::Foreign { .. } | RecordsError::Elsewhere(_)) => ErrorCode::Unavailable,
         Problem::Records(RecordsError::Store(error)) => match error {
             StoreError::Damaged { .. } | StoreError::Behind { .. } => ErrorCode::LedgerDamaged,
             StoreError::Newer { .. } => ErrorCode::LedgerNewer,

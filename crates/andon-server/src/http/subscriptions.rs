@@ -11,7 +11,7 @@ use crate::records::SubscribingError;
 
 /// The server that the line names for mail.
 pub(super) fn mail_server(desk: &Desk) -> Option<MailServer> {
-    let line = desk.line.as_deref().ok()?;
+    let line = desk.line.current().ok()?;
     Tell::united(line.line().services.values().filter_map(|service| service.tell.as_ref()))?.mail
 }
 

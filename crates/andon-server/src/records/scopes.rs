@@ -180,15 +180,8 @@ impl Records {
             let known: Vec<&KnownRelease> = good.keys().filter_map(known).collect();
             views.push(row(GOOD, &stream, at.0, &known)?);
         }
-        let outlined = ScopeView {
-            facts: OUTLINED,
-            outlined: Some(made_of),
-            seq,
-            name,
-            scope: outlined,
-            good,
-            bad,
-        };
+        let outlined =
+            ScopeView { facts: OUTLINED, outlined: Some(made_of), seq, name, scope: outlined, good, bad };
         views.push(row(SCOPES, &stream, at.0, &outlined)?);
         Ok((append, views, Versioned { value, seq }))
     }

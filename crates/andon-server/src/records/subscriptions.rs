@@ -35,7 +35,9 @@ impl Records {
     pub async fn subscriptions(&self) -> Result<Versioned<Subscriptions>, RecordsError> {
         let row = self.ledger.view(VIEW, STREAM).await?.and_then(|row| Row::deserialize(row).ok());
         let mut all = match row {
-            Some(row) if row.facts == self.writer.facts => Versioned { value: row.subscriptions, seq: row.seq },
+            Some(row) if row.facts == self.writer.facts => {
+                Versioned { value: row.subscriptions, seq: row.seq }
+            }
             // A view that is gone or from another version is made again from the facts.
             Some(_) | None => Versioned { value: Subscriptions::default(), seq: 0 },
         };

@@ -1,6 +1,7 @@
 //! What runs where: every service in every environment, out of the line and the ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use andon_core::deployment::Summary;
 use andon_core::name::ServiceName;
@@ -10,28 +11,25 @@ use andon_page::releases::{Judged, Known};
 use andon_page::services::{Current, Placed};
 
 use crate::artifacts::Artifacts;
+use crate::http::Desk;
 use crate::lines::LineOnDisk;
 use crate::records::{Records, RecordsError};
-
-/// Deployments among which the newest of each scope is looked for.
-const RECENT: usize = 500;
 
 /// A scope and what is known of it.
 pub(crate) struct Place {
     pub(crate) placed: Placed,
-    pub(crate) outline: Outline,
+    pub(crate) outline: Arc<Outline>,
 }
 
 /// Every scope of the line and of the ledger, in the order of their names.
-pub(crate) async fn all(records: &Records, line: Option<&LineOnDisk>) -> Result<Vec<Place>, RecordsError> {
-    let mut outlines: BTreeMap<ScopeName, Outline> = records.scopes().await?.into_iter().collect();
+pub(crate) async fn all(desk: &Desk, line: Option<&LineOnDisk>) -> Vec<Place> {
+    let known = desk.chronicle.fresh().await;
+    let mut outlines: BTreeMap<ScopeName, Arc<Outline>> = known.scopes.clone();
     for scope in line.iter().flat_map(|line| line.scopes()) {
         outlines.entry(scope).or_default();
     }
-    let mut last: BTreeMap<ScopeName, Summary> = BTreeMap::new();
-    for row in records.history(None, RECENT).await? {
-        last.entry(row.scope.clone()).or_insert(row);
-    }
+    let newest = known.deployments.last_per_scope().map(|row| (row.scope().clone(), row.summary()));
+    let mut last: BTreeMap<ScopeName, Summary> = newest.collect();
     let mut places = Vec::new();
     for (scope, outline) in outlines {
         let hosts = line.and_then(|line| line.parts(&scope)).map(|(_, hosts)| hosts.len());
@@ -46,7 +44,7 @@ pub(crate) async fn all(records: &Records, line: Option<&LineOnDisk>) -> Result<
         };
         places.push(Place { placed, outline });
     }
-    Ok(places)
+    places
 }
 
 /// What hosts of a scope should run.

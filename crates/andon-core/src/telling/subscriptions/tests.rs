@@ -60,10 +60,17 @@ fn told(all: &Subscriptions, telling: &Telling) -> Vec<String> {
 fn a_wish_is_about_its_services_its_environments_and_its_occasions_alone() {
     let all = all([
         wish("ana", &[Occasion::Began], mail("ana@example.com")),
-        only("www", "production", wish("ben", &[Occasion::Began, Occasion::EndedWell], mail("ben@example.com"))),
+        only(
+            "www",
+            "production",
+            wish("ben", &[Occasion::Began, Occasion::EndedWell], mail("ben@example.com")),
+        ),
     ]);
     let www = |environment| scope("www", environment);
-    assert_eq!(told(&all, &telling(Kind::Began, www("production"), Time(20))), ["7/began/to/ana", "7/began/to/ben"]);
+    assert_eq!(
+        told(&all, &telling(Kind::Began, www("production"), Time(20))),
+        ["7/began/to/ana", "7/began/to/ben"]
+    );
     assert_eq!(told(&all, &telling(Kind::Began, www("staging"), Time(20))), ["7/began/to/ana"]);
     assert_eq!(told(&all, &telling(Kind::Succeeded, www("production"), Time(20))), ["7/succeeded/to/ben"]);
     assert_eq!(told(&all, &telling(Kind::Succeeded, scope("shop", "production"), Time(20))), [""; 0]);
@@ -81,7 +88,10 @@ fn what_was_before_a_wish_and_what_is_after_its_end_is_not_told() {
     assert!(all.is_empty() && told(&all, &stopped(40)).is_empty());
     assert_eq!(all.unsubscribe(SubscriptionId(1)), Err(SubscriptionError::Unknown(SubscriptionId(1))));
     let again = all.subscribe(wish("ana", &[Occasion::Began], mail("ana@example.com"))).unwrap();
-    assert!(matches!(again, SubscriptionFact::Subscribed { id: SubscriptionId(2), .. }), "no number comes twice");
+    assert!(
+        matches!(again, SubscriptionFact::Subscribed { id: SubscriptionId(2), .. }),
+        "no number comes twice"
+    );
 }
 
 #[test]
@@ -114,7 +124,12 @@ fn a_wish_that_would_do_harm_is_refused() {
         assert_eq!(refused(wish(person, &[Occasion::Began], to())), SubscriptionError::Person, "{person:?}");
     }
     // Nobody gets the server to call itself, to call in clear, or to use a secret that is not for this.
-    for url in ["http://127.0.0.1:8420/v1/line", "https://localhost/x", "https://[::1]:8420/", "https://a.localhost/"] {
+    for url in [
+        "http://127.0.0.1:8420/v1/line",
+        "https://localhost/x",
+        "https://[::1]:8420/",
+        "https://a.localhost/",
+    ] {
         let refused = refused(wish("ana", &[Occasion::Began], hook(HookUrl::Said(url.into()))));
         assert_eq!(refused, SubscriptionError::ThisMachine, "{url}");
     }

@@ -7,14 +7,14 @@ use andon_store::Record;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use axum::response::IntoResponse;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{frame, page, zone};
+use super::page;
+use super::setting::{Framed, go_to};
 use crate::clock;
 use crate::http::Desk;
 use crate::http::asked::{AskedPath, AskedQuery};
@@ -101,12 +101,11 @@ fn query(filter: &Filter, before: Option<u64>) -> String {
 pub(super) async fn list(
     State(desk): State<Arc<Desk>>,
     AskedQuery(asked): AskedQuery<Asked>,
-    asker: Asker,
-    headers: HeaderMap,
+    Framed(frame): Framed,
 ) -> Result<Response<Body>, Refused> {
     let ledger = desk.controller.records().ledger();
     let filter = asked.filter();
-    let (found, complaint) = match asked.wanted(&zone(&headers)) {
+    let (found, complaint) = match asked.wanted(&frame.zone) {
         Ok(wanted) => (search(ledger, &wanted, SHOWN).await?, None),
         Err(complaint) => (Found { head: ledger.head().await?, ..Found::default() }, Some(complaint)),
     };
@@ -121,7 +120,7 @@ pub(super) async fn list(
         filter,
         verification: desk.registers.verifying.standing(),
     };
-    Ok(page(status, andon_page::ledger::render(&shown, &frame(&asker, &headers))))
+    Ok(page(status, andon_page::ledger::render(&shown, &frame)))
 }
 
 fn row(record: &Record) -> Row {
@@ -144,8 +143,7 @@ fn row(record: &Record) -> Row {
 pub(super) async fn one(
     State(desk): State<Arc<Desk>>,
     AskedPath(position): AskedPath<u64>,
-    asker: Asker,
-    headers: HeaderMap,
+    Framed(frame): Framed,
 ) -> Result<Response<Body>, Refused> {
     let ledger = desk.controller.records().ledger();
     let absent = || {
@@ -170,14 +168,14 @@ pub(super) async fn one(
         fact,
         head: ledger.head().await?,
     };
-    Ok(page(StatusCode::OK, andon_page::ledger::record(&shown, &frame(&asker, &headers))))
+    Ok(page(StatusCode::OK, andon_page::ledger::record(&shown, &frame)))
 }
 
 /// Begins a verification, and leads back to where it is told of.
 pub(super) async fn verify(State(desk): State<Arc<Desk>>, _: Asker) -> Result<Response<Body>, Refused> {
     let ledger = Arc::clone(desk.controller.records().ledger());
     desk.registers.verifying.begin(ledger).await?;
-    Ok((StatusCode::SEE_OTHER, [(header::LOCATION, HeaderValue::from_static("/ledger"))]).into_response())
+    Ok(go_to("/ledger"))
 }
 
 /// What fits as JSON lines, the newest first, in the form of `andon ledger export`. Where it does not end, its last line
@@ -190,7 +188,7 @@ pub(super) async fn export(
 ) -> Result<Response<Body>, Refused> {
     let next = "mend the filter at /ledger";
     let wanted = asked
-        .wanted(&zone(&headers))
+        .wanted(&super::zone(&headers))
         .map_err(|complaint| Refused::new(ErrorCode::InvalidRequest, complaint, next))?;
     let Ok(place) = Arc::clone(&desk.registers.exports).try_acquire_owned() else {
         let what = "as many exports as there may be go on";

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use andon_core::access::Deed;
 use andon_core::name::{EnvironmentName, ServiceName};
 use andon_core::telling::subscriptions::{Occasion, Subscription, SubscriptionError, SubscriptionId};
+use andon_page::frame::Frame;
 use andon_page::notifications::Notifications;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{Response, StatusCode};
 
-use super::{frame, page};
+use super::page;
+use super::setting::{Framed, go_to};
 use crate::clock;
 use crate::http::Desk;
 use crate::http::body::form;
@@ -21,22 +22,23 @@ use crate::http::subscriptions::{mail_server, own};
 use crate::records::SubscribingError;
 use crate::registers::places;
 
+const PATH: &str = "/settings/notifications";
 /// The most fields of a form.
 const MOST_FIELDS: usize = 200;
 
 pub(super) async fn show(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
-    headers: HeaderMap,
+    Framed(frame): Framed,
 ) -> Result<Response<Body>, Refused> {
-    shown(&desk, &asker, &headers, None, String::new()).await
+    shown(&desk, &asker, &frame, None, String::new()).await
 }
 
 /// Takes a wish. What cannot be is said on the page, with what was typed.
 pub(super) async fn subscribe(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
-    headers: HeaderMap,
+    Framed(frame): Framed,
     request: Request,
 ) -> Result<Response<Body>, Refused> {
     let fields = Fields(form(request).await?);
@@ -47,10 +49,10 @@ pub(super) async fn subscribe(
         Err(error) => Err(error.into()),
     };
     match taken {
-        Ok(_) => Ok(back()),
+        Ok(_) => Ok(go_to(PATH)),
         Err(SubscribingError::Refused(error)) => {
             let typed = fields.one("to").chars().take(500).collect();
-            shown(&desk, &asker, &headers, Some(Err(error.to_string())), typed).await
+            shown(&desk, &asker, &frame, Some(Err(error.to_string())), typed).await
         }
         Err(SubscribingError::Records(error)) => Err(error.into()),
     }
@@ -60,7 +62,7 @@ pub(super) async fn subscribe(
 pub(super) async fn end(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
-    headers: HeaderMap,
+    Framed(frame): Framed,
     request: Request,
 ) -> Result<Response<Body>, Refused> {
     let fields = Fields(form(request).await?);
@@ -69,17 +71,12 @@ pub(super) async fn end(
     })?;
     own(&desk, &asker, id).await?;
     match desk.controller.records().unsubscribe(clock::now(), &asker.person().name, id).await {
-        Ok(()) => Ok(back()),
+        Ok(()) => Ok(go_to(PATH)),
         Err(SubscribingError::Refused(error)) => {
-            shown(&desk, &asker, &headers, Some(Err(error.to_string())), String::new()).await
+            shown(&desk, &asker, &frame, Some(Err(error.to_string())), String::new()).await
         }
         Err(SubscribingError::Records(error)) => Err(error.into()),
     }
-}
-
-fn back() -> Response<Body> {
-    let to = [(header::LOCATION, HeaderValue::from_static("/settings/notifications"))];
-    (StatusCode::SEE_OTHER, to).into_response()
 }
 
 /// The fields of a form, in their order.
@@ -111,14 +108,15 @@ fn wish(desk: &Desk, asker: &Asker, fields: &Fields) -> Result<Subscription, Sub
 async fn shown(
     desk: &Desk,
     asker: &Asker,
-    headers: &HeaderMap,
+    frame: &Frame,
     said: Option<Result<String, String>>,
     typed: String,
 ) -> Result<Response<Body>, Refused> {
     let records = desk.controller.records();
     let all = records.subscriptions().await?.value;
     let person = asker.person().name;
-    let places = places::all(records, desk.line.as_deref().ok()).await?;
+    let line = desk.line.current().ok();
+    let places = places::all(desk, line.as_deref()).await;
     let mut environments: Vec<EnvironmentName> =
         places.iter().map(|place| place.placed.scope.environment.clone()).collect();
     environments.sort();
@@ -139,5 +137,5 @@ async fn shown(
         said,
         typed,
     };
-    Ok(page(status, andon_page::notifications::render(&shown, &frame(asker, headers))))
+    Ok(page(status, andon_page::notifications::render(&shown, frame)))
 }

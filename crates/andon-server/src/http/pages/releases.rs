@@ -8,13 +8,13 @@ use andon_page::release_diff::ReleaseDiff;
 use andon_page::releases::Releases;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{Response, StatusCode};
 use serde::Deserialize;
 
-use super::{frame, page};
+use super::page;
+use super::setting::Framed;
 use crate::http::Desk;
 use crate::http::asked::AskedQuery;
-use crate::http::gate::Asker;
 use crate::http::reply::{ErrorCode, Refused};
 use crate::registers::{commits, places};
 
@@ -38,11 +38,11 @@ pub(in crate::http) struct Pair {
 pub(super) async fn list(
     State(desk): State<Arc<Desk>>,
     AskedQuery(chosen): AskedQuery<Chosen>,
-    asker: Asker,
-    headers: HeaderMap,
+    Framed(frame): Framed,
 ) -> Result<Response<Body>, Refused> {
-    let (records, line) = (desk.controller.records(), desk.line.as_deref().ok());
-    let places = places::all(records, line).await?;
+    let line = desk.line.current().ok();
+    let (records, line) = (desk.controller.records(), line.as_deref());
+    let places = places::all(&desk, line).await;
     let services = places::services(&places);
     let service = match &chosen.service {
         Some(name) => Some(service_of(&services, name)?),
@@ -59,7 +59,7 @@ pub(super) async fn list(
         let stumbled = |error: tokio::task::JoinError| std::panic::resume_unwind(error.into_panic());
         (releases.environments, releases.rows, releases.more) = found.await.unwrap_or_else(stumbled);
     }
-    Ok(page(StatusCode::OK, andon_page::releases::render(&releases, &frame(&asker, &headers))))
+    Ok(page(StatusCode::OK, andon_page::releases::render(&releases, &frame)))
 }
 
 /// The service with this name, among those that there are.
@@ -74,17 +74,17 @@ pub(in crate::http) fn service_of(services: &[ServiceName], name: &str) -> Resul
 pub(super) async fn compare(
     State(desk): State<Arc<Desk>>,
     AskedQuery(pair): AskedQuery<Pair>,
-    asker: Asker,
-    headers: HeaderMap,
+    Framed(frame): Framed,
 ) -> Result<Response<Body>, Refused> {
     let diff = compared(&desk, &pair).await?;
-    Ok(page(StatusCode::OK, andon_page::release_diff::render(&diff, &frame(&asker, &headers))))
+    Ok(page(StatusCode::OK, andon_page::release_diff::render(&diff, &frame)))
 }
 
 /// Two releases side by side.
 pub(in crate::http) async fn compared(desk: &Desk, pair: &Pair) -> Result<ReleaseDiff, Refused> {
-    let (records, line) = (desk.controller.records(), desk.line.as_deref().ok());
-    let services = places::services(&places::all(records, line).await?);
+    let line = desk.line.current().ok();
+    let (records, line) = (desk.controller.records(), line.as_deref());
+    let services = places::services(&places::all(desk, line).await);
     let service = service_of(&services, &pair.service)?;
     let scopes = places::scopes_of(records, line, &service).await?;
     let find = |text: &str| {

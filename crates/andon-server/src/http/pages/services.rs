@@ -12,12 +12,12 @@ use andon_page::service::{Environment, Service};
 use andon_page::services::Services;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{Response, StatusCode};
 
-use super::{frame, page};
+use super::page;
+use super::setting::Framed;
 use crate::http::Desk;
 use crate::http::asked::AskedPath;
-use crate::http::gate::Asker;
 use crate::http::reply::{ErrorCode, Refused};
 use crate::lines::LineOnDisk;
 use crate::registers::places::{self, Place};
@@ -27,25 +27,24 @@ const SHOWN: usize = 12;
 
 pub(super) async fn list(
     State(desk): State<Arc<Desk>>,
-    asker: Asker,
-    headers: HeaderMap,
+    Framed(frame): Framed,
 ) -> Result<Response<Body>, Refused> {
-    let line = desk.line.clone();
-    let places = places::all(desk.controller.records(), line.as_deref().ok()).await?;
+    let line = desk.line.current();
+    let places = places::all(&desk, line.as_deref().ok()).await;
     let rows = places.into_iter().map(|place| place.placed).collect();
     let services = Services { rows, lineless: line.err() };
-    Ok(page(StatusCode::OK, andon_page::services::render(&services, &frame(&asker, &headers))))
+    Ok(page(StatusCode::OK, andon_page::services::render(&services, &frame)))
 }
 
 pub(super) async fn one(
     State(desk): State<Arc<Desk>>,
     AskedPath(name): AskedPath<String>,
-    asker: Asker,
-    headers: HeaderMap,
+    Framed(frame): Framed,
 ) -> Result<Response<Body>, Refused> {
     let records = desk.controller.records();
-    let line = desk.line.as_deref().ok();
-    let mut places = places::all(records, line).await?;
+    let line = desk.line.current().ok();
+    let line = line.as_deref();
+    let mut places = places::all(&desk, line).await;
     let known = ServiceName::new(&*name).ok();
     places.retain(|place| Some(&place.placed.scope.service) == known.as_ref());
     let Some(name) = known.filter(|_| !places.is_empty()) else {
@@ -59,7 +58,7 @@ pub(super) async fn one(
     let environments =
         places.into_iter().map(|place| environment(place, &recent, line)).collect();
     let service = Service { told: told(line, &name), asked, name, environments, recent };
-    Ok(page(StatusCode::OK, andon_page::service::render(&service, &frame(&asker, &headers))))
+    Ok(page(StatusCode::OK, andon_page::service::render(&service, &frame)))
 }
 
 fn environment(place: Place, recent: &[Summary], line: Option<&LineOnDisk>) -> Environment {
