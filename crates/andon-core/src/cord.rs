@@ -238,10 +238,12 @@ impl CordFact {
     /// The person who did it; `None` where a deployment did.
     pub fn person(&self) -> Option<&str> {
         match self {
-            CordFact::Stopped { by, .. } | CordFact::Started { by, .. } | CordFact::Mended { by, .. } => match by {
-                Puller::Person { person } => Some(&person.name),
-                Puller::Deployment { .. } => None,
-            },
+            CordFact::Stopped { by, .. } | CordFact::Started { by, .. } | CordFact::Mended { by, .. } => {
+                match by {
+                    Puller::Person { person } => Some(&person.name),
+                    Puller::Deployment { .. } => None,
+                }
+            }
             CordFact::Passed { by, .. } => Some(by),
         }
     }

@@ -44,7 +44,8 @@ pub fn render(feed: &Feed) -> String {
     entries.truncate(feed.most);
     let updated = entries.first().map_or(Time(0), |entry| entry.updated);
     let title = if feed.about.is_empty() { "Andon".to_owned() } else { format!("Andon: {}", feed.about) };
-    let own = if feed.query.is_empty() { "/feed.atom".to_owned() } else { format!("/feed.atom?{}", feed.query) };
+    let own =
+        if feed.query.is_empty() { "/feed.atom".to_owned() } else { format!("/feed.atom?{}", feed.query) };
     let body = html! {
         (PreEscaped("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"))
         feed xmlns="http://www.w3.org/2005/Atom" xml:lang="en" {
@@ -103,8 +104,12 @@ fn deployment(feed: &Feed, row: &Summary) -> Entry {
 
 fn line(feed: &Feed, change: &Change) -> Entry {
     let (title, author, what, words) = match &change.fact {
-        CordFact::Stopped { by, reason } => ("The line was stopped", by.to_string(), "stopped", reason.clone()),
-        CordFact::Started { by, why } => ("The line was started again", by.to_string(), "started", why.clone()),
+        CordFact::Stopped { by, reason } => {
+            ("The line was stopped", by.to_string(), "stopped", reason.clone())
+        }
+        CordFact::Started { by, why } => {
+            ("The line was started again", by.to_string(), "started", why.clone())
+        }
         CordFact::Mended { by, why, .. } => ("The line was mended", by.to_string(), "mended", why.clone()),
         CordFact::Passed { by, what, why } => {
             let what = match what {
@@ -137,5 +142,7 @@ fn address(feed: &Feed, path: &str) -> String {
 
 /// A text without what XML 1.0 has no way to write.
 fn xml(text: &str) -> String {
-    text.chars().filter(|c| matches!(c, '\n' | '\t') || (!c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}'))).collect()
+    text.chars()
+        .filter(|c| matches!(c, '\n' | '\t') || (!c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}')))
+        .collect()
 }

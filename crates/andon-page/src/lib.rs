@@ -6,11 +6,11 @@
 
 pub mod access;
 pub mod assets;
-pub mod feed;
 pub mod band;
 pub mod deployment;
 pub mod dna;
 pub mod dora;
+pub mod feed;
 pub mod frame;
 pub mod host_run;
 pub mod hosts;

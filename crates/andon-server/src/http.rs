@@ -33,8 +33,8 @@ use reply::{ErrorCode, Refused};
 
 mod api;
 mod argo;
-mod badge;
 mod asked;
+mod badge;
 mod body;
 mod doors;
 mod error_code;

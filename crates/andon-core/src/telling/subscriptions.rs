@@ -174,10 +174,14 @@ pub enum SubscriptionError {
     #[error(transparent)]
     Mail(#[from] MailAddressError),
     /// The line has no server for mail.
-    #[error("no mail can be sent: no service of the line names a server, as tell = tell(mail = smtp(...)) does")]
+    #[error(
+        "no mail can be sent: no service of the line names a server, as tell = tell(mail = smtp(...)) does"
+    )]
     NoMail,
     /// Neither an address nor the name of a secret.
-    #[error("this is neither an address like https://chat.example.com/hooks/ana nor the name of a secret like tell-ana")]
+    #[error(
+        "this is neither an address like https://chat.example.com/hooks/ana nor the name of a secret like tell-ana"
+    )]
     Nowhere,
     /// The address of a hook is none.
     #[error(transparent)]

@@ -53,7 +53,8 @@ fn words(scope: &Scope, put_back: bool, stopped: bool) -> (String, Tone) {
 
 /// A picture, and no page: whoever shows it sees what is wrong.
 fn unknown(headers: &HeaderMap) -> Response<Body> {
-    let svg = badge("andon", "? no such service", Tone::Unknown, "there is no such service in this environment");
+    let svg =
+        badge("andon", "? no such service", Tone::Unknown, "there is no such service in this environment");
     let mut response = conditional(headers, svg, "image/svg+xml", "private, max-age=30");
     if *response.status_mut() == StatusCode::OK {
         *response.status_mut() = StatusCode::NOT_FOUND;

@@ -46,7 +46,8 @@ impl Narrowed {
         ];
         let named: Vec<(&str, String)> =
             words.into_iter().filter_map(|(name, word)| word.map(|word| (name, word))).collect();
-        let query: Vec<String> = named.iter().map(|(name, word)| format!("{name}={}", encoded(word))).collect();
+        let query: Vec<String> =
+            named.iter().map(|(name, word)| format!("{name}={}", encoded(word))).collect();
         let about: Vec<String> = named.iter().map(|(name, word)| format!("{name} {word}")).collect();
         (query.join("&"), about.join(", "))
     }
@@ -77,7 +78,12 @@ pub(super) async fn show(
         deployments,
         most: MOST,
     };
-    Ok(conditional(&headers, andon_page::feed::render(&feed), "application/atom+xml; charset=utf-8", "no-cache"))
+    Ok(conditional(
+        &headers,
+        andon_page::feed::render(&feed),
+        "application/atom+xml; charset=utf-8",
+        "no-cache",
+    ))
 }
 
 /// An answer, or the word that whoever asks has it already. `kept` is how long it may be kept unasked.
@@ -94,7 +100,8 @@ pub(super) fn conditional(
         let shown = shown.trim();
         shown == "*" || shown.trim_start_matches("W/") == tag
     });
-    let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { Response::new(Body::from(text)) };
+    let mut response =
+        if known { StatusCode::NOT_MODIFIED.into_response() } else { Response::new(Body::from(text)) };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));

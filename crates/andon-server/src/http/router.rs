@@ -18,8 +18,8 @@ use super::meter::Meter;
 use super::openapi::Document;
 use super::reply::{ErrorCode, Refused, as_json};
 use super::{
-    Desk, api, argo, badge, evaluations, exposition, feed, flagger, health, idempotency, line, meter, metrics, openapi,
-    pages,
+    Desk, api, argo, badge, evaluations, exposition, feed, flagger, health, idempotency, line, meter,
+    metrics, openapi, pages,
 };
 
 /// Every path. Only `/health`, what pages are made of and the page to sign in at is for everybody; all else is behind the

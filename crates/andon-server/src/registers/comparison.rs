@@ -51,7 +51,10 @@ impl Comparisons {
         }
         for release in [from, to] {
             if release.unpacked > LARGEST {
-                return Err(format!("{} unpacks to {}, more than is compared here", release.id, release.unpacked));
+                return Err(format!(
+                    "{} unpacks to {}, more than is compared here",
+                    release.id, release.unpacked
+                ));
             }
             if !artifacts.path(release).is_file() {
                 return Err(format!("the bytes of {} are not kept here any more", release.id));

@@ -86,7 +86,11 @@ pub(crate) fn services(places: &[Place]) -> Vec<ServiceName> {
 }
 
 /// What is known of the releases of a service in these scopes, the newest judgement first.
-pub(crate) fn releases(scopes: &[(ScopeName, Scope)], artifacts: &Artifacts, most: usize) -> (Vec<Known>, usize) {
+pub(crate) fn releases(
+    scopes: &[(ScopeName, Scope)],
+    artifacts: &Artifacts,
+    most: usize,
+) -> (Vec<Known>, usize) {
     let mut all: BTreeMap<&ReleaseId, (&Release, i64)> = BTreeMap::new();
     for known in scopes.iter().flat_map(|(_, scope)| scope.releases.values()) {
         let entry = all.entry(&known.release.id).or_insert((&known.release, known.at.0));

@@ -96,7 +96,8 @@ pub(crate) async fn search(
     let mut looked = 0;
     loop {
         let chunk = source.chunk(ledger, low).await?;
-        let Some((first, last)) = chunk.first().zip(chunk.last()).map(|(a, b)| (a.position, b.position)) else {
+        let Some((first, last)) = chunk.first().zip(chunk.last()).map(|(a, b)| (a.position, b.position))
+        else {
             return Ok(found);
         };
         found.looked_at = Some((first, found.looked_at.map_or(last, |(_, high)| high)));

@@ -59,9 +59,13 @@ mod tests {
         assert_eq!(Way::Mail.to("ana@example.com", None), Err(SubscriptionError::NoMail));
         assert!(matches!(Way::Mail.to("ana", None), Err(SubscriptionError::Mail(_))));
         let chat = Way::Chat.to(" https://chat.example.com/x ", None).unwrap();
-        assert!(matches!(&chat, Route::Hook(Hook { form: HookForm::Slack, url: HookUrl::Said(url), .. }) if url == "https://chat.example.com/x"));
+        assert!(
+            matches!(&chat, Route::Hook(Hook { form: HookForm::Slack, url: HookUrl::Said(url), .. }) if url == "https://chat.example.com/x")
+        );
         let webhook = Way::Webhook.to("tell-ana", None).unwrap();
-        assert!(matches!(&webhook, Route::Hook(Hook { url: HookUrl::Secret(name), .. }) if name.as_str() == "tell-ana"));
+        assert!(
+            matches!(&webhook, Route::Hook(Hook { url: HookUrl::Secret(name), .. }) if name.as_str() == "tell-ana")
+        );
         assert_eq!(Way::Chat.to("what is this", None), Err(SubscriptionError::Nowhere));
         assert!(Way::ALL.into_iter().all(|way| way.name().parse() == Ok(way)));
         assert_eq!("pigeon".parse::<Way>(), Err(SubscriptionError::NoWay));

@@ -66,9 +66,10 @@ pub(super) async fn end(
     request: Request,
 ) -> Result<Response<Body>, Refused> {
     let fields = Fields(form(request).await?);
-    let id = fields.one("id").parse().map(SubscriptionId).map_err(|_| {
-        Refused::new(ErrorCode::InvalidRequest, "a wish has a number", "load the page again")
-    })?;
+    let id =
+        fields.one("id").parse().map(SubscriptionId).map_err(|_| {
+            Refused::new(ErrorCode::InvalidRequest, "a wish has a number", "load the page again")
+        })?;
     own(&desk, &asker, id).await?;
     match desk.controller.records().unsubscribe(clock::now(), &asker.person().name, id).await {
         Ok(()) => Ok(go_to(PATH)),
@@ -121,7 +122,9 @@ async fn shown(
         places.iter().map(|place| place.placed.scope.environment.clone()).collect();
     environments.sort();
     environments.dedup();
-    let own = |(id, standing): (SubscriptionId, &andon_core::telling::subscriptions::Standing)| (id, standing.clone());
+    let own = |(id, standing): (SubscriptionId, &andon_core::telling::subscriptions::Standing)| {
+        (id, standing.clone())
+    };
     let others = match asker.may(&Deed::Administer) {
         Ok(()) => all.iter().filter(|(_, it)| it.subscription.person != person).map(own).collect(),
         Err(_) => Vec::new(),

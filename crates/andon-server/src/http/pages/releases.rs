@@ -89,7 +89,11 @@ pub(in crate::http) async fn compared(desk: &Desk, pair: &Pair) -> Result<Releas
     let scopes = places::scopes_of(records, line, &service).await?;
     let find = |text: &str| {
         let id = text.parse::<ReleaseId>().map_err(|error| {
-            Refused::new(ErrorCode::InvalidRequest, error.to_string(), "see /releases for those that there are")
+            Refused::new(
+                ErrorCode::InvalidRequest,
+                error.to_string(),
+                "see /releases for those that there are",
+            )
         })?;
         places::release(&scopes, &id).cloned().ok_or_else(|| {
             let what = format!("{service} has no release {id} that was judged");
@@ -100,7 +104,9 @@ pub(in crate::http) async fn compared(desk: &Desk, pair: &Pair) -> Result<Releas
     let files = desk.registers.comparisons.of(desk.controller.artifacts(), &from, &to);
     let commits = async {
         match line {
-            Some(line) => commits::between(&line.directory(), from.revision.as_ref(), to.revision.as_ref()).await,
+            Some(line) => {
+                commits::between(&line.directory(), from.revision.as_ref(), to.revision.as_ref()).await
+            }
             None => Err("the server has no line, and so no repository".to_owned()),
         }
     };

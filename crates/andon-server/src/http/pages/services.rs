@@ -55,8 +55,7 @@ pub(super) async fn one(
     let scopes: Vec<ScopeName> = places.iter().map(|place| place.placed.scope.clone()).collect();
     let recent = records.history_of(&scopes, SHOWN).await?;
     let asked = asked(&records.subscriptions().await?.value, &scopes);
-    let environments =
-        places.into_iter().map(|place| environment(place, &recent, line)).collect();
+    let environments = places.into_iter().map(|place| environment(place, &recent, line)).collect();
     let service = Service { told: told(line, &name), asked, name, environments, recent };
     Ok(page(StatusCode::OK, andon_page::service::render(&service, &frame)))
 }
