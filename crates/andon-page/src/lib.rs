@@ -12,6 +12,7 @@ pub mod deployment;
 pub mod dna;
 pub mod dora;
 pub mod evidence;
+pub mod feed;
 pub mod frame;
 pub mod host_run;
 pub mod hosts;

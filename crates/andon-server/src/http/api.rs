@@ -23,8 +23,10 @@ mod logs;
 mod messages;
 mod plans;
 mod progress;
+mod registers;
 mod releases;
 mod scopes;
+mod subscriptions;
 mod sweeps;
 mod timeline;
 mod wanted;
@@ -84,8 +86,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(messages::test))
         .routes(routes!(plans::plan))
         .routes(routes!(progress::follow))
-        .routes(routes!(releases::keep))
+        .routes(routes!(releases::keep, registers::releases))
+        .routes(routes!(registers::compare))
         .routes(routes!(releases::look, releases::bring))
+        .routes(routes!(subscriptions::list, subscriptions::subscribe))
+        .routes(routes!(subscriptions::end))
         .routes(routes!(sweeps::sweep))
         .routes(routes!(access::me))
         .routes(routes!(access::users, access::add_user))
