@@ -4,16 +4,25 @@
 //! One module for each page, with a struct of all that it shows. [`frame`] is what stands around every page, [`assets`]
 //! are the styles and scripts that pages name.
 
+pub mod access;
 pub mod assets;
 pub mod band;
+pub mod deployment;
+pub mod dna;
+pub mod dora;
 pub mod frame;
+pub mod host_run;
+pub mod hosts;
 pub mod ledger;
 pub mod notifications;
 pub mod now;
 pub mod outcome;
+pub mod promote;
+pub mod question;
 pub mod release_diff;
 pub mod releases;
 pub mod service;
 pub mod services;
+pub mod sign_in;
 pub mod trouble;
 pub mod when;

@@ -29,6 +29,7 @@ use crate::records::{Records, Versioned, is_conflict};
 use crate::secrets::Secrets;
 use crate::{lease, preflight, traffic};
 
+mod approvals;
 mod charge;
 mod line;
 mod outlook;
@@ -36,6 +37,7 @@ mod queue;
 mod sweep;
 mod trial;
 
+pub use approvals::WaitingApproval;
 pub use sweep::{Found, Sweep};
 pub use trial::Trial;
 
@@ -135,6 +137,11 @@ impl Controller {
         Self { given_up: Some(signal), ..self }
     }
 
+    /// The ways to hosts.
+    pub(crate) fn ways(&self) -> &Arc<dyn Hosts> {
+        &self.ways
+    }
+
     /// The same; when `signal` becomes true, what is driven here is left as it stands, for whoever takes charge of it next.
     /// Steps that hosts have begun end by themselves.
     pub fn stopped_at(self, signal: watch::Receiver<bool>) -> Self {
@@ -144,11 +151,6 @@ impl Controller {
     /// Whether nothing is driven here any more.
     fn is_stopped(&self) -> bool {
         self.stopped.as_ref().is_some_and(|signal| *signal.borrow())
-    }
-
-    /// The ways to hosts.
-    pub(crate) fn ways(&self) -> &Arc<dyn Hosts> {
-        &self.ways
     }
 
     /// Becomes ready when what is being planned is given up.
@@ -250,6 +252,7 @@ impl Controller {
             return Err(Problem::GivenUp);
         }
         self.check_fixed(&wish).await?;
+        self.check_approvals(&wish).await?;
         for _ in 0..RACES {
             let scope = self.records.scope(&wish.scope).await?;
             let begun = match scope.value.admits(wish.kind, wish.fixes) {
@@ -266,6 +269,8 @@ impl Controller {
                 }
             };
             if let Some(going) = begun? {
+                // It has begun: what is not noted now stays in the list of what waits, for at most a day.
+                let _ = self.approvals_used(&wish, going.id).await;
                 return Ok(going);
             }
         }

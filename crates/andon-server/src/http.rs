@@ -8,13 +8,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use crate::census::Census;
 use crate::chronicles::Chronicles;
@@ -23,6 +26,7 @@ use crate::evaluations::Evaluations;
 use crate::lines::{LineKeeper, LineOnDisk};
 use crate::senses::PushReceiver;
 use crate::workshop::Workshop;
+use doors::Peer;
 use outlet::{Carrier, STREAMS};
 use reply::{ErrorCode, Refused};
 
@@ -30,6 +34,7 @@ mod api;
 mod argo;
 mod asked;
 mod body;
+mod doors;
 mod error_code;
 mod evaluations;
 mod events;
@@ -40,6 +45,7 @@ pub(crate) mod fuzz;
 mod gate;
 mod health;
 mod idempotency;
+mod insight;
 mod line;
 mod meter;
 mod metrics;
@@ -50,9 +56,12 @@ mod pages;
 mod refusals;
 mod reply;
 mod router;
+mod tls;
 mod token;
 
 pub use api::asked as bodies;
+pub use doors::Doors;
+pub use tls::{Keyring, TlsError};
 pub use token::{Token, TokenError};
 
 /// Connections at once, half of which may carry streams. Further ones wait to be accepted.
@@ -86,6 +95,8 @@ pub struct Desk {
     pub chronicle: Chronicles,
     /// What hosts really run.
     pub census: Census,
+    /// How this server is reached, and by what right.
+    pub doors: Arc<Doors>,
 }
 
 impl Desk {
@@ -104,9 +115,14 @@ fn no_line(why: String) -> Refused {
     Refused::new(ErrorCode::NoLine, why, "mend line.star where the server runs; it is read again by itself")
 }
 
-/// Answers on `listener` until `stop`, then answers what was begun. With a `token`, whoever asks has to show it.
-pub async fn serve(listener: TcpListener, desk: Desk, token: Option<Token>, stop: impl Future<Output = ()>) {
-    let service = TowerToHyperService::new(router::router(Arc::new(desk), token));
+/// Answers on `listener` until `stop`, then answers what was begun; over TLS where there is a `keyring`.
+pub async fn serve(
+    listener: TcpListener,
+    desk: Desk,
+    keyring: Option<Arc<Keyring>>,
+    stop: impl Future<Output = ()>,
+) {
+    let router = router::router(Arc::new(desk));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let streams = Arc::new(Semaphore::new(STREAMS));
     let (ending, ends) = watch::channel(false);
@@ -114,17 +130,29 @@ pub async fn serve(listener: TcpListener, desk: Desk, token: Option<Token>, stop
     loop {
         let next = async {
             let place = Arc::clone(&places).acquire_owned().await.ok()?;
-            let (stream, _) = listener.accept().await.ok()?;
-            Some((stream, place))
+            let (stream, peer) = listener.accept().await.ok()?;
+            Some((stream, Peer(peer), place))
         };
         let next = tokio::select! {
             () = &mut stop => break,
             next = next => next,
         };
         match next {
-            Some((stream, place)) => {
+            Some((stream, peer, place)) => {
+                let _ = stream.set_nodelay(true);
                 let carrier = Carrier::new(ends.clone(), Arc::clone(&streams));
-                drop(tokio::spawn(carry(stream, service.clone(), carrier, ends.clone(), place)));
+                let (router, ends, keyring) = (router.clone(), ends.clone(), keyring.clone());
+                drop(tokio::spawn(async move {
+                    match keyring {
+                        None => carry(stream, peer, router, carrier, ends, place).await,
+                        Some(keyring) => {
+                            let acceptor = TlsAcceptor::from(keyring.current());
+                            if let Ok(Ok(stream)) = timeout(HEAD, acceptor.accept(stream)).await {
+                                carry(stream, peer, router, carrier, ends, place).await;
+                            }
+                        }
+                    }
+                }));
             }
             None => tokio::time::sleep(BREATH).await,
         }
@@ -136,17 +164,19 @@ pub async fn serve(listener: TcpListener, desk: Desk, token: Option<Token>, stop
     let _ = timeout(GRACE, places.acquire_many(all)).await;
 }
 
-type Service = TowerToHyperService<axum::Router>;
-
 /// Carries one connection to its end.
 async fn carry(
-    stream: TcpStream,
-    service: Service,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Peer,
+    router: axum::Router,
     carrier: Carrier,
     mut ends: watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
 ) {
-    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        TowerToHyperService::new(router.clone()).call(request)
+    });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_header_size(HEAD_SIZE);
     let carried = carrier.clone();

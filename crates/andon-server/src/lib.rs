@@ -1,5 +1,6 @@
 //! Acts. Drives deployments and reaches hosts; every decision is `andon-core`'s.
 //!
+//! - [`access`]: who is let in: users, tokens, sessions, another system that signs people in.
 //! - [`Controller`]: the door: plan, deploy, roll back, resume, ask.
 //! - `driver`: one deployment's loop: load, decide, store, act.
 //! - [`hosts`]: the ways to a host, behind one trait.
@@ -16,6 +17,7 @@
 //! - [`push`]: one command on many hosts over plain ssh.
 //! - [`artifacts`]: the releases that this controller can send.
 
+pub mod access;
 pub mod answers;
 pub mod artifacts;
 pub mod census;
@@ -39,6 +41,7 @@ mod output;
 mod preflight;
 mod private;
 mod problem;
+pub mod promotions;
 pub mod push;
 pub mod recording;
 mod records;
@@ -51,7 +54,7 @@ mod traffic;
 mod watching;
 pub mod workshop;
 
-pub use controller::{Controller, Found, Going, Sweep, Trial, Wish};
+pub use controller::{Controller, Found, Going, Sweep, Trial, WaitingApproval, Wish};
 pub use driver::Progress;
 pub use numbers::SharedNumbers;
 pub use outbox::Outbox;

@@ -1,5 +1,6 @@
 //! Why a controller could not do what it was asked.
 
+use andon_core::access::Unapproved;
 use andon_core::cord::Stop;
 use andon_core::deployment::DeploymentId;
 use andon_core::guard::Unconfirmed;
@@ -49,6 +50,9 @@ pub enum Problem {
         /// What the line stands for, the oldest reason first; at least one.
         stops: Vec<Stop>,
     },
+    /// The line asks for approvals of others, and they are missing. The wish was remembered: others see that it waits.
+    #[error("{0}")]
+    Unapproved(Box<Unapproved>),
     /// Another deployment is at work, and the line says not to wait.
     #[error("{by} is at work in {scope}")]
     Occupied {

@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 
+mod access;
 mod cord;
 mod fleets;
 mod guarded;

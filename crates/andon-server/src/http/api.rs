@@ -10,6 +10,8 @@ use utoipa_axum::routes;
 use super::{Desk, events};
 
 mod about;
+mod access;
+mod approvals;
 mod asks;
 mod cord;
 mod deployment;
@@ -40,6 +42,8 @@ pub mod asked {
 fn stumbled(id: andon_core::deployment::DeploymentId, why: String) {
     tracing::error!(deployment = id.0, why, "the driver of a deployment stumbled");
 }
+
+pub(super) use access::may_revoke;
 
 /// Every path of the API that is described in its OpenAPI document.
 pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
@@ -75,5 +79,13 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(releases::keep))
         .routes(routes!(releases::look, releases::bring))
         .routes(routes!(sweeps::sweep))
+        .routes(routes!(access::me))
+        .routes(routes!(access::users, access::add_user))
+        .routes(routes!(access::remove_user))
+        .routes(routes!(access::set_grants))
+        .routes(routes!(access::set_password))
+        .routes(routes!(access::tokens, access::make_token))
+        .routes(routes!(access::revoke_token))
+        .routes(routes!(approvals::waiting, approvals::approve))
         .merge(streams)
 }

@@ -9,6 +9,7 @@ use crate::artifacts::ArtifactError;
 use crate::clock;
 use crate::lines::NoScope;
 use crate::problem::Problem;
+use crate::promotions::NotPromoted;
 use crate::records::RecordsError;
 
 impl From<Problem> for Refused {
@@ -45,6 +46,15 @@ impl From<NoScope> for Refused {
     }
 }
 
+impl From<NotPromoted> for Refused {
+    fn from(error: NotPromoted) -> Self {
+        match error {
+            NotPromoted::Records(error) => error.into(),
+            other => Self::new(ErrorCode::Conflict, other.to_string(), other.next()),
+        }
+    }
+}
+
 impl From<ArtifactError> for Refused {
     fn from(error: ArtifactError) -> Self {
         let what = error.to_string();
@@ -76,6 +86,7 @@ fn code(problem: &Problem) -> ErrorCode {
     match problem {
         Problem::Refused(refusal) => code_of_plan(refusal),
         Problem::Unconfirmed(_) => ErrorCode::Unconfirmed,
+        Problem::Unapproved(_) => ErrorCode::Unapproved,
         Problem::GivenUp => ErrorCode::GivenUp,
         Problem::Held { .. } => ErrorCode::Held,
         Problem::Stopped { .. } => ErrorCode::LineStopped,

@@ -72,6 +72,18 @@ impl Refused {
     }
 }
 
+impl Refused {
+    /// The status of the answer.
+    pub(super) fn status(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    /// What happened and what to do, for a page.
+    pub(super) fn sentence(&self) -> String {
+        format!("{}; {}", self.message, self.next)
+    }
+}
+
 impl IntoResponse for Refused {
     fn into_response(self) -> Response<Body> {
         let Self { code, message, why, next, again, problem } = &self;

@@ -12,20 +12,20 @@ use utoipa_axum::routes;
 
 use super::events::Hub;
 use super::exposition::Outcomes;
-use super::gate::{self, Gate};
+use super::gate::{self, headers};
 use super::idempotency::Keys;
 use super::meter::Meter;
 use super::openapi::Document;
 use super::reply::{ErrorCode, Refused, as_json};
-use super::token::Token;
 use super::{
     Desk, api, argo, evaluations, exposition, flagger, health, idempotency, line, meter, metrics, openapi,
     pages,
 };
 
-/// Every path. Only `/health` and what pages are made of is for everybody; all else is behind the gate.
-pub(super) fn router(desk: Arc<Desk>, token: Option<Token>) -> Router {
-    let gate = Arc::new(Gate { desk: Arc::clone(&desk), token });
+/// Every path. Only `/health`, what pages are made of and the page to sign in at is for everybody; all else is behind the
+/// gate.
+pub(super) fn router(desk: Arc<Desk>) -> Router {
+    let doors = Arc::clone(&desk.doors);
     let (api, document) = described();
     let document = Arc::new(document);
     let records = desk.controller.records();
@@ -43,10 +43,13 @@ pub(super) fn router(desk: Arc<Desk>, token: Option<Token>) -> Router {
         .layer(Extension(Outcomes::default()))
         .layer(from_fn(meter::name))
         .layer(from_fn_with_state(Arc::clone(&desk), pages::setting::dress))
-        .layer(from_fn_with_state(gate, gate::pass))
+        .layer(from_fn_with_state(Arc::clone(&desk), gate::pass))
         .route("/health", get(health::show))
         .merge(pages::assets())
+        .merge(pages::sign_in::routes())
         .layer(from_fn_with_state(Arc::clone(&desk), pages::setting::dress))
+        .layer(from_fn_with_state(Arc::clone(&doors), gate::at_home))
+        .layer(from_fn_with_state(doors, headers::dress))
         .layer(from_fn_with_state(meter, meter::measure))
         .with_state(desk)
 }

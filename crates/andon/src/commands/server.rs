@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use andon_server::access::ServerSettings;
 use andon_server::census::Census;
 use andon_server::chronicles::Chronicles;
 use andon_server::clock;
 use andon_server::evaluations::Evaluations;
-use andon_server::http::{self, Desk, Token};
+use andon_server::http::{self, Desk, Keyring};
 use andon_server::senses::{PushError, PushReceiver, pushed};
 use andon_server::workshop::Workshop;
 use clap::Args;
@@ -26,6 +27,7 @@ use notify::notify;
 
 mod background;
 mod charge;
+mod doors;
 mod notify;
 
 /// What is under way comes to rest within this time when the server ends. Hosts finish their steps by themselves.
@@ -37,30 +39,16 @@ const ROUND: Duration = Duration::from_secs(10);
 /// What `andon server` is told.
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
-    /// The address to answer on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8420")]
-    listen: SocketAddr,
-    /// A file with the token that clients have to show; needed beyond this machine
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    doors: doors::DoorArgs,
     /// Receive StatsD here, over UDP and TCP
     #[arg(long, value_name = "ADDRESS")]
     statsd: Option<SocketAddr>,
 }
 
 pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
-    let token = match &args.token_file {
-        Some(path) => Some(Token::from_file(path).map_err(|error| {
-            Failure::usage(error.to_string())
-                .next("umask 077; head -c 24 /dev/urandom | base64 > FILE; andon server --token-file FILE")
-        })?),
-        None if args.listen.ip().is_loopback() => None,
-        None => {
-            return Err(Failure::usage(format!("{} can be reached from other machines", args.listen))
-                .why("whoever reaches it could speak for the line")
-                .next("name a file with a token: --token-file FILE; or listen on 127.0.0.1"));
-        }
-    };
+    let settings = args.doors.settings()?;
+    let listen = doors::address(&settings)?;
     let mut ends = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
     let [Ok(terminate), Ok(interrupt)] = &mut ends else {
         return Err(Failure::broken("signals cannot be heard"));
@@ -72,9 +60,15 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
         }
         notify("STOPPING=1");
     };
-    let opening = Opening { listen: args.listen, token, receiver: None, statsd: args.statsd, loud: true };
+    let opening = Opening { listen, settings, receiver: None, statsd: args.statsd, loud: true };
     let house = House::open(common, opening).await?;
-    say(&format!("andon server answers on http://{}", house.address));
+    let (scheme, address) = (house.scheme(), house.address);
+    say(&format!("andon server answers on {scheme}://{address}"));
+    if house.keyring.is_none() && !address.ip().is_loopback() {
+        say(
+            "what goes over the network is not encrypted: give it --tls-cert and --tls-key, or put a proxy in front",
+        );
+    }
     notify("READY=1");
     house.serve(asked).await;
     Ok(exit::OK)
@@ -84,8 +78,8 @@ pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
 pub(crate) struct Opening {
     /// Where it answers.
     pub(crate) listen: SocketAddr,
-    /// What clients have to show.
-    pub(crate) token: Option<Token>,
+    /// By what right it is reached.
+    pub(crate) settings: ServerSettings,
     /// Who receives numbers on this data already.
     pub(crate) receiver: Option<Arc<PushReceiver>>,
     /// Where StatsD is received.
@@ -100,7 +94,7 @@ pub(crate) struct House {
     pub(crate) address: SocketAddr,
     listener: TcpListener,
     desk: Desk,
-    token: Option<Token>,
+    keyring: Option<Arc<Keyring>>,
     data: PathBuf,
     loud: bool,
 }
@@ -108,14 +102,18 @@ pub(crate) struct House {
 impl House {
     /// Opens the ledger, and listens. Nothing is answered yet.
     pub(crate) async fn open(common: &Common, opening: Opening) -> Result<Self, Failure> {
-        let Opening { listen, token, receiver, statsd, loud } = opening;
+        let Opening { listen, settings, receiver, statsd, loud } = opening;
+        let keyring = doors::keyring(&settings)?;
         let workshop = Workshop::default();
         let controller = context::open_ledger_here(common).await?;
         let controller = controller.given_up_at(workshop.stopping()).stopped_at(workshop.stopping());
         let cannot = |error: std::io::Error| Failure::broken(format!("cannot listen on {listen}: {error}"));
+        let data = context::data_of(common)?;
+        // Before anything listens: a door that nobody guards is not opened.
+        doors::doors(settings.clone(), listen, &controller, &data).await?;
         let listener = TcpListener::bind(listen).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
-        let data = context::data_of(common)?;
+        let doors = Arc::new(doors::doors(settings, address, &controller, &data).await?);
         let receiver = match receiver {
             Some(receiver) => receiver,
             None => {
@@ -140,17 +138,23 @@ impl House {
             Ok(line) => Census::start(line, &controller, &chronicle, clock::now),
             Err(_) => Census::none(clock::now),
         };
-        let desk = Desk { controller, evaluations, receiver, line, workshop, chronicle, census };
-        Ok(Self { address, listener, desk, token, data, loud })
+        let desk = Desk { controller, evaluations, receiver, line, workshop, chronicle, census, doors };
+        Ok(Self { address, listener, desk, keyring, data, loud })
+    }
+
+    /// What its address begins with.
+    fn scheme(&self) -> &'static str {
+        if self.keyring.is_some() { "https" } else { "http" }
     }
 
     /// Answers until `asked` to stop; then brings what is under way to a rest that the next server goes on from.
     pub(crate) async fn serve(self, asked: impl Future<Output = ()>) {
-        let Self { listener, desk, token, data, loud, .. } = self;
+        let Self { listener, desk, keyring, data, loud, .. } = self;
         let (controller, workshop, line) =
             (desk.controller.clone(), desk.workshop.clone(), desk.line.clone());
         let background = background::begin(&controller, &workshop, &line, &data, loud).await;
-        let mut tasks = Vec::new();
+        let mut tasks: Vec<_> =
+            keyring.iter().map(|keyring| tokio::spawn(renew(Arc::clone(keyring)))).collect();
         if loud {
             tasks.push(tokio::spawn(complain(Arc::clone(&desk.receiver))));
             tasks.push(tokio::spawn(charge::take_charge(controller, workshop.clone(), line)));
@@ -163,7 +167,7 @@ impl House {
                 say(&format!("{} did not come to rest; the next server goes on with them", left.join(", ")));
             }
         };
-        http::serve(listener, desk, token, stop).await;
+        http::serve(listener, desk, keyring, stop).await;
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
         drop(background);
     }
@@ -184,5 +188,23 @@ async fn complain(receiver: Arc<PushReceiver>) {
     loop {
         tokio::time::sleep(ROUND).await;
         receiver.complaints().iter().for_each(|complaint| say(&legible(complaint)));
+    }
+}
+
+/// Reads certificate and key again when they change: at once on SIGHUP, and within [`ROUND`] without.
+async fn renew(keyring: Arc<Keyring>) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => {}
+            () = tokio::time::sleep(ROUND) => {}
+        }
+        match keyring.refresh() {
+            Some(Ok(())) => say("the certificate was read again"),
+            Some(Err(error)) => {
+                say(&format!("the certificate of before stays in force: {}", legible(&error.to_string())));
+            }
+            None => {}
+        }
     }
 }

@@ -52,8 +52,10 @@ async fn rows(desk: &Desk, recent: &[Summary]) -> Result<Vec<Row>, RecordsError>
     let records = desk.controller.records();
     let known = records.scopes().await?.into_iter().map(|(name, outline)| (name, outline.scope));
     let mut all: BTreeMap<ScopeName, Scope> = known.collect();
-    for name in desk.line.current().iter().flat_map(|line| line.scopes()) {
-        all.entry(name).or_default();
+    if let Ok(line) = desk.line.current() {
+        for name in line.scopes() {
+            all.entry(name).or_default();
+        }
     }
     let mut rows = Vec::new();
     for (name, scope) in all {
