@@ -82,6 +82,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(cord::start))
         .routes(routes!(inspections::inspect))
         .routes(routes!(logs::show))
+        .routes(routes!(messages::list))
         .routes(routes!(messages::retry))
         .routes(routes!(messages::test))
         .routes(routes!(plans::plan))
