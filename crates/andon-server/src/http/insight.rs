@@ -19,7 +19,7 @@ pub(super) mod hosts;
 
 /// Why nobody can be asked, where the line cannot be read: one line.
 fn unasked(desk: &Desk) -> Option<String> {
-    desk.line.as_ref().err().map(|why| why.lines().next().unwrap_or_default().to_owned())
+    desk.line.current().err().map(|why| why.lines().next().unwrap_or_default().to_owned())
 }
 
 /// What is known, all at the same moment.
@@ -34,7 +34,7 @@ impl Sight {
     /// Takes what there is, and has hosts asked again that were not a moment ago: somebody looks.
     async fn take(desk: &Desk) -> Self {
         let known = desk.chronicle.fresh().await;
-        let line = desk.line.as_ref().ok().cloned();
+        let line = desk.line.current().ok();
         let scopes: Vec<ScopeName> = line.iter().flat_map(|line| line.scopes()).collect();
         desk.census.look(&scopes);
         let ages = Ages::of(&known.deployments);
