@@ -21,7 +21,7 @@ fn step(low: f64, high: f64) -> f64 {
 }
 
 /// Bounds on round numbers around `low` and `high`.
-pub(super) fn range(low: f64, high: f64) -> (f64, f64) {
+pub(crate) fn range(low: f64, high: f64) -> (f64, f64) {
     // Numbers too large to be added up would leave no room to draw in.
     let (low, high) = (low.clamp(-1e300, 1e300), high.clamp(-1e300, 1e300));
     let high = if high - low < f64::MIN_POSITIVE.sqrt() { low + 1.0 } else { high };
@@ -32,7 +32,7 @@ pub(super) fn range(low: f64, high: f64) -> (f64, f64) {
 }
 
 /// The values that are named.
-pub(super) fn values(low: f64, high: f64) -> Vec<f64> {
+pub(crate) fn values(low: f64, high: f64) -> Vec<f64> {
     let step = step(low, high);
     let first = (low / step).ceil();
     let named = (0..20_u32).map(|n| (first + f64::from(n)) * step);
@@ -42,7 +42,7 @@ pub(super) fn values(low: f64, high: f64) -> Vec<f64> {
 }
 
 /// A number for people: three digits that count, thousands and millions as such.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
     let short = |value: f64, digits: usize| {
         let text = format!("{value:.digits$}");
@@ -65,7 +65,7 @@ pub(super) fn number(value: f64) -> String {
 }
 
 /// The span between two named moments, in milliseconds.
-pub(super) fn clock_step(from: Time, to: Time) -> i64 {
+pub(crate) fn clock_step(from: Time, to: Time) -> i64 {
     let whole = to.0.saturating_sub(from.0).max(1);
     let fits = SPANS.into_iter().find(|span| whole / span <= MOMENTS);
     // Longer than a week: whole days.
@@ -73,7 +73,7 @@ pub(super) fn clock_step(from: Time, to: Time) -> i64 {
 }
 
 /// The moments that are named.
-pub(super) fn moments(from: Time, to: Time, step: i64) -> Vec<Time> {
+pub(crate) fn moments(from: Time, to: Time, step: i64) -> Vec<Time> {
     let first = from.0.div_euclid(step).saturating_mul(step);
     (0..=MOMENTS + 2)
         .map(|n| Time(first.saturating_add(n.saturating_mul(step))))

@@ -13,14 +13,14 @@ static FACE: LazyLock<Option<Face<'static>>> = LazyLock::new(|| Face::parse(BYTE
 const STAND_IN: char = '?';
 
 /// The width of a text in pixels.
-pub(super) fn width(text: &str, size: f32) -> f32 {
+pub(crate) fn width(text: &str, size: f32) -> f32 {
     let Some(face) = FACE.as_ref() else { return 0.0 };
     let scale = size / f32::from(face.units_per_em());
     text.chars().map(|c| advance(face, c) * scale).sum()
 }
 
 /// Draws a text with its base line at `x`, `y`: `outline` gets each letter's strokes in its own place and size.
-pub(super) fn outline(text: &str, size: f32, x: f32, y: f32, builder: &mut dyn OutlineBuilder) {
+pub(crate) fn outline(text: &str, size: f32, x: f32, y: f32, builder: &mut dyn OutlineBuilder) {
     let Some(face) = FACE.as_ref() else { return };
     let scale = size / f32::from(face.units_per_em());
     let mut x = x;
@@ -33,7 +33,7 @@ pub(super) fn outline(text: &str, size: f32, x: f32, y: f32, builder: &mut dyn O
 }
 
 /// The text, or as much of its beginning as is not wider than `most`, and an ellipsis.
-pub(super) fn fitting(text: &str, size: f32, most: f32) -> String {
+pub(crate) fn fitting(text: &str, size: f32, most: f32) -> String {
     if width(text, size) <= most {
         return text.to_owned();
     }
@@ -47,7 +47,7 @@ pub(super) fn fitting(text: &str, size: f32, most: f32) -> String {
 }
 
 /// The text on at most `rows` lines, none wider than `most`.
-pub(super) fn wrapped(text: &str, size: f32, most: f32, rows: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, size: f32, most: f32, rows: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         let full = lines.len() >= rows;
@@ -66,7 +66,18 @@ pub(super) fn wrapped(text: &str, size: f32, most: f32, rows: usize) -> Vec<Stri
     lines.into_iter().map(|line| fitting(&line, size, most)).collect()
 }
 
+/// How far the most usual letters advance; they are asked for again and again.
+static USUAL: LazyLock<Vec<f32>> = LazyLock::new(|| {
+    let letters = (0..=u8::MAX).map(char::from);
+    letters.map(|c| FACE.as_ref().map_or(0.0, |face| looked_up(face, c))).collect()
+});
+
 fn advance(face: &Face<'_>, c: char) -> f32 {
+    let usual = usize::try_from(u32::from(c)).ok().and_then(|at| USUAL.get(at));
+    usual.copied().unwrap_or_else(|| looked_up(face, c))
+}
+
+fn looked_up(face: &Face<'_>, c: char) -> f32 {
     let glyph = face.glyph_index(c).or_else(|| face.glyph_index(STAND_IN));
     glyph.and_then(|glyph| face.glyph_hor_advance(glyph)).map_or(0.0, f32::from)
 }

@@ -6,7 +6,9 @@
 //!
 //! - [`Query`]: what somebody looks for, in words.
 //! - [`Outcome`]: how a deployment came out, with the sign and the colour of it.
-//! - [`Span`]: a span of time.
+//! - [`Span`]: a span of time; [`Chronicle::per_day`] counts over days.
+//! - [`dora`]: the four keys.
+//! - [`dna`]: what hosts really run, beside what was deployed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,6 +24,9 @@ pub use query::Query;
 pub use row::Row;
 pub use span::Span;
 
+mod days;
+pub mod dna;
+pub mod dora;
 mod names;
 mod outcome;
 mod query;

@@ -23,6 +23,7 @@ use crate::time::Time;
 
 pub use crate::kind::Kind;
 pub use crate::name::DeploymentId;
+pub use cause::HostCause;
 pub use course::{Course, FleetId, FleetIdError};
 pub use ending::Ending;
 pub use fact::{Ask, Fact, Request, SiteState};
@@ -35,6 +36,7 @@ pub use state::{AfterAbort, CancelReason, Cause, PauseReason, PendingReason, Pha
 pub use summary::{HostCounts, Summary};
 pub use traffic::TrafficSight;
 
+mod cause;
 mod consequences;
 mod course;
 mod decide;
@@ -48,6 +50,7 @@ mod rollback;
 pub mod sentence;
 mod site;
 mod state;
+pub mod story;
 mod summary;
 mod switch;
 pub mod traffic;

@@ -15,6 +15,7 @@
 //! - [`telling`]: what people are told, and what became of each message.
 //! - [`access`]: who may do what.
 //! - [`host`]: what a host says about itself.
+//! - [`host_list`]: names of many hosts in few characters.
 //! - [`vitals`]: what a host sees of the processes and the logs of a service.
 
 pub mod access;
@@ -26,6 +27,7 @@ pub mod deployment;
 pub mod digest;
 pub mod guard;
 pub mod host;
+pub mod host_list;
 pub mod kind;
 pub mod legible;
 pub mod line;
@@ -38,6 +40,7 @@ pub mod proportion;
 pub mod quantity;
 pub mod release;
 pub mod scope;
+pub mod sentence;
 pub mod signature;
 pub mod suggest;
 pub mod telling;

@@ -16,9 +16,18 @@ pub struct Asset {
 }
 
 const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
 
-static ALL: LazyLock<Vec<Asset>> =
-    LazyLock::new(|| vec![asset("andon.css", CSS, include_bytes!("../assets/andon.css"))]);
+static ALL: LazyLock<Vec<Asset>> = LazyLock::new(|| {
+    vec![
+        asset("andon.css", CSS, include_bytes!("../assets/andon.css")),
+        asset("andon.js", SCRIPT, include_bytes!("../assets/andon.js")),
+        asset("live.js", SCRIPT, include_bytes!("../assets/live.js")),
+        asset("registers.css", CSS, include_bytes!("../assets/registers.css")),
+        asset("icon.svg", SVG, include_bytes!("../assets/icon.svg")),
+    ]
+});
 
 fn asset(plain: &'static str, kind: &'static str, bytes: &'static [u8]) -> Asset {
     let digest = blake3::hash(bytes).to_hex();

@@ -4,7 +4,18 @@
 //! One module for each page, with a struct of all that it shows. [`frame`] is what stands around every page, [`assets`]
 //! are the styles and scripts that pages name.
 
+pub mod access;
 pub mod assets;
+pub mod band;
 pub mod frame;
+pub mod ledger;
+pub mod notifications;
 pub mod now;
+pub mod outcome;
+pub mod release_diff;
+pub mod releases;
+pub mod service;
+pub mod services;
+pub mod sign_in;
+pub mod trouble;
 pub mod when;

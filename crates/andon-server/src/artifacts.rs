@@ -13,8 +13,10 @@ use andon_core::line::ReleaseSource;
 use andon_core::release::{Packing, Release, ReleaseId, Revision};
 use andon_core::signature::Signed;
 
+pub use incoming::{Brought, PartError};
 pub use signature::SignatureError;
 
+mod incoming;
 mod signature;
 
 /// An artifact that no scope knows as good stays so long: a queued or paused deployment may still send it.
@@ -74,12 +76,7 @@ impl Artifacts {
 
     /// Where the bytes of a release lie, whether or not they do.
     pub fn path(&self, release: &Release) -> PathBuf {
-        let ending = match release.packing {
-            Packing::Tar => "tar",
-            Packing::TarGz => "tar.gz",
-            Packing::TarZst => "tar.zst",
-        };
-        self.dir.join(format!("{}.{ending}", release.digest))
+        self.dir.join(format!("{}.{}", release.digest, ending_of(release.packing)))
     }
 
     /// Removes what nobody has needed for a week and no scope may go back to. What cannot be removed stays.
@@ -124,6 +121,14 @@ impl Artifacts {
             let _ = std::fs::remove_file(&temporary);
         }
         kept
+    }
+}
+
+fn ending_of(packing: Packing) -> &'static str {
+    match packing {
+        Packing::Tar => "tar",
+        Packing::TarGz => "tar.gz",
+        Packing::TarZst => "tar.zst",
     }
 }
 

@@ -29,6 +29,7 @@ use crate::records::{Records, Versioned, is_conflict};
 use crate::secrets::Secrets;
 use crate::{lease, preflight, traffic};
 
+mod approvals;
 mod charge;
 mod line;
 mod outlook;
@@ -36,6 +37,7 @@ mod queue;
 mod sweep;
 mod trial;
 
+pub use approvals::WaitingApproval;
 pub use sweep::{Found, Sweep};
 pub use trial::Trial;
 
@@ -95,6 +97,7 @@ pub struct Controller {
     clock: Clock,
     outbox: Outbox,
     given_up: Option<watch::Receiver<bool>>,
+    stopped: Option<watch::Receiver<bool>>,
 }
 
 /// Good releases of a scope whose artifacts are kept here, the newest first.
@@ -109,7 +112,18 @@ impl Controller {
         let artifacts = Artifacts::new(data.join("releases"));
         let outbox = Outbox::new(records.clone(), &data, me.clone(), clock::now);
         let outputs = data.join("output");
-        Self { records, ways, artifacts, outputs, data, me, clock: clock::now, outbox, given_up: None }
+        Self {
+            records,
+            ways,
+            artifacts,
+            outputs,
+            data,
+            me,
+            clock: clock::now,
+            outbox,
+            given_up: None,
+            stopped: None,
+        }
     }
 
     /// The same, in the time of `clock`: for simulations.
@@ -121,6 +135,22 @@ impl Controller {
     /// it is asked to stop.
     pub fn given_up_at(self, signal: watch::Receiver<bool>) -> Self {
         Self { given_up: Some(signal), ..self }
+    }
+
+    /// The ways to hosts.
+    pub(crate) fn ways(&self) -> &Arc<dyn Hosts> {
+        &self.ways
+    }
+
+    /// The same; when `signal` becomes true, what is driven here is left as it stands, for whoever takes charge of it next.
+    /// Steps that hosts have begun end by themselves.
+    pub fn stopped_at(self, signal: watch::Receiver<bool>) -> Self {
+        Self { stopped: Some(signal), ..self }
+    }
+
+    /// Whether nothing is driven here any more.
+    fn is_stopped(&self) -> bool {
+        self.stopped.as_ref().is_some_and(|signal| *signal.borrow())
     }
 
     /// Becomes ready when what is being planned is given up.
@@ -218,7 +248,11 @@ impl Controller {
     /// Begins a deployment, or queues it behind the one at work. A refused plan leaves no trace.
     pub async fn deploy(&self, wish: Wish) -> Result<Going, Problem> {
         wish.guard.admits(&wish.scope.environment)?;
+        if self.is_stopped() {
+            return Err(Problem::GivenUp);
+        }
         self.check_fixed(&wish).await?;
+        self.check_approvals(&wish).await?;
         for _ in 0..RACES {
             let scope = self.records.scope(&wish.scope).await?;
             let begun = match scope.value.admits(wish.kind, wish.fixes) {
@@ -235,6 +269,8 @@ impl Controller {
                 }
             };
             if let Some(going) = begun? {
+                // It has begun: what is not noted now stays in the list of what waits, for at most a day.
+                let _ = self.approvals_used(&wish, going.id).await;
                 return Ok(going);
             }
         }
@@ -362,13 +398,13 @@ impl Controller {
             until,
             secrets: secrets.unwrap_or_default(),
             outbox: self.outbox.clone(),
+            stopped: self.stopped.clone(),
         };
-        let tells = deployment.value.plan.as_ref().is_some_and(|plan| plan.service.tell.is_some());
         let outbox = self.outbox.clone();
         let end = tokio::spawn(async move {
             // What is told while the deployment goes on must not wait for its end; nor does its end wait for that.
             let (stop, stopped) = oneshot::channel::<()>();
-            let _courier = tells.then(|| tokio::spawn(outbox.courier(stopped)));
+            let _courier = tokio::spawn(outbox.courier(stopped));
             let ended = driver.drive(deployment).await;
             drop(stop);
             ended

@@ -17,6 +17,10 @@ use crate::artifacts::{ArtifactError, Artifacts};
 use crate::history::Sampled;
 use crate::revision;
 
+pub use keeper::{FindLine, LineKeeper, Reread};
+
+mod keeper;
+
 /// A line that was read, and where it lies.
 #[derive(Debug)]
 pub struct LineOnDisk {

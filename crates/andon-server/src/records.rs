@@ -14,17 +14,21 @@ use andon_core::scope::{Scope, ScopeFact};
 use andon_core::time::Time;
 use andon_core::version::{FIRST_FACTS, Writer};
 use andon_store::{Batch, Ledger, Record, StoreError, StreamAppend, ViewQuery, ViewUpdate};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Clock;
 
+mod access;
 mod cord;
 mod fleets;
 mod guarded;
 mod past;
 mod scopes;
+mod subscriptions;
 mod version;
+
+pub use subscriptions::SubscribingError;
 
 /// Facts that are read from the ledger at once.
 const PAGE: usize = 1000;
@@ -60,6 +64,9 @@ pub enum RecordsError {
     /// There is no such deployment.
     #[error("there is no deployment {0}")]
     NoDeployment(DeploymentId),
+    /// The ledger of a server could not be read or written; what that one said.
+    #[error("{0}")]
+    Elsewhere(String),
 }
 
 /// A folded value and the number of records that it was folded from.
@@ -72,7 +79,7 @@ pub struct Versioned<T> {
 }
 
 /// One fact of a deployment with its circumstances, for `show`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// When.
     pub at: Time,

@@ -2,17 +2,36 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use andon_core::deployment::DeploymentId;
 use tokio::sync::watch;
 
 use crate::controller::Going;
 use crate::driver::Progress;
+use crate::problem::Problem;
+
+/// Drivers that stumbled, of which it is remembered why.
+const REMEMBERED: usize = 100;
 
 /// What is under way in this process, by number.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Workshop {
-    going: Arc<Mutex<BTreeMap<DeploymentId, watch::Receiver<Progress>>>>,
+    benches: Arc<Mutex<Benches>>,
+    stopping: Arc<watch::Sender<bool>>,
+}
+
+#[derive(Debug, Default)]
+struct Benches {
+    going: BTreeMap<DeploymentId, watch::Receiver<Progress>>,
+    /// Why the driver of a deployment gave up, as it travels.
+    stumbled: BTreeMap<DeploymentId, serde_json::Value>,
+}
+
+impl Default for Workshop {
+    fn default() -> Self {
+        Self { benches: Arc::default(), stopping: Arc::new(watch::Sender::new(false)) }
+    }
 }
 
 impl Workshop {
@@ -23,30 +42,69 @@ impl Workshop {
         told: impl FnOnce(DeploymentId, String) + Send + 'static,
     ) -> DeploymentId {
         let Going { id, progress, end } = going;
-        self.lock().insert(id, progress);
-        let going = self.clone();
+        let mut benches = self.lock();
+        benches.going.insert(id, progress);
+        benches.stumbled.remove(&id);
+        drop(benches);
+        let workshop = self.clone();
         tokio::spawn(async move {
-            match end.await {
-                Ok(Ok(_)) => {}
-                Ok(Err(problem)) => told(id, problem.to_string()),
-                Err(error) => told(id, error.to_string()),
+            let ended = end.await.unwrap_or_else(|error| {
+                Err(Problem::NotNow(format!("the driver of {id} stumbled: {error}")))
+            });
+            let mut benches = workshop.lock();
+            if let Err(problem) = &ended {
+                benches.stumbled.insert(id, serde_json::to_value(problem).unwrap_or_default());
+                while benches.stumbled.len() > REMEMBERED {
+                    benches.stumbled.pop_first();
+                }
             }
-            going.lock().remove(&id);
+            benches.going.remove(&id);
+            drop(benches);
+            if let Err(problem) = ended {
+                told(id, problem.to_string());
+            }
         });
         id
     }
 
     /// How a deployment stands that is driven here.
     pub fn progress(&self, id: DeploymentId) -> Option<watch::Receiver<Progress>> {
-        self.lock().get(&id).cloned()
+        self.lock().going.get(&id).cloned()
+    }
+
+    /// Why the driver of a deployment gave up, where it did: a [`Problem`] as JSON.
+    pub fn stumbled(&self, id: DeploymentId) -> Option<serde_json::Value> {
+        self.lock().stumbled.get(&id).cloned()
     }
 
     /// All that is driven here, the oldest first.
     pub fn under_way(&self) -> Vec<DeploymentId> {
-        self.lock().keys().copied().collect()
+        self.lock().going.keys().copied().collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeploymentId, watch::Receiver<Progress>>> {
-        self.going.lock().unwrap_or_else(PoisonError::into_inner)
+    /// From now on this process is about to end: what follows [`Workshop::stopping`] comes to rest.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Becomes true when this process is about to end.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// Waits until nothing is driven here any more, at most for `patience`. Whether that was reached.
+    pub async fn is_empty_within(&self, patience: Duration) -> bool {
+        /// How often it is looked.
+        const LOOK: Duration = Duration::from_millis(20);
+        let empty = async {
+            while !self.lock().going.is_empty() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(patience, empty).await.is_ok()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Benches> {
+        self.benches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Cli {
 }
 
 /// What every command understands.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Common {
     /// The line [default: line.star here or in a directory above]
     #[arg(long, global = true, value_name = "FILE", env = "ANDON_LINE")]
@@ -41,6 +41,12 @@ pub(crate) struct Common {
     /// Read this instead of ~/.ssh/config, as ssh -F does
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ssh_config: Option<PathBuf>,
+    /// Speak with the controller at this server [default: the one that the line names]; its token: andon login
+    #[arg(long, global = true, value_name = "URL", env = "ANDON_SERVER")]
+    pub(crate) server: Option<String>,
+    /// Work in this process, on the ledger of this machine, although a server is named
+    #[arg(long, global = true)]
+    pub(crate) local: bool,
     /// Write JSON for programs
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -242,12 +248,52 @@ pub(crate) enum Command {
     },
     /// Answer over HTTP: the line's state, pushed metrics, and verdicts for other deployers
     ///
-    /// Listens on this machine only, unless told otherwise; elsewhere it asks for a bearer token. SIGTERM ends it in
+    /// Listens on this machine only, unless told otherwise; beyond it, and once there is a user, everybody says who they are. SIGTERM ends it in
     /// peace: requests that were begun are answered, evaluations go on when it is started again.
     #[command(
         after_help = "Examples:\n  andon server\n  andon server --listen 10.0.0.5:8420 --token-file /etc/andon/token\n  curl -s http://127.0.0.1:8420/v1/line"
     )]
     Server(commands::server::ServerArgs),
+    /// Keep a token for a server, for this person on this machine
+    ///
+    /// Whoever looks after the server makes tokens there. The token is read from standard input, shown to the server once,
+    /// and kept in ~/.config/andon/tokens, which nobody else may read. ANDON_TOKEN counts for more than that file.
+    #[command(
+        after_help = "Examples:\n  andon login https://andon.example.com\n  andon login https://andon.example.com < token"
+    )]
+    Login {
+        /// The server
+        url: String,
+    },
+    /// Who may sign in at a server of this ledger, and what they may do
+    #[command(
+        after_help = "Examples:\n  andon user add ana --grant admin\n  andon user list",
+        arg_required_else_help = true
+    )]
+    User {
+        #[command(subcommand)]
+        what: commands::access::UserCommand,
+    },
+    /// What programs show to speak for a user at a server of this ledger
+    #[command(
+        after_help = "Examples:\n  andon token make ci --user ben --grant deploy:www/staging\n  andon token revoke 3",
+        arg_required_else_help = true
+    )]
+    Token {
+        #[command(subcommand)]
+        what: commands::access::TokenCommand,
+    },
+    /// Under which name you act, and what you may do
+    #[command(after_help = "Example:\n  andon whoami --json")]
+    Whoami,
+    /// Agree to a release that waits for others, where the line says approvals
+    ///
+    /// The deployment that was refused for want of approvals asks for them. They count for 24 hours, for this release in
+    /// this environment alone, and never for whoever gave them.
+    #[command(
+        after_help = "Examples:\n  andon approve www production\n  andon approve www production r-51bc07e2a944 --why \"read the diff\""
+    )]
+    Approve(commands::access::ApproveArgs),
     /// A fleet of six local hosts that shows what Andon does; needs no root and no network
     #[command(after_help = "Example:\n  andon demo --once")]
     Demo {

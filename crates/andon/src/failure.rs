@@ -57,6 +57,9 @@ impl Failure {
                 text.push_str(&format!("\n  {} {line}", paint.dim(&format!("{label:<5}"))));
             }
         }
+        if let Some(server) = crate::remote::spoken_to() {
+            text.push_str(&format!("\n  {} {server}", paint.dim("at   ")));
+        }
         text
     }
 }

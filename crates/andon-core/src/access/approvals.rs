@@ -79,7 +79,7 @@ pub struct Approved {
 }
 
 /// Why a release does not go out yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unapproved {
     /// Where to.
     pub scope: ScopeName,

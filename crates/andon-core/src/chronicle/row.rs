@@ -88,6 +88,11 @@ impl Row {
         &self.scope
     }
 
+    /// The same, shared.
+    pub(super) fn shared_scope(&self) -> Arc<ScopeName> {
+        Arc::clone(&self.scope)
+    }
+
     /// What for.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -111,6 +116,11 @@ impl Row {
     /// The commit.
     pub fn revision(&self) -> Option<&Revision> {
         self.revision.as_deref()
+    }
+
+    /// The same, shared.
+    pub(super) fn shared_revision(&self) -> Option<Arc<Revision>> {
+        self.revision.clone()
     }
 
     /// Who asked.

@@ -7,10 +7,43 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Desk;
+use super::{Desk, events};
 
+mod about;
+mod access;
+mod approvals;
+mod asks;
+mod cord;
+mod deployment;
 mod deployments;
+mod inspections;
 mod ledger;
+mod logs;
+mod messages;
+mod plans;
+mod progress;
+mod releases;
+mod scopes;
+mod sweeps;
+mod wanted;
+
+/// The bodies of requests that a client of our own sends as well.
+pub mod asked {
+    pub use super::asks::Asked;
+    pub use super::cord::Reason;
+    pub use super::inspections::Inspection;
+    pub use super::messages::Tested;
+    pub use super::releases::Release;
+    pub use super::sweeps::Swept;
+    pub use super::wanted::Wanted;
+}
+
+/// A driver stumbled while nobody watched.
+fn stumbled(id: andon_core::deployment::DeploymentId, why: String) {
+    tracing::error!(deployment = id.0, why, "the driver of a deployment stumbled");
+}
+
+pub(super) use access::may_revoke;
 
 /// Every path of the API that is described in its OpenAPI document.
 pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
@@ -18,10 +51,40 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .route("/v1/ledger/streams/{*stream}", get(ledger::stream));
     OpenApiRouter::new()
         .routes(routes!(deployments::list, deployments::begin))
+        .routes(routes!(deployment::show))
+        .routes(routes!(deployment::entries))
+        .routes(routes!(deployment::output))
+        .routes(routes!(scopes::services))
+        .routes(routes!(scopes::scopes))
+        .routes(routes!(events::follow))
         .routes(routes!(ledger::head))
         .routes(routes!(ledger::records))
         .routes(routes!(ledger::rows))
         .routes(routes!(ledger::row))
         .routes(routes!(ledger::verify))
+        .routes(routes!(about::show))
+        .routes(routes!(about::line))
+        .routes(routes!(asks::pause))
+        .routes(routes!(asks::resume))
+        .routes(routes!(asks::abort))
+        .routes(routes!(cord::stop))
+        .routes(routes!(cord::start))
+        .routes(routes!(inspections::inspect))
+        .routes(routes!(logs::show))
+        .routes(routes!(messages::retry))
+        .routes(routes!(messages::test))
+        .routes(routes!(plans::plan))
+        .routes(routes!(progress::follow))
+        .routes(routes!(releases::keep))
+        .routes(routes!(releases::look, releases::bring))
+        .routes(routes!(sweeps::sweep))
+        .routes(routes!(access::me))
+        .routes(routes!(access::users, access::add_user))
+        .routes(routes!(access::remove_user))
+        .routes(routes!(access::set_grants))
+        .routes(routes!(access::set_password))
+        .routes(routes!(access::tokens, access::make_token))
+        .routes(routes!(access::revoke_token))
+        .routes(routes!(approvals::waiting, approvals::approve))
         .merge(streams)
 }

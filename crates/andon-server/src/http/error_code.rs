@@ -57,6 +57,7 @@ codes! {
     HostTaken CONFLICT "A host takes its orders from another ledger, which took it over.",
     GivenUp CONFLICT "It was given up before anything was changed.",
     Unconfirmed CONFLICT "The environment is protected, and its name was not said.",
+    Unapproved CONFLICT "The line asks for approvals of others, and they are missing.",
     TooWide CONFLICT "More hosts would change at one go than the environment allows.",
     NothingToDo CONFLICT "Every host is on the release already, and serves.",
     NothingToGoBackTo CONFLICT "There is no good release to go back to.",

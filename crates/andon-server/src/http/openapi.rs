@@ -1,12 +1,86 @@
-//! `GET /v1/openapi.json`: what the API is, made of the code that answers.
+//! `GET /v1/openapi.json`: what the API is, made of the code that answers. The same document is `docs/reference/openapi.json`,
+//! and the page about errors and conventions is made from it as well.
 
-use utoipa::OpenApi;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, Ref, RefOr, Response};
+use utoipa::{Modify, OpenApi};
+
+use super::reply::{ErrorCode, Problem, Wrong};
 
 /// What stands above all paths.
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Andon",
-    description = "The controller of a line",
-    license(name = "Apache-2.0 OR MIT")
-))]
+#[openapi(
+    info(
+        title = "Andon",
+        description = "The controller of a line of continuous deployment. Whoever is let in may read; what changes something \
+            needs a role. Errors have codes of a closed set; docs/reference/api.md tells what each means.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
+    ),
+    servers((url = "/")),
+    tags(
+        (name = "deployments", description = "What was deployed, and what shall be"),
+        (name = "line", description = "Whether changes flow, and what the line has"),
+        (name = "events", description = "What happens, as it happens"),
+        (name = "ledger", description = "What is recorded, as it is kept"),
+        (name = "evaluations", description = "The judge, for deployers of others"),
+        (name = "numbers", description = "Numbers that programs push"),
+        (name = "server", description = "The server itself"),
+    ),
+    components(schemas(Problem, Wrong, ErrorCode)),
+    security(("token" = [])),
+    modifiers(&Common)
+)]
 pub(super) struct Document;
+
+/// The token that a client shows.
+struct Common;
+
+impl Modify for Common {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
+
+/// Adds to every operation what all have in common: the form of an error, and for changes the key that makes them happen once.
+pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        let reads = [&mut item.get];
+        let changes = [&mut item.post, &mut item.delete, &mut item.put, &mut item.patch];
+        for operation in changes.into_iter().flatten() {
+            keyed(operation);
+            refusing(operation);
+        }
+        for operation in reads.into_iter().flatten() {
+            refusing(operation);
+        }
+    }
+}
+
+fn refusing(operation: &mut Operation) {
+    let content = Content::new(Some(Ref::from_schema_name("Problem")));
+    let mut response = Response::new("It is not done; the code says why");
+    response.content.insert("application/json".to_owned(), RefOr::T(content));
+    operation.responses.responses.insert("default".to_owned(), RefOr::T(response));
+}
+
+fn keyed(operation: &mut Operation) {
+    use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+    use utoipa::openapi::schema::{ObjectBuilder, Type};
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(64))
+        .pattern(Some("^[!-~]{1,64}$"));
+    let parameter = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .description(Some(
+            "The same request under the same key is done once, and answered the same for 24 hours",
+        ))
+        .schema(Some(schema))
+        .build();
+    operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
+}

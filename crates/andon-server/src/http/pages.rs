@@ -7,12 +7,17 @@ use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use maud::Markup;
 
 use super::Desk;
 
+mod access;
+mod acts;
+mod form;
 mod now;
+pub(super) mod setting;
+pub(super) mod sign_in;
 
 /// What the browser may do with our pages: only what comes from here, and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -20,7 +25,12 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// Every page, and what pages are made of.
 pub(super) fn routes() -> Router<Arc<Desk>> {
-    Router::new().route("/", get(now::show))
+    Router::new()
+        .route("/", get(now::show))
+        .route("/line/stop", post(acts::stop_line))
+        .route("/line/start", post(acts::start_line))
+        .merge(access::routes())
+        .merge(sign_in::out())
 }
 
 /// Styles and scripts. Their names hold their digests, so that they are kept for ever. For everybody.

@@ -15,7 +15,7 @@ impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         let words = problem.words(clock::now(), &|moment| format!("at {}", rfc3339(moment)));
         let next = words.next.unwrap_or_else(|| "look how things stand, then decide anew".to_owned());
-        let refused = Self::new(code(&problem), words.what, next);
+        let refused = Self::new(code(&problem), words.what, next).travelling(&problem);
         match words.why {
             Some(why) => refused.why(why),
             None => refused,
@@ -76,6 +76,7 @@ fn code(problem: &Problem) -> ErrorCode {
     match problem {
         Problem::Refused(refusal) => code_of_plan(refusal),
         Problem::Unconfirmed(_) => ErrorCode::Unconfirmed,
+        Problem::Unapproved(_) => ErrorCode::Unapproved,
         Problem::GivenUp => ErrorCode::GivenUp,
         Problem::Held { .. } => ErrorCode::Held,
         Problem::Stopped { .. } => ErrorCode::LineStopped,
@@ -88,7 +89,7 @@ fn code(problem: &Problem) -> ErrorCode {
         Problem::NotNow(_) => ErrorCode::NotNow,
         Problem::Records(RecordsError::NoDeployment(_)) => ErrorCode::NotFound,
         Problem::Records(RecordsError::Newer { .. }) => ErrorCode::LedgerNewer,
-        Problem::Records(RecordsError::Foreign { .. }) => ErrorCode::Unavailable,
+        Problem::Records(RecordsError::Foreign { .. } | RecordsError::Elsewhere(_)) => ErrorCode::Unavailable,
         Problem::Records(RecordsError::Store(error)) => match error {
             StoreError::Damaged { .. } | StoreError::Behind { .. } => ErrorCode::LedgerDamaged,
             StoreError::Newer { .. } => ErrorCode::LedgerNewer,

@@ -6,6 +6,7 @@ use andon_core::guard::Unconfirmed;
 use andon_core::host::Authority;
 use andon_core::plan::Refusal;
 use andon_core::quantity::format_duration;
+use andon_core::release::ReleaseId;
 use andon_core::time::Time;
 use andon_store::StoreError;
 
@@ -52,6 +53,17 @@ impl Problem {
                 words.why(why).next(refusal.next())
             }
             Problem::Unconfirmed(unconfirmed) => words.unconfirmed(unconfirmed),
+            Problem::Unapproved(unapproved) => words
+                .why(format!(
+                    "line.star asks for it; {} has asked, and others see that it waits; nothing has been changed",
+                    unapproved.asked
+                ))
+                .next(format!(
+                    "somebody else who may deploy there: andon approve {} {} {}",
+                    unapproved.scope.service,
+                    unapproved.scope.environment,
+                    ReleaseId::of(&unapproved.release)
+                )),
             Problem::GivenUp => words.why("nothing has been changed").next("ask again"),
             Problem::Held { by, scope, .. } => words
                 .why("only a rollback or the declared fix passes; nothing has been changed")
@@ -137,7 +149,7 @@ impl Words {
                 .why("an older andon could misread them, so it does nothing here; nothing has been changed")
                 .next(format!("use andon {} or newer", theirs.version)),
             RecordsError::NoDeployment(_) => self.next("andon history"),
-            RecordsError::Store(_) | RecordsError::Foreign { .. } => self
+            RecordsError::Store(_) | RecordsError::Foreign { .. } | RecordsError::Elsewhere(_) => self
                 .why("what is recorded is safe, and steps that hosts have begun end by themselves")
                 .next("mend that, then: andon history"),
         }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::{Done, deploy, say, status};
 use crate::args::{Common, Exceptions, ScopeArgs};
-use crate::context::{Context, me, width};
+use crate::context::{Context, width};
 use crate::exit;
 use crate::failure::Failure;
 use crate::follow::{self, Watched};
@@ -169,7 +169,7 @@ impl Play<'_> {
             Opens::Running => Ok(NO_EXCEPTIONS),
             Opens::Repair => Ok(Exceptions { fixes: last, ..NO_EXCEPTIONS }),
             Opens::Started(why) => {
-                context.controller.start_line(me(), why.to_owned()).await?;
+                context.controller.start_line(why.to_owned()).await?;
                 self.narrator.started(why);
                 Ok(NO_EXCEPTIONS)
             }
@@ -218,7 +218,8 @@ impl Play<'_> {
 
     async fn go(&mut self, context: &Context, why: &str, exceptions: Exceptions) -> Result<Going, Failure> {
         let scope = ScopeArgs { service: service_name()?, environment: None };
-        let wish = deploy::wish(context, &scope, Some(why.to_owned()), exceptions).await?;
+        let wish =
+            deploy::wish(&self.fleet.common, context, &scope, Some(why.to_owned()), exceptions).await?;
         let going = context.controller.deploy(wish).await?;
         self.fleet.driver = Some(going.end.abort_handle());
         Ok(going)

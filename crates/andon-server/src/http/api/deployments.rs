@@ -2,113 +2,138 @@
 
 use std::sync::Arc;
 
-use andon_core::access::Deed;
-use andon_core::deployment::{DeploymentId, Kind, Summary};
+use andon_core::deployment::{DeploymentId, Summary};
 use andon_core::name::{EnvironmentName, ServiceName};
 use axum::body::Body;
-use axum::extract::{Query, State};
-use axum::http::{Response, StatusCode};
-use serde::{Deserialize, Serialize};
+use axum::extract::State;
+use axum::http::{Response, StatusCode, header};
+use serde::Deserialize;
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
+use super::wanted::Wanted;
+use crate::answers::DeploymentRow;
 use crate::http::Desk;
+use crate::http::asked::AskedQuery;
 use crate::http::body::Bytes;
 use crate::http::gate::Asker;
-use crate::http::moment::rfc3339;
 use crate::http::reply::{ErrorCode, Refused, as_json};
-use crate::lines::Exceptions;
 
+/// Deployments of an answer to somebody who does not say how many.
+const USUAL: usize = 20;
 /// At most so many in one answer.
-const MOST: usize = 200;
+const MOST: usize = 1000;
+/// Rows that are read from the ledger at once.
+const AT_ONCE: usize = 1000;
+/// Rows that one request looks through: who filters for what is rare follows the header `Link`.
+const LOOKED: usize = 20_000;
 
 /// Which deployments are wanted.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Page {
+    /// Only those of this service.
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
+    service: Option<ServiceName>,
+    /// Only those in this environment.
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
+    environment: Option<EnvironmentName>,
+    /// Only those that this person asked for.
+    #[param(max_length = 512)]
+    by: Option<String>,
+    /// Only those in the state of this name.
+    #[param(max_length = 64)]
+    state: Option<String>,
     /// Only those with a lower number.
+    #[param(maximum = 9_007_199_254_740_991u64)]
     before: Option<u64>,
-    /// At most so many, 1 to 200.
+    /// At most so many; 20 without it.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
-/// A deployment in one row.
-#[derive(Debug, Serialize, ToSchema)]
-struct Deployment {
-    /// Its number.
-    deployment: u64,
-    /// The service.
-    service: String,
-    /// The environment.
-    environment: String,
-    /// The state's name.
-    state: String,
-    /// Who asked.
-    by: String,
-    /// When it was accepted.
-    #[schema(format = DateTime)]
-    accepted: String,
-}
-
-/// What shall be deployed.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Begin {
-    /// The service.
-    #[schema(value_type = String)]
-    service: ServiceName,
-    /// The environment; without it, the only one of the service.
-    #[schema(value_type = Option<String>)]
-    environment: Option<EnvironmentName>,
-    /// Why, in the person's words.
-    why: Option<String>,
-}
-
-/// Deployments, the newest first.
-#[utoipa::path(get, path = "/v1/deployments", params(Page), responses((status = OK, body = [Deployment])))]
+/// Deployments, the newest first. The header `Link` names the next page; without it there is none.
+#[utoipa::path(get, path = "/v1/deployments", tag = "deployments", params(Page),
+    responses((status = OK, body = [DeploymentRow])))]
 pub(super) async fn list(
     State(desk): State<Arc<Desk>>,
-    Query(page): Query<Page>,
+    AskedQuery(page): AskedQuery<Page>,
 ) -> Result<Response<Body>, Refused> {
-    let limit = page.limit.unwrap_or(20).clamp(1, MOST);
-    let rows = desk.controller.records().history(page.before.map(DeploymentId), limit).await?;
-    Ok(as_json(StatusCode::OK, &rows.iter().map(row).collect::<Vec<Deployment>>()))
+    let limit = page.limit.unwrap_or(USUAL);
+    if !(1..=MOST).contains(&limit) {
+        let what = format!("limit is 1 to {MOST}, not {limit}");
+        return Err(Refused::new(ErrorCode::InvalidRequest, what, "follow the header Link for more"));
+    }
+    let mut rows: Vec<DeploymentRow> = Vec::new();
+    let (mut before, mut looked) = (page.before.map(DeploymentId), 0);
+    let next = loop {
+        let found = desk.controller.records().history(before, AT_ONCE.min(LOOKED - looked)).await?;
+        let Some(last) = found.last() else { break None };
+        let end = last.id;
+        let more = found.iter().filter(|row| page.wants(row)).map(DeploymentRow::from);
+        rows.extend(more.take(limit - rows.len()));
+        (before, looked) = (Some(end), looked + found.len());
+        if rows.len() == limit {
+            break rows.last().map(|row| row.deployment);
+        }
+        if looked >= LOOKED {
+            break Some(end.0);
+        }
+    };
+    let mut response = as_json(StatusCode::OK, &rows);
+    let link = next.filter(|next| *next > 1).and_then(|next| page.link(next, limit).parse().ok());
+    if let Some(link) = link {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    Ok(response)
 }
 
-/// Begins a deployment of the release that the server's line describes. It goes on when nobody watches.
-#[utoipa::path(post, path = "/v1/deployments", request_body = Begin, responses((status = CREATED)))]
+impl Page {
+    fn wants(&self, row: &Summary) -> bool {
+        self.service.as_ref().is_none_or(|only| row.scope.service == *only)
+            && self.environment.as_ref().is_none_or(|only| row.scope.environment == *only)
+            && self.by.as_ref().is_none_or(|only| row.by == *only)
+            && self.state.as_ref().is_none_or(|only| row.state == *only)
+    }
+
+    /// The header that names the page behind `next`.
+    fn link(&self, next: u64, limit: usize) -> String {
+        let mut words = format!("before={next}&limit={limit}");
+        let names = [
+            ("service", self.service.as_ref().map(ServiceName::as_str)),
+            ("environment", self.environment.as_ref().map(EnvironmentName::as_str)),
+            ("by", self.by.as_deref()),
+            ("state", self.state.as_deref()),
+        ];
+        for (name, word) in names {
+            if let Some(word) = word {
+                words.push_str(&format!("&{name}={}", escaped(word)));
+            }
+        }
+        format!("</v1/deployments?{words}>; rel=\"next\"")
+    }
+}
+
+/// A word as it stands behind a `?`.
+fn escaped(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    let bytes = word.bytes();
+    bytes
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// Begins a deployment, by the line of this server. It goes on when nobody watches.
+#[utoipa::path(post, path = "/v1/deployments", request_body = Wanted, responses((status = CREATED)))]
 pub(super) async fn begin(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
-    let begin: Begin = body.json()?;
-    let line = desk.line()?;
-    let invalid =
-        |what: String| Refused::new(ErrorCode::InvalidRequest, what, "see what the line has: GET /v1/line");
-    let scope =
-        line.scope(&begin.service, begin.environment.as_ref()).map_err(|error| invalid(error.to_string()))?;
-    asker.may(&Deed::Deploy(scope.clone()))?;
-    let (service, _) = line.parts(&scope).ok_or_else(|| invalid(format!("there is no {scope}")))?;
-    let release = line.release(desk.controller.artifacts(), service).await;
-    let release =
-        release.map_err(|error| Refused::new(ErrorCode::Conflict, error.to_string(), "build it again"))?;
-    let more = Exceptions { why: begin.why, ..Exceptions::default() };
-    let wish = line
-        .wish(&scope, Kind::Deploy, release, more)
-        .ok_or_else(|| invalid(format!("there is no {scope}")))?;
+    let wanted: Wanted = body.json()?;
+    let wish = wanted.wish(&desk, &asker).await?;
     let going = desk.controller.clone().on_behalf_of(asker.person()).deploy(wish).await?;
-    let id = desk.workshop.take(going, |_, _| {});
+    let id = desk.workshop.take(going, super::stumbled);
     Ok(as_json(StatusCode::CREATED, &json!({ "deployment": id.0 })))
-}
-
-fn row(summary: &Summary) -> Deployment {
-    Deployment {
-        deployment: summary.id.0,
-        service: summary.scope.service.to_string(),
-        environment: summary.scope.environment.to_string(),
-        state: summary.state.clone(),
-        by: summary.by.clone(),
-        accepted: rfc3339(summary.accepted),
-    }
 }

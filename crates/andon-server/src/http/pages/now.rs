@@ -1,30 +1,70 @@
 //! `GET /`: how the line stands, what runs, and what ran last.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use andon_page::frame::Frame;
-use andon_page::now::Now;
+use andon_core::access::Deed;
+use andon_core::deployment::Summary;
+use andon_core::scope::{Scope, ScopeName};
+use andon_page::now::{Now, Row};
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{Response, StatusCode};
 
-use super::{page, zone};
-use crate::clock;
+use super::page;
+use super::setting::Framed;
 use crate::http::Desk;
 use crate::http::gate::Asker;
 use crate::http::reply::Refused;
+use crate::records::RecordsError;
 
-/// Deployments that are shown.
-const SHOWN: usize = 20;
+/// Deployments that are listed.
+const SHOWN: usize = 10;
+/// Deployments under way that are told of.
+const GOING: usize = 12;
+/// How far back the newest deployment of a scope is looked for at once.
+const RECENT: usize = 200;
 
 pub(super) async fn show(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
-    headers: HeaderMap,
+    Framed(frame): Framed,
 ) -> Result<Response<Body>, Refused> {
     let records = desk.controller.records();
-    let now = Now { line: records.cord().await?.value, recent: records.history(None, SHOWN).await? };
-    let (visitor, csrf) = (Some(asker.0.as_ref().clone()), asker.csrf());
-    let frame = Frame { visitor, now: clock::now(), zone: zone(&headers), csrf };
+    let recent = records.history(None, RECENT).await?;
+    let mut going = Vec::new();
+    for row in recent.iter().filter(|row| row.ended.is_none()).take(GOING) {
+        going.push(records.deployment(row.id).await?.value);
+    }
+    let now = Now {
+        line: records.cord().await?.value,
+        going,
+        scopes: rows(&desk, &recent).await?,
+        recent: recent.into_iter().take(SHOWN).collect(),
+        may_line: asker.0.may(&Deed::Line),
+        no_line: desk.line.current().err().map(|why| why.lines().next().unwrap_or_default().to_owned()),
+    };
     Ok(page(StatusCode::OK, andon_page::now::render(&now, &frame)))
+}
+
+/// Every scope of the line and of the ledger.
+async fn rows(desk: &Desk, recent: &[Summary]) -> Result<Vec<Row>, RecordsError> {
+    let records = desk.controller.records();
+    let known = records.scopes().await?.into_iter().map(|(name, outline)| (name, outline.scope));
+    let mut all: BTreeMap<ScopeName, Scope> = known.collect();
+    if let Ok(line) = desk.line.current() {
+        for name in line.scopes() {
+            all.entry(name).or_default();
+        }
+    }
+    let mut rows = Vec::new();
+    for (name, scope) in all {
+        let last = match recent.iter().find(|row| row.scope == name) {
+            Some(last) => Some(last.clone()),
+            None if scope.current.is_none() && scope.releases.is_empty() => None,
+            None => records.history_of(std::slice::from_ref(&name), 1).await?.pop(),
+        };
+        rows.push(Row { name, scope, last });
+    }
+    Ok(rows)
 }

@@ -74,7 +74,7 @@ impl Fleet {
         let base = ports.base;
         let balancer = Balancer::describe(&path, base + HOSTS + 1, base + 1..=base + HOSTS)?;
         let data = Some(path.join(".andon"));
-        let common = Common { line: Some(path.join(LINE)), data, ssh_config: None, json };
+        let common = Common { line: Some(path.join(LINE)), data, local: true, json, ..Common::default() };
         let directory = Some(directory);
         Ok(Self {
             directory,
@@ -120,8 +120,8 @@ impl Fleet {
         let text =
             text.replace("BASE", &self.ports.base.to_string()).replace("CONTROL", &self.balancer.control()?);
         write(&self.path.join(LINE), &text, 0o644)?;
-        let context = Context::open(&self.common).await?;
-        let (line, data) = (&context.loaded.line, self.path().join(".andon"));
+        let context = Context::open_here(&self.common).await?;
+        let (line, data) = (context.line.line(), self.path().join(".andon"));
         let pairs = line.services.values().flat_map(|www| line.hosts.values().map(move |host| (www, host)));
         let placed = pairs.map(|(service, host)| {
             let placement = plan::placement(service, host);

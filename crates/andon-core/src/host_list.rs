@@ -1,6 +1,8 @@
 //! Names of many hosts in few characters: `web[1-18]`. Pure.
 
-use andon_core::name::HostName;
+use std::collections::BTreeMap;
+
+use crate::name::HostName;
 
 /// Up to so many names are written out.
 const MAX_SPELLED: usize = 4;
@@ -12,9 +14,11 @@ pub fn host_list(hosts: &[HostName]) -> String {
         return hosts.iter().map(HostName::as_str).collect::<Vec<_>>().join(" ");
     }
     let mut families: Vec<Family> = Vec::new();
+    let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for host in hosts {
         let (before, number, behind) = split(host.as_str());
-        match families.iter_mut().find(|family| family.before == before && family.behind == behind) {
+        let place = *places.entry((before, behind)).or_insert(families.len());
+        match families.get_mut(place) {
             Some(family) => family.numbers.push(number),
             None => families.push(Family { before, behind, numbers: vec![number] }),
         }

@@ -1,0 +1,107 @@
+//! `/v1/deployments/{number}/…`: what people ask of a deployment under way.
+
+use std::sync::Arc;
+
+use andon_core::access::Deed;
+use andon_core::deployment::{Ask, DeploymentId};
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::controller::{Controller, Going};
+use crate::http::Desk;
+use crate::http::body::Bytes;
+use crate::http::gate::Asker;
+use crate::http::reply::{Refused, as_json};
+
+/// What goes with a wish.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Why, in the person's words.
+    #[serde(default)]
+    pub why: Option<String>,
+    /// For an abort: put back what was changed.
+    #[serde(default)]
+    pub rollback: bool,
+    /// For going on: take it from the process that drives it, on another machine that is known to be dead.
+    #[serde(default)]
+    pub take_over: bool,
+}
+
+/// Starts no further host.
+#[utoipa::path(
+    post,
+    path = "/v1/deployments/{number}/pause",
+    params(("number" = u64, Path)),
+    request_body = Asked,
+    responses((status = OK, body = Object))
+)]
+pub(super) async fn pause(
+    State(desk): State<Arc<Desk>>,
+    asker: Asker,
+    Path(number): Path<u64>,
+    body: Bytes,
+) -> Result<Response<Body>, Refused> {
+    let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
+    controller.wish(DeploymentId(number), Ask::Pause, asked.why).await?;
+    Ok(answered(&desk, number, None))
+}
+
+/// Goes on with a paused one, or with one whose process is gone.
+#[utoipa::path(
+    post,
+    path = "/v1/deployments/{number}/resume",
+    params(("number" = u64, Path)),
+    request_body = Asked,
+    responses((status = OK, body = Object))
+)]
+pub(super) async fn resume(
+    State(desk): State<Arc<Desk>>,
+    asker: Asker,
+    Path(number): Path<u64>,
+    body: Bytes,
+) -> Result<Response<Body>, Refused> {
+    let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
+    let going = controller.resume(DeploymentId(number), asked.take_over).await?;
+    Ok(answered(&desk, number, going))
+}
+
+/// Brings hosts in their cycle to a safe point, then stops.
+#[utoipa::path(
+    post,
+    path = "/v1/deployments/{number}/abort",
+    params(("number" = u64, Path)),
+    request_body = Asked,
+    responses((status = OK, body = Object))
+)]
+pub(super) async fn abort(
+    State(desk): State<Arc<Desk>>,
+    asker: Asker,
+    Path(number): Path<u64>,
+    body: Bytes,
+) -> Result<Response<Body>, Refused> {
+    let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
+    let ask = Ask::Abort { rollback: asked.rollback };
+    let going = controller.ask(DeploymentId(number), ask, asked.why).await?;
+    Ok(answered(&desk, number, going))
+}
+
+/// The controller for whoever asks, when they may act on that deployment.
+async fn may(desk: &Desk, asker: &Asker, number: u64) -> Result<Controller, Refused> {
+    let deployment = desk.controller.records().deployment(DeploymentId(number)).await?;
+    asker.may(&Deed::Deploy(deployment.value.request.scope))?;
+    Ok(desk.controller.clone().on_behalf_of(asker.person()))
+}
+
+/// `driven` says whether it is this very wish that made it go on here.
+fn answered(desk: &Desk, number: u64, going: Option<Going>) -> Response<Body> {
+    let driven = going.is_some();
+    if let Some(going) = going {
+        desk.workshop.take(going, super::stumbled);
+    }
+    as_json(StatusCode::OK, &json!({ "deployment": number, "driven": driven }))
+}

@@ -1,0 +1,47 @@
+//! `/v1/deployments/{number}/logs/{host}`: what the steps of a host printed.
+
+use std::sync::Arc;
+
+use andon_core::deployment::DeploymentId;
+use andon_core::name::HostName;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, Response, header};
+use tokio::io::AsyncReadExt;
+
+use super::wanted::invalid;
+use crate::http::Desk;
+use crate::http::reply::{ErrorCode, Refused};
+
+/// The most that is sent, in bytes.
+const MOST: u64 = 4 << 20;
+
+/// The output of a host's steps, as it was printed: at most 4 MiB from its beginning.
+#[utoipa::path(
+    get,
+    path = "/v1/deployments/{number}/logs/{host}",
+    params(("number" = u64, Path), ("host" = String, Path)),
+    responses((status = OK, body = String, content_type = "text/plain"))
+)]
+pub(super) async fn show(
+    State(desk): State<Arc<Desk>>,
+    Path((number, host)): Path<(u64, String)>,
+) -> Result<Response<Body>, Refused> {
+    let host = HostName::new(&host).map_err(|error| invalid(error.to_string()))?;
+    let id = DeploymentId(number);
+    let path = desk.controller.output_path(id, &host);
+    let missing = |_| {
+        let what = format!("nothing was printed by {host} in {id}");
+        Refused::new(ErrorCode::NotFound, what, "see which hosts it has: GET /v1/deployments")
+            .why("output is kept on the machine that drove the deployment")
+    };
+    let file = tokio::fs::File::open(&path).await.map_err(missing)?;
+    let mut bytes = Vec::new();
+    file.take(MOST).read_to_end(&mut bytes).await.map_err(missing)?;
+    let mut response = Response::new(Body::from(bytes));
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    Ok(response)
+}

@@ -1,0 +1,172 @@
+//! `/v1/deployments/{number}/progress`: a deployment, followed live: its facts as they are recorded, and what is in no ledger.
+//!
+//! The id of an event is the number of the last fact that was sent, so that whoever comes back goes on where they were. A
+//! stream ends by itself after a while and is asked for again: so no connection is held for ever, and a broken one is found.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use andon_core::deployment::DeploymentId;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Response, header};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use utoipa::IntoParams;
+
+use crate::driver::Progress;
+use crate::http::Desk;
+use crate::http::asked::{AskedPath, AskedQuery};
+use crate::http::reply::Refused;
+
+/// How long a stream lasts.
+const STRETCH: Duration = Duration::from_secs(25);
+/// How often the ledger is looked at, and the most often that a picture is sent.
+const LOOK: Duration = Duration::from_millis(250);
+/// At least so often something is sent.
+const QUIET: Duration = Duration::from_secs(5);
+/// Events that wait for a slow reader.
+const BACKLOG: usize = 16;
+
+/// Where to begin.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct From {
+    /// The facts up to this number are known already. The header `Last-Event-ID` says the same.
+    after: Option<u64>,
+}
+
+/// Events: `facts` (`after`, `entries`), `live` (`behind`, `standing`, `round`), `driven` (whether this server drives it),
+/// `stumbled` (why its driver gave up), `leaving` (the server is about to end).
+#[utoipa::path(
+    get,
+    path = "/v1/deployments/{number}/progress",
+    params(("number" = u64, Path), From),
+    responses((status = OK, body = String, content_type = "text/event-stream"))
+)]
+pub(super) async fn follow(
+    State(desk): State<Arc<Desk>>,
+    AskedPath(number): AskedPath<u64>,
+    AskedQuery(From { after }): AskedQuery<From>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Refused> {
+    let id = DeploymentId(number);
+    let known = desk.controller.records().deployment(id).await?;
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let after = after.or(last).unwrap_or(0).min(known.seq);
+    let (say, said) = mpsc::channel(BACKLOG);
+    tokio::spawn(async move {
+        // Whoever asked has gone: nothing is left to do.
+        let _ = Teller { desk, id, seq: after, say, sent: Sent::default() }.tell().await;
+    });
+    let events = ReceiverStream::new(said).map(Ok::<_, Infallible>);
+    let mut response = Response::new(Body::from_stream(events));
+    let kind = HeaderValue::from_static("text/event-stream");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// What was sent of that which is in no ledger.
+#[derive(Default)]
+struct Sent {
+    live: Value,
+    driven: Option<bool>,
+}
+
+struct Teller {
+    desk: Arc<Desk>,
+    id: DeploymentId,
+    seq: u64,
+    say: mpsc::Sender<String>,
+    sent: Sent,
+}
+
+/// The reader has gone, or the ledger cannot be read any more.
+struct Gone;
+
+impl Teller {
+    async fn tell(mut self) -> Result<(), Gone> {
+        let mut stopping = self.desk.workshop.stopping();
+        let (end, mut spoke) = (Instant::now() + STRETCH, Instant::now());
+        let mut head = None;
+        while Instant::now() < end {
+            let watching = self.desk.workshop.progress(self.id);
+            let driven = watching.is_some();
+            // What its driver says comes before what is recorded: an end that is recorded is told last.
+            let mut told = self.live(watching.as_ref()).await?;
+            let newest = self.desk.controller.records().ledger().head().await.map_err(|_| Gone)?;
+            if head != Some(newest) {
+                head = Some(newest);
+                told |= self.facts().await?;
+            }
+            told |= self.driven(driven).await?;
+            if *stopping.borrow() {
+                return self.event("leaving", None, &json!({})).await;
+            }
+            if told {
+                spoke = Instant::now();
+            } else if spoke.elapsed() >= QUIET {
+                spoke = Instant::now();
+                self.say.send(":\n\n".to_owned()).await.map_err(|_| Gone)?;
+            }
+            tokio::select! {
+                () = self.say.closed() => return Err(Gone),
+                _ = stopping.changed() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The facts that were recorded since.
+    async fn facts(&mut self) -> Result<bool, Gone> {
+        let entries = self.desk.controller.records().entries(self.id, self.seq).await.map_err(|_| Gone)?;
+        if entries.is_empty() {
+            return Ok(false);
+        }
+        let after = self.seq;
+        self.seq += entries.len() as u64;
+        self.event("facts", Some(self.seq), &json!({ "after": after, "entries": entries })).await?;
+        Ok(true)
+    }
+
+    async fn live(&mut self, watching: Option<&watch::Receiver<Progress>>) -> Result<bool, Gone> {
+        let Some(watching) = watching else { return Ok(false) };
+        let live = {
+            let progress = watching.borrow();
+            json!({ "behind": progress.behind, "standing": progress.standing.as_deref(), "round": *progress.round })
+        };
+        if live == self.sent.live {
+            return Ok(false);
+        }
+        self.event("live", None, &live).await?;
+        self.sent.live = live;
+        Ok(true)
+    }
+
+    /// Whether it is driven here; and why it is not any more, where its driver stumbled.
+    async fn driven(&mut self, driven: bool) -> Result<bool, Gone> {
+        if self.sent.driven == Some(driven) {
+            return Ok(false);
+        }
+        self.sent.driven = Some(driven);
+        self.event("driven", None, &json!(driven)).await?;
+        if let Some(problem) = self.desk.workshop.stumbled(self.id).filter(|_| !driven) {
+            self.event("stumbled", None, &problem).await?;
+        }
+        Ok(true)
+    }
+
+    async fn event(&self, name: &str, id: Option<u64>, data: &impl Serialize) -> Result<(), Gone> {
+        let data = serde_json::to_string(data).map_err(|_| Gone)?;
+        let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
+        self.say.send(format!("event: {name}\n{id}data: {data}\n\n")).await.map_err(|_| Gone)
+    }
+}
