@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use andon_server::access::ServerSettings;
 use andon_server::census::Census;
 use andon_server::chronicles::Chronicles;
 use andon_server::clock;
-use andon_server::evaluations::Evaluations;
 use andon_server::clock;
+use andon_server::evaluations::Evaluations;
 use andon_server::http::{self, Desk, Keyring};
-use andon_server::access::ServerSettings;
 use andon_server::senses::{PushError, PushReceiver, pushed};
 use andon_server::workshop::Workshop;
 use clap::Args;
@@ -108,8 +108,7 @@ impl House {
         let workshop = Workshop::default();
         let controller = context::open_ledger_here(common).await?;
         let controller = controller.given_up_at(workshop.stopping()).stopped_at(workshop.stopping());
-        let cannot =
-            |error: std::io::Error| Failure::broken(format!("cannot listen on {listen}: {error}"));
+        let cannot = |error: std::io::Error| Failure::broken(format!("cannot listen on {listen}: {error}"));
         let data = context::data_of(common)?;
         // Before anything listens: a door that nobody guards is not opened.
         doors::doors(settings.clone(), listen, &controller, &data).await?;
@@ -152,9 +151,11 @@ impl House {
     /// Answers until `asked` to stop; then brings what is under way to a rest that the next server goes on from.
     pub(crate) async fn serve(self, asked: impl Future<Output = ()>) {
         let Self { listener, desk, keyring, data, loud, .. } = self;
-        let (controller, workshop, line) = (desk.controller.clone(), desk.workshop.clone(), desk.line.clone());
+        let (controller, workshop, line) =
+            (desk.controller.clone(), desk.workshop.clone(), desk.line.clone());
         let background = background::begin(&controller, &workshop, &line, &data, loud).await;
-        let mut tasks: Vec<_> = keyring.iter().map(|keyring| tokio::spawn(renew(Arc::clone(keyring)))).collect();
+        let mut tasks: Vec<_> =
+            keyring.iter().map(|keyring| tokio::spawn(renew(Arc::clone(keyring)))).collect();
         if loud {
             tasks.push(tokio::spawn(complain(Arc::clone(&desk.receiver))));
             tasks.push(tokio::spawn(charge::take_charge(controller, workshop.clone(), line)));

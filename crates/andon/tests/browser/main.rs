@@ -11,4 +11,9 @@ mod project;
 mod look;
 mod site;
 
+mod deploy;
+mod doors;
 mod empty;
+mod hands;
+mod hostile;
+mod timeline;
