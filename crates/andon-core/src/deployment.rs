@@ -46,6 +46,7 @@ mod handle;
 mod host_run;
 mod judging;
 mod orders;
+pub mod passage;
 mod rollback;
 pub mod sentence;
 mod site;

@@ -36,6 +36,7 @@ pub mod name;
 pub mod person;
 pub mod phrase;
 pub mod plan;
+pub mod promotion;
 pub mod proportion;
 pub mod quantity;
 pub mod release;

@@ -25,6 +25,8 @@ static ALL: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         asset("andon.js", SCRIPT, include_bytes!("../assets/andon.js")),
         asset("live.js", SCRIPT, include_bytes!("../assets/live.js")),
         asset("registers.css", CSS, include_bytes!("../assets/registers.css")),
+        asset("insight.css", CSS, include_bytes!("../assets/insight.css")),
+        asset("hosts.js", SCRIPT, include_bytes!("../assets/hosts.js")),
         asset("icon.svg", SVG, include_bytes!("../assets/icon.svg")),
     ]
 });

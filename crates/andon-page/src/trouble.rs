@@ -12,6 +12,8 @@ pub struct Trouble {
     pub status: u16,
     /// One sentence.
     pub what: String,
+    /// Why, and what state the world is in.
+    pub why: Option<String>,
     /// What to do, in words or as a command.
     pub next: String,
 }
@@ -32,6 +34,7 @@ pub fn render(trouble: &Trouble, frame: &Frame) -> Markup {
         div.alone {
             h1 { (outcome::sign(mark)) " " (title) }
             p.lead { (trouble.what) }
+            @if let Some(why) = &trouble.why { p { strong { "why" } " " (why) } }
             @if !trouble.next.is_empty() { p { strong { "next" } " " (trouble.next) } }
             p { a href="/" { "What happens now" } }
         }

@@ -34,6 +34,7 @@ use crate::watching::Watching;
 use at_work::{AtWork, Lost, News, Task, ask, carry_out};
 
 mod at_work;
+mod awaited;
 
 /// How long whoever takes a deployment over waits for its balancers before the hosts are asked.
 const FIRST_LOOK: Duration = Duration::from_secs(3);

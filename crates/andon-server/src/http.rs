@@ -45,6 +45,7 @@ pub(crate) mod fuzz;
 mod gate;
 mod health;
 mod idempotency;
+mod insight;
 mod line;
 mod meter;
 mod metrics;

@@ -41,6 +41,7 @@ mod output;
 mod preflight;
 mod private;
 mod problem;
+pub mod promotions;
 pub mod push;
 pub mod recording;
 mod records;

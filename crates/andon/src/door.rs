@@ -3,9 +3,11 @@
 use andon_core::analysis::planner::Outlook;
 use andon_core::cord::Cord;
 use andon_core::deployment::{Ask, DeploymentId};
+use andon_core::digest::Digest;
 use andon_core::line::{Host, Service};
 use andon_core::name::{EnvironmentName, HostName, ServiceName};
 use andon_core::plan::{Observations, Plan, PlannedPool, Sights};
+use andon_core::release::ReleaseId;
 use andon_core::scope::ScopeName;
 use andon_server::{Controller, Going, Outbox, Problem, Records, Sweep, Trial, Wish};
 use tokio::io::AsyncReadExt;
@@ -140,6 +142,19 @@ impl Door {
         match self {
             Self::Here(controller) => Ok(controller.start_line(me(), why).await?),
             Self::Server(remote) => remote.pull(false, why).await,
+        }
+    }
+
+    /// Agrees to a release that waits. Gives its whole digest.
+    pub(crate) async fn approve(
+        &self,
+        scope: &ScopeName,
+        release: &ReleaseId,
+        why: Option<String>,
+    ) -> Result<Digest, Failure> {
+        match self {
+            Self::Here(controller) => Ok(controller.approve(scope, release, why).await?),
+            Self::Server(remote) => remote.approve(scope, release, why).await,
         }
     }
 

@@ -10,6 +10,7 @@ use andon_core::digest::Digest;
 use andon_core::line::Line;
 use andon_core::name::{EnvironmentName, HostName, ServiceName};
 use andon_core::plan::{Observations, Plan, Sights};
+use andon_core::release::ReleaseId;
 use andon_core::scope::ScopeName;
 use andon_core::telling::{Outcome, Route};
 use andon_core::version::FACTS;
@@ -95,6 +96,11 @@ struct Begun {
 #[derive(Debug, Deserialize)]
 struct Answered {
     driven: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Approved {
+    digest: Digest,
 }
 
 #[derive(Debug, Deserialize)]
@@ -246,6 +252,19 @@ impl Remote {
         let path = if stop { "/v1/line/stop" } else { "/v1/line/start" };
         let pulled: Pulled = self.wire.post(path, &bodies::Reason { why }, Patience::Short).await?;
         Ok(pulled.before)
+    }
+
+    /// Agrees to a release that waits. Gives its whole digest.
+    pub(crate) async fn approve(
+        &self,
+        scope: &ScopeName,
+        release: &ReleaseId,
+        why: Option<String>,
+    ) -> Result<Digest, Failure> {
+        let ScopeName { service, environment } = scope;
+        let body = json!({ "service": service, "environment": environment, "release": release, "why": why });
+        let approved: Approved = self.wire.post("/v1/approvals", &body, Patience::Short).await?;
+        Ok(approved.digest)
     }
 
     /// What the hosts of a scope run.

@@ -1,6 +1,4 @@
-//! A deployment told from its facts, as sentences: the same on terminal and page, and for programs.
-
-use std::time::Duration;
+//! What happened to a deployment, told: each fact is one sentence. The same on terminals, pages and for programs.
 
 use super::sentence::{doing, list_hosts};
 use super::{Ask, DrainProof, Fact, HostState, Phase, SiteState, State};
@@ -37,7 +35,7 @@ pub fn story<'a>(facts: impl IntoIterator<Item = (Time, &'a Fact)>) -> Vec<(Time
     lines
 }
 
-/// What has become of a host, without its name.
+/// What became of a host, as the end of a sentence about it.
 pub fn tell_host(state: &HostState) -> String {
     match state {
         HostState::Failed(failure) | HostState::RevertFailed(failure) => {
@@ -56,7 +54,7 @@ fn indented(text: &str) -> String {
     lines.join("\n")
 }
 
-/// A fact as a sentence.
+/// A fact as a sentence. What hosts and people said in it does nothing to a terminal.
 pub fn tell(fact: &Fact) -> String {
     match fact {
         Fact::Accepted { request } => format!("{} asked for {}", request.by, request.release.id),
@@ -103,7 +101,7 @@ pub fn tell(fact: &Fact) -> String {
 }
 
 fn tell_drain(proof: &DrainProof) -> String {
-    let after = format_duration(Duration::from_secs(proof.took.as_secs()));
+    let after = format_duration(std::time::Duration::from_secs(proof.took.as_secs()));
     let end = match (proof.cut, proof.sockets) {
         (0, Some(0)) => "no connection is left".to_owned(),
         (0, Some(n)) => format!("nothing is under way on its {n} connections"),

@@ -7,10 +7,11 @@ use andon_core::deployment::{DeploymentId, Kind};
 use andon_core::digest::Digest;
 use andon_core::release::ReleaseId;
 use andon_core::scope::ScopeName;
+use andon_core::time::Time;
 
 use super::{Controller, RACES, Wish};
 use crate::problem::Problem;
-use crate::records::{Versioned, is_conflict};
+use crate::records::{Records, RecordsError, Versioned, is_conflict};
 
 /// A release that waits for approvals.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,20 +106,7 @@ impl Controller {
         &self,
         scopes: impl IntoIterator<Item = ScopeName>,
     ) -> Result<Vec<WaitingApproval>, Problem> {
-        let directory = Arc::new(self.records.directory().await?.value);
-        let now = (self.clock)();
-        let mut waiting = Vec::new();
-        for scope in scopes {
-            let approvals = self.records.approvals(&scope).await?.value;
-            waiting.extend(approvals.waiting(now).map(|asked| {
-                let may = may(&directory, &scope);
-                let given = approvals.given(&asked.release, &asked.by.name, now, may);
-                let given = given.iter().map(|one| one.by.name.clone()).collect();
-                WaitingApproval { scope: scope.clone(), asked: asked.clone(), given }
-            }));
-        }
-        waiting.sort_by_key(|one| one.asked.at);
-        Ok(waiting)
+        Ok(self.records.approvals_waiting(scopes, (self.clock)()).await?)
     }
 
     /// False when somebody was faster.
@@ -138,6 +126,29 @@ impl Controller {
 
     fn too_busy(&self, scope: &ScopeName) -> Problem {
         Problem::NotNow(format!("approvals of {scope} change too fast: others were faster {RACES} times"))
+    }
+}
+
+impl Records {
+    /// What waits for approvals in these scopes at `now`, the oldest first.
+    pub async fn approvals_waiting(
+        &self,
+        scopes: impl IntoIterator<Item = ScopeName>,
+        now: Time,
+    ) -> Result<Vec<WaitingApproval>, RecordsError> {
+        let directory = Arc::new(self.directory().await?.value);
+        let mut waiting = Vec::new();
+        for scope in scopes {
+            let approvals = self.approvals(&scope).await?.value;
+            waiting.extend(approvals.waiting(now).map(|asked| {
+                let may = may(&directory, &scope);
+                let given = approvals.given(&asked.release, &asked.by.name, now, may);
+                let given = given.iter().map(|one| one.by.name.clone()).collect();
+                WaitingApproval { scope: scope.clone(), asked: asked.clone(), given }
+            }));
+        }
+        waiting.sort_by_key(|one| one.asked.at);
+        Ok(waiting)
     }
 }
 

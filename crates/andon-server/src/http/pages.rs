@@ -14,8 +14,13 @@ use super::Desk;
 
 mod access;
 mod acts;
+mod deployment;
+mod dna;
+mod dora;
 mod form;
+pub(super) mod hosts;
 mod now;
+mod promote;
 pub(super) mod setting;
 pub(super) mod sign_in;
 
@@ -27,10 +32,22 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub(super) fn routes() -> Router<Arc<Desk>> {
     Router::new()
         .route("/", get(now::show))
+        .route("/dora", get(dora::show))
+        .route("/dna", get(dna::show))
+        .route("/hosts", get(hosts::list))
+        .route("/hosts/{name}", get(hosts::show))
         .route("/line/stop", post(acts::stop_line))
         .route("/line/start", post(acts::start_line))
         .merge(access::routes())
         .merge(sign_in::out())
+        .route("/deployments/{number}", get(deployment::show))
+        .route("/deployments/{number}/hosts/{host}", get(deployment::host))
+        .route("/deployments/{number}/pause", post(acts::pause))
+        .route("/deployments/{number}/resume", post(acts::resume))
+        .route("/deployments/{number}/abort", get(acts::ask_abort).post(acts::abort))
+        .route("/deployments/{number}/rollback", get(acts::ask_rollback).post(acts::rollback))
+        .route("/services/{service}/deploy", get(promote::show).post(promote::deploy_now))
+        .route("/services/{service}/stage", post(promote::stage_now))
 }
 
 /// Styles and scripts. Their names hold their digests, so that they are kept for ever. For everybody.

@@ -9,6 +9,7 @@ use crate::artifacts::ArtifactError;
 use crate::clock;
 use crate::lines::NoScope;
 use crate::problem::Problem;
+use crate::promotions::NotPromoted;
 use crate::records::RecordsError;
 
 impl From<Problem> for Refused {
@@ -42,6 +43,15 @@ impl From<NoScope> for Refused {
             NoScope::Several(..) => ErrorCode::Conflict,
         };
         Self::new(code, error.to_string(), "see what the line has: GET /v1/services")
+    }
+}
+
+impl From<NotPromoted> for Refused {
+    fn from(error: NotPromoted) -> Self {
+        match error {
+            NotPromoted::Records(error) => error.into(),
+            other => Self::new(ErrorCode::Conflict, other.to_string(), other.next()),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{Done, say, say_json};
 use crate::args::{Common, ScopeArgs};
-use crate::context::{Context, data_of, me, open_ledger};
+use crate::context::{Context, data_of, me, open_ledger_here};
 use crate::failure::Failure;
 use crate::{exit, when};
 
@@ -133,7 +133,7 @@ fn token_id(text: &str) -> Result<TokenId, String> {
 }
 
 async fn open(common: &Common) -> Result<(Access, Controller), Failure> {
-    let controller = open_ledger(common).await?;
+    let controller = open_ledger_here(common).await?;
     let data = data_of(common)?;
     let access = Access::open(controller.records().clone(), &data, SessionSettings::default())?;
     Ok((access, controller))
@@ -277,7 +277,7 @@ pub(crate) async fn approve(common: &Common, args: ApproveArgs) -> Done {
     let words = ScopeArgs { service: args.service, environment: Some(args.environment) };
     let (scope, ..) = context.scope(&words)?;
     let Some(release) = args.release else {
-        let waiting = context.controller.approvals_waiting([scope.clone()]).await?;
+        let waiting = context.controller.records().approvals_waiting([scope.clone()], clock::now()).await?;
         if common.json {
             let rows = waiting.iter().map(|one| {
                 json!({

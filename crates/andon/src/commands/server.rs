@@ -1,14 +1,13 @@
 //! `andon server`: answers over HTTP until it is told to stop.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use andon_server::access::ServerSettings;
 use andon_server::census::Census;
 use andon_server::chronicles::Chronicles;
-use andon_server::clock;
 use andon_server::clock;
 use andon_server::evaluations::Evaluations;
 use andon_server::http::{self, Desk, Keyring};

@@ -64,7 +64,8 @@ pub(in crate::http) async fn dress(
     let Some(refused) = response.extensions_mut().remove::<Refused>() else { return response };
     let frame = frame(&desk, asker.as_ref(), &uri, &headers).await;
     let status = response.status();
-    let trouble = Trouble { status: status.as_u16(), what: refused.message, next: refused.next };
+    let trouble =
+        Trouble { status: status.as_u16(), what: refused.message, why: refused.why, next: refused.next };
     let mut dressed = page(status, trouble::render(&trouble, &frame));
     for (name, value) in response.headers() {
         if *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH {
