@@ -7,6 +7,7 @@ mod ledger;
 mod line;
 mod message;
 mod scope;
+mod subscription;
 
 pub use deployment::{
     AnalysisAnswer, Commit, DeploymentAnswer, DeploymentEntry, DeploymentEvent, DeploymentRow, HostRunRow,
@@ -20,3 +21,4 @@ pub use ledger::{LedgerHead, LedgerRecord, LedgerRow, LedgerValue, LedgerVerific
 pub use line::{LineAnswer, LineChange, StopRow};
 pub use message::{LetterRow, MessageRow};
 pub use scope::{ScopeRow, ServiceRow};
+pub use subscription::{Asking, SubscriptionRow};
