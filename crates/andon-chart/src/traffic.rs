@@ -99,7 +99,7 @@ impl Traffic {
     pub fn chart(&self, room: Room, zone: &TimeZone) -> Chart {
         let size = room.letters();
         let (left, right, height) = match room {
-            Room::Narrow => (44.0, 318.0, 150.0),
+            Room::Narrow => (44.0, 310.0, 150.0),
             Room::Wide => (56.0, 880.0, 190.0),
         };
         let mut drawing = Drawing::new(room.width(), 0.0);
