@@ -7,7 +7,7 @@ use andon_chart::traffic::EventMark;
 use andon_core::analysis::{
     Arm, Baseline, Entry, Judge, Measure, Metric, Reading, Role, Seen, Spec, Tick, Verdict,
 };
-use andon_core::deployment::{Ask, PauseReason, Phase, Request, State};
+use andon_core::deployment::{Ask, HostState, PauseReason, Phase, Request, State};
 use andon_core::name::{HostName, MemberName, MetricName};
 use andon_core::person::Person;
 
@@ -107,8 +107,6 @@ fn facts(standing: &Standing) -> Vec<(Time, Fact)> {
         entered(599, State::Aborted { superseded_by: None }),
     ]
 }
-
-use andon_core::deployment::HostState;
 
 fn evidence() -> Evidence {
     let (header, entries) = (header(), entries());

@@ -11,7 +11,8 @@ use andon_core::scope::ScopeName;
 use andon_core::time::Time;
 use andon_server::clock;
 use andon_store::{Batch, Ledger, SqliteLedger, StreamAppend, ViewUpdate};
-use andon_testbed::{Browser, Scheme, Screen, key};
+use andon_testbed::browser::key;
+use andon_testbed::{Browser, Scheme, Screen};
 use serde_json::json;
 
 use crate::site::Site;
