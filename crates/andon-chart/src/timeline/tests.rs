@@ -142,7 +142,7 @@ fn hostile_words_are_only_words() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// Whatever is there, it is drawn: no panic, no text on another, few markers.
     #[test]
