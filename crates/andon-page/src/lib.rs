@@ -25,5 +25,7 @@ pub mod service;
 pub mod services;
 pub mod settings;
 pub mod sign_in;
+#[cfg(test)]
+mod stories;
 pub mod trouble;
 pub mod when;
