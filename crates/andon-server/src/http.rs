@@ -24,6 +24,7 @@ use crate::chronicles::Chronicles;
 use crate::controller::Controller;
 use crate::evaluations::Evaluations;
 use crate::lines::{LineKeeper, LineOnDisk};
+use crate::registers::Registers;
 use crate::senses::PushReceiver;
 use crate::workshop::Workshop;
 use doors::Peer;
@@ -33,12 +34,14 @@ use reply::{ErrorCode, Refused};
 mod api;
 mod argo;
 mod asked;
+mod badge;
 mod body;
 mod doors;
 mod error_code;
 mod evaluations;
 mod events;
 mod exposition;
+mod feed;
 mod flagger;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
@@ -56,6 +59,7 @@ mod pages;
 mod refusals;
 mod reply;
 mod router;
+mod subscriptions;
 mod tls;
 mod token;
 
@@ -91,6 +95,8 @@ pub struct Desk {
     pub line: LineKeeper,
     /// The deployments that are driven here.
     pub workshop: Workshop,
+    /// What is kept between two looks into services, releases and records.
+    pub registers: Registers,
     /// All deployments, in memory.
     pub chronicle: Chronicles,
     /// What hosts really run.

@@ -414,6 +414,18 @@ pub(crate) enum TellCommand {
         /// The service
         service: ServiceName,
     },
+    /// Who asked to be told what, beyond what the line says
+    List,
+    /// Ask to be told, for yourself: that a deployment began or ended, that the line was stopped, that an approval is asked
+    #[command(
+        after_help = "Examples:\n  andon tell subscribe --mail ana@example.com --service www --environment production\n  andon tell subscribe --chat tell-ana --on began,ended-well,rolled-back"
+    )]
+    Subscribe(commands::tell::SubscribeArgs),
+    /// End one of the wishes in `andon tell list`
+    Unsubscribe {
+        /// Its number
+        subscription: u64,
+    },
 }
 
 pub(crate) fn deployment_id(text: &str) -> Result<DeploymentId, String> {

@@ -7,9 +7,8 @@ use andon_core::name::{EnvironmentName, ServiceName};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode, header};
-use serde::Deserialize;
-use serde_json::json;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::wanted::Wanted;
 use crate::answers::DeploymentRow;
@@ -124,8 +123,16 @@ fn escaped(word: &str) -> String {
         .collect()
 }
 
+/// A deployment that has begun, or waits for the one at work.
+#[derive(Debug, Serialize, ToSchema)]
+struct Begun {
+    /// Its number.
+    deployment: u64,
+}
+
 /// Begins a deployment, by the line of this server. It goes on when nobody watches.
-#[utoipa::path(post, path = "/v1/deployments", request_body = Wanted, responses((status = CREATED)))]
+#[utoipa::path(post, path = "/v1/deployments", tag = "deployments", request_body = Wanted,
+    responses((status = CREATED, body = Begun)))]
 pub(super) async fn begin(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
@@ -135,5 +142,9 @@ pub(super) async fn begin(
     let wish = wanted.wish(&desk, &asker).await?;
     let going = desk.controller.clone().on_behalf_of(asker.person()).deploy(wish).await?;
     let id = desk.workshop.take(going, super::stumbled);
-    Ok(as_json(StatusCode::CREATED, &json!({ "deployment": id.0 })))
+    let mut response = as_json(StatusCode::CREATED, &Begun { deployment: id.0 });
+    if let Ok(place) = format!("/v1/deployments/{}", id.0).parse() {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    Ok(response)
 }

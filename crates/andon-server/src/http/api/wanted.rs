@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Wish;
-use crate::artifacts::ArtifactError;
 use crate::http::Desk;
 use crate::http::gate::Asker;
 use crate::http::reply::{ErrorCode, Refused};
@@ -22,18 +21,18 @@ use crate::lines::{Exceptions, LineOnDisk};
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
     /// The service.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     pub service: ServiceName,
     /// The environment; without it, the only one of the service.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     pub environment: Option<EnvironmentName>,
     /// `deploy` or `rollback`; without it, `deploy`.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^(deploy|rollback)$")]
     pub kind: Option<Kind>,
     /// A release that is kept here or that the scope knows; without it, the one that the line describes.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^r-[0-9a-f]{12}$")]
     pub release: Option<ReleaseId>,
     /// The environment whose release it gets, bit for bit; the one that the line says comes before. Not together with
     /// `release`.
@@ -45,6 +44,7 @@ pub struct Wanted {
     pub why: Option<String>,
     /// The deployment whose damage this repairs.
     #[serde(default)]
+    #[schema(maximum = 9_007_199_254_740_991u64)]
     pub fixes: Option<u64>,
     /// Why a bad release may pass once more.
     #[serde(default)]
@@ -57,8 +57,20 @@ pub struct Wanted {
     pub take_over: bool,
     /// The environment's name once more, and how it was said.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Said>)]
     pub confirmed: Option<Confirmation>,
+}
+
+/// The name of an environment, said once more.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of andon_core's Confirmation, for the document")]
+struct Said {
+    /// The name.
+    #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
+    environment: String,
+    /// `typed` by a person who was asked for it, or `given` with the command.
+    #[schema(pattern = "^(typed|given)$")]
+    how: String,
 }
 
 impl Wanted {
@@ -109,13 +121,13 @@ pub(super) fn scope_of(
     service: &ServiceName,
     environment: Option<&EnvironmentName>,
 ) -> Result<ScopeName, Refused> {
-    line.scope(service, environment).map_err(|error| invalid(error.to_string()))
+    Ok(line.scope(service, environment)?)
 }
 
 /// The release that the line describes for a scope, packed and kept.
 pub(super) async fn described(desk: &Desk, line: &LineOnDisk, scope: &ScopeName) -> Result<Release, Refused> {
     let (service, _) = line.parts(scope).ok_or_else(|| invalid(format!("there is no {scope}")))?;
-    line.release(desk.controller.artifacts(), service).await.map_err(not_ready)
+    line.release(desk.controller.artifacts(), service).await.map_err(Refused::from)
 }
 
 /// A release by its name: one that was brought here, or one that the scope knows.
@@ -156,27 +168,6 @@ fn signed_for(line: &LineOnDisk, scope: &ScopeName, release: &Release) -> Result
     let what = format!("{} is refused: no key that the line of this server names has signed it", release.id);
     Err(Refused::new(ErrorCode::Conflict, what, "sign it, then bring it again")
         .why("the line says signed_by; what is not signed touches no host; nothing has been changed"))
-}
-
-/// A release that cannot be sent to hosts.
-pub(super) fn not_ready(error: ArtifactError) -> Refused {
-    let what = error.to_string();
-    match error {
-        ArtifactError::NotKept { .. } => {
-            Refused::new(ErrorCode::Unavailable, what, "free space on the server").why(
-                "a copy of the release is kept before the first host is touched; nothing has been changed",
-            )
-        }
-        ArtifactError::Unsigned { path, .. } => {
-            let next = format!("minisign -S -m {}, with a key that the line names", path.display());
-            Refused::new(ErrorCode::Conflict, what, next)
-                .why("the line says signed_by; what is not signed touches no host; nothing has been changed")
-        }
-        ArtifactError::Missing { .. } | ArtifactError::NotAnArchive(_) | ArtifactError::Refused { .. } => {
-            Refused::new(ErrorCode::Conflict, what, "build it again, then: andon plan")
-                .why("a release is checked before the first host is touched; nothing has been changed")
-        }
-    }
 }
 
 /// Words that make no sense to this line.
