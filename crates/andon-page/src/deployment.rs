@@ -66,7 +66,6 @@ pub fn render(shown: &Shown, frame: &Frame) -> Markup {
                 section #hosts data-live { (hosts::render(shown, frame)) }
                 section #evidence data-live {
                     (analysis::render(shown))
-                    @if let Some(charts) = &shown.evidence { (charts) }
                 }
             }
             div {
