@@ -24,6 +24,7 @@ mod names;
 mod private_files;
 mod protected;
 mod proxy;
+mod registers;
 mod secrets;
 mod signals;
 mod signing;
