@@ -25,6 +25,7 @@ mod pages;
 mod private_files;
 mod protected;
 mod proxy;
+mod registers;
 mod secrets;
 mod signals;
 mod signing;
