@@ -23,6 +23,7 @@ use super::reply::{ErrorCode, Problem, Wrong};
         (name = "line", description = "Whether changes flow, and what the line has"),
         (name = "releases", description = "What is deployed, brought here first"),
         (name = "messages", description = "What people are told"),
+        (name = "access", description = "Who may do what"),
         (name = "events", description = "What happens, as it happens"),
         (name = "ledger", description = "What is recorded, as it is kept"),
         (name = "evaluations", description = "The judge, for deployers of others"),
@@ -48,17 +49,28 @@ impl Modify for Common {
 
 /// Adds to every operation what all have in common: the form of an error, and for changes the key that makes them happen once.
 pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) {
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
         let reads = [&mut item.get];
         let changes = [&mut item.post, &mut item.delete, &mut item.put, &mut item.patch];
         for operation in changes.into_iter().flatten() {
-            keyed(operation);
+            if !path.starts_with("/v1/users") && !path.starts_with("/v1/tokens") {
+                keyed(operation);
+            }
+            named(operation);
             refusing(operation);
         }
         for operation in reads.into_iter().flatten() {
+            named(operation);
             refusing(operation);
         }
     }
+}
+
+/// Handlers of different things have the same name: the thing comes first.
+fn named(operation: &mut Operation) {
+    let tag = operation.tags.get_or_insert_default().first().cloned().unwrap_or_default();
+    let id = operation.operation_id.take().unwrap_or_default();
+    operation.operation_id = Some(if tag.is_empty() { id } else { format!("{tag}_{id}") });
 }
 
 fn refusing(operation: &mut Operation) {

@@ -22,6 +22,7 @@ const MOST: u64 = 4 << 20;
     get,
     path = "/v1/deployments/{number}/logs/{host}",
     tag = "deployments",
+    operation_id = "log",
     params(("number" = u64, Path, description = "The deployment", maximum = 9_007_199_254_740_991u64), ("host" = String, Path, description = "The host", pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)),
     responses((status = OK, body = String, content_type = "text/plain"))
 )]

@@ -45,6 +45,7 @@ pub(super) struct From {
     get,
     path = "/v1/deployments/{number}/progress",
     tag = "events",
+    operation_id = "progress",
     params(("number" = u64, Path, description = "The deployment", maximum = 9_007_199_254_740_991u64), From),
     responses((status = OK, body = String, content_type = "text/event-stream"))
 )]
