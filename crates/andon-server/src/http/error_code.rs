@@ -43,7 +43,7 @@ codes! {
     TooSlow REQUEST_TIMEOUT "The request did not come within its time.",
     TooLarge PAYLOAD_TOO_LARGE "The request is longer than it may be.",
     TooMany TOO_MANY_REQUESTS "There are as many as there may be.",
-    IdempotencyMismatch UNPROCESSABLE_ENTITY "The idempotency key stands for another request.",
+    IdempotencyMismatch CONFLICT "The idempotency key stands for another request.",
     IdempotencyInFlight CONFLICT "The first request with this idempotency key is not answered yet.",
     IdempotencyUnknown CONFLICT "The server died before it answered the first request with this idempotency key: look whether it was done.",
     Conflict CONFLICT "It contradicts what is there.",

@@ -20,7 +20,7 @@ fn the_same_request_under_the_same_key_is_done_once_also_after_a_crash() {
     let other = json!({ "service": "www", "environment": "production", "why": "another" });
     house
         .post_as("/v1/deployments", &other, key)
-        .is(422)
+        .is(409)
         .refuses("idempotency_mismatch", "stands for another");
     house.kill_and_start();
     let later = house.post_as("/v1/deployments", &wanted, key).is(201);

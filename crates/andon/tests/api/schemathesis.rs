@@ -1,10 +1,12 @@
 //! Schemathesis asks the server for everything that the document allows, and for much that it does not.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use andon_testbed::PythonTool;
 
 use crate::house::House;
+use crate::project::Project;
 
 /// What it is told besides: streams have no end, and what is judged has rules that no schema says.
 const CONFIG: &str = r#"
@@ -20,11 +22,21 @@ include-path-regex = "/v1/(evaluations|flagger|metrics|releases|inspections|user
 checks.positive_data_acceptance.enabled = false
 "#;
 
+/// What whoever may ask shows: without it every request is to be refused.
+const TOKEN: &str = "correct-horse-battery";
+
 #[test]
 fn schemathesis_finds_nothing() {
     let examples = std::env::var("ANDON_SCHEMATHESIS_EXAMPLES").unwrap_or_else(|_| "8".to_owned());
-    let house = House::open();
-    house.until_ended(house.deploy());
+    let project = Project::local(1);
+    let token = project.path().join("token");
+    fs::write(&token, TOKEN).unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    let house = House::of(project, &["--token-file", token.to_str().unwrap()]);
+    let authorization = format!("Authorization: Bearer {TOKEN}");
+    let lines = format!("{authorization}\r\n");
+    let wanted = serde_json::json!({ "service": "www" });
+    house.post_as("/v1/deployments", &wanted, &lines).is(201);
     let config = house.project.path().join("schemathesis.toml");
     fs::write(&config, CONFIG).unwrap();
     let mut command = PythonTool::Schemathesis.command().unwrap();
@@ -32,8 +44,9 @@ fn schemathesis_finds_nothing() {
         .current_dir(house.project.path())
         .arg("--config-file")
         .arg(&config)
-        .args(["run", "--checks", "all", "--max-examples", &examples, "--seed", "1", "--workers", "2"])
+        .args(["run", "--max-examples", &examples, "--seed", "1", "--workers", "1"])
         .args(["--request-timeout", "60", "--no-color", "--phases", "examples,coverage,fuzzing"])
+        .args(["-H", &authorization])
         .arg(format!("http://{}/v1/openapi.json", house.address()));
     let ran = command.output().unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
