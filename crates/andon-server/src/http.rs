@@ -56,6 +56,7 @@ mod moment;
 mod openapi;
 mod outlet;
 mod pages;
+pub mod reference;
 mod refusals;
 mod reply;
 mod router;

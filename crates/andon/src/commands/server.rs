@@ -23,12 +23,14 @@ use crate::args::Common;
 use crate::context;
 use crate::exit;
 use crate::failure::Failure;
+use crate::logs::{self, LogForm};
 use crate::screen::legible;
 use notify::notify;
 
 mod background;
 mod charge;
 mod doors;
+mod files;
 mod notify;
 
 /// What is under way comes to rest within this time when the server ends. Hosts finish their steps by themselves.
@@ -45,9 +47,14 @@ pub(crate) struct ServerArgs {
     /// Receive StatsD here, over UDP and TCP
     #[arg(long, value_name = "ADDRESS")]
     statsd: Option<SocketAddr>,
+    /// The form of the log on the standard error [default: text on a terminal, else json]
+    #[arg(long, value_name = "FORM", value_enum)]
+    log: Option<LogForm>,
 }
 
 pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
+    logs::begin(args.log);
+    files::make_room();
     let settings = args.doors.settings()?;
     let listen = doors::address(&settings)?;
     let mut ends = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);

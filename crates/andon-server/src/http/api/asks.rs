@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::controller::{Controller, Going};
 use crate::http::Desk;
-use crate::http::asked::AskedPath;
+use crate::http::asked::{AskedPath, Whole};
 use crate::http::body::Bytes;
 use crate::http::gate::Asker;
 use crate::http::reply::{Refused, as_json};
@@ -53,7 +53,7 @@ struct Answered {
 pub(super) async fn pause(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
-    AskedPath(number): AskedPath<u64>,
+    AskedPath(Whole(number)): AskedPath<Whole>,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
@@ -73,7 +73,7 @@ pub(super) async fn pause(
 pub(super) async fn resume(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
-    AskedPath(number): AskedPath<u64>,
+    AskedPath(Whole(number)): AskedPath<Whole>,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
@@ -93,7 +93,7 @@ pub(super) async fn resume(
 pub(super) async fn abort(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
-    AskedPath(number): AskedPath<u64>,
+    AskedPath(Whole(number)): AskedPath<Whole>,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
