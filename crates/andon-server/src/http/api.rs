@@ -16,6 +16,7 @@ mod asks;
 mod cord;
 mod deployment;
 mod deployments;
+mod guards;
 mod insight;
 mod inspections;
 mod ledger;
@@ -35,6 +36,7 @@ mod wanted;
 pub mod asked {
     pub use super::asks::Asked;
     pub use super::cord::Reason;
+    pub use super::guards::Run;
     pub use super::inspections::Inspection;
     pub use super::messages::Tested;
     pub use super::releases::Release;
@@ -80,6 +82,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(asks::abort))
         .routes(routes!(cord::stop))
         .routes(routes!(cord::start))
+        .routes(routes!(guards::record))
         .routes(routes!(inspections::inspect))
         .routes(routes!(logs::show))
         .routes(routes!(messages::list))
