@@ -220,7 +220,11 @@ impl Door {
     }
 
     /// Records that a command of this machine is about to run on hosts of a guarded environment.
-    pub(crate) async fn record_run(&self, environment: &EnvironmentName, fact: GuardFact) -> Result<(), Failure> {
+    pub(crate) async fn record_run(
+        &self,
+        environment: &EnvironmentName,
+        fact: GuardFact,
+    ) -> Result<(), Failure> {
         match self {
             Self::Here(controller) => {
                 let (now, name) = (andon_server::clock::now(), me().name);

@@ -135,8 +135,9 @@ impl House {
         let chronicle = Chronicles::start(controller.records().clone()).await;
         let chronicle = chronicle.map_err(|error| Failure::broken(error.to_string()))?;
         let census = match line.current() {
-            Ok(line) => Census::start(line, &controller, &chronicle, clock::now),
-            Err(_) => Census::none(clock::now),
+            // The page of somebody else's deployments asks no host behind their back.
+            Ok(line) if loud => Census::start(line, &controller, &chronicle, clock::now),
+            _ => Census::none(clock::now),
         };
         let desk = Desk { controller, evaluations, receiver, line, workshop, chronicle, census, doors };
         Ok(Self { address, listener, desk, keyring, data, loud })

@@ -337,7 +337,8 @@ impl Wire {
 
 /// How long a server that has too much to do wants to be left alone, where that is short.
 fn pause_of(answer: &Response<ureq::Body>) -> Option<Duration> {
-    let wanted = answer.headers().get("retry-after").filter(|_| answer.status() == StatusCode::TOO_MANY_REQUESTS);
+    let wanted =
+        answer.headers().get("retry-after").filter(|_| answer.status() == StatusCode::TOO_MANY_REQUESTS);
     let seconds = wanted?.to_str().ok()?.parse::<u64>().ok()?;
     (seconds <= LONGEST_PAUSE).then(|| Duration::from_secs(seconds.max(1)))
 }

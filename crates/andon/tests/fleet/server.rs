@@ -37,7 +37,9 @@ fn write(site: &Site, name: &str, text: &str, to: &str, mode: &str) {
 
 fn install(site: &Site) {
     let server = site.machine("web1");
-    server.output(&format!("useradd --system --create-home --home-dir {HOME} --shell /usr/sbin/nologin andon")).unwrap();
+    server
+        .output(&format!("useradd --system --create-home --home-dir {HOME} --shell /usr/sbin/nologin andon"))
+        .unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_andon"));
     put(site, program, "/usr/bin/andon", "755");
     let agents = std::fs::read_dir(program.parent().unwrap()).unwrap().flatten();
@@ -48,12 +50,20 @@ fn install(site: &Site) {
     }
     put(site, Path::new(UNIT), "/etc/systemd/system/andon.service", "644");
     write(site, "line.star", LINE, "/srv/line/line.star", "644");
-    write(site, "smoke.sh", "#!/bin/sh\nuntil [ -e /tmp/gate ]; do sleep 0.1; done\n", "/srv/line/smoke.sh", "755");
+    write(
+        site,
+        "smoke.sh",
+        "#!/bin/sh\nuntil [ -e /tmp/gate ]; do sleep 0.1; done\n",
+        "/srv/line/smoke.sh",
+        "755",
+    );
     write(site, "www", "#!/bin/sh\nexec sleep 100000\n", "/srv/line/dist/www", "755");
     let keys = site.fleet.ssh_config().parent().unwrap().to_owned();
     put(site, &keys.join("user_key"), &format!("{HOME}/.ssh/id_ed25519"), "600");
     put(site, &keys.join("known_hosts"), &format!("{HOME}/.ssh/known_hosts"), "644");
-    server.output(&format!("chown -R andon: {HOME} && systemctl daemon-reload && systemctl start andon")).unwrap();
+    server
+        .output(&format!("chown -R andon: {HOME} && systemctl daemon-reload && systemctl start andon"))
+        .unwrap();
 }
 
 /// What a command says on the server's machine, as somebody who works there.

@@ -56,7 +56,8 @@ fn what_cannot_be_reached_or_is_no_andon_is_said_so() {
         for stream in listener.incoming().flatten() {
             let mut stream = stream;
             let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
+            let _ = stream
+                .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
         }
     });
     project.run(&["--server", &url, "history"]).code(4).says("is no andon server");
@@ -75,7 +76,11 @@ fn a_line_names_its_server_and_local_is_stronger() {
     assert_eq!(site.project.recorded(), 1);
     person.checkout.well(&["history"]).says("succeeded");
     person.checkout.well(&["--local", "history"]).says("No deployment yet");
-    person.checkout.run(&["ledger", "backup", "to.db"]).code(3).says("for the machine that the ledger lies on");
+    person
+        .checkout
+        .run(&["ledger", "backup", "to.db"])
+        .code(3)
+        .says("for the machine that the ledger lies on");
     person.checkout.well(&["check"]).says("1 service");
     person.checkout.write("line.star", "server(\"http://andon.example.com\")\n");
     person.checkout.run(&["check"]).code(2).says("in clear");

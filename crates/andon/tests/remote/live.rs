@@ -22,7 +22,10 @@ fn it_is_told_as_it_goes() {
     running.until_said("web1 activating");
     site.project.open_gate();
     let ran = running.end().code(0);
-    ran.says("by ana    line running").says("#2 wave 1 of 2").says("#2 succeeded after").says("2 hosts on r-");
+    ran.says("by ana    line running")
+        .says("#2 wave 1 of 2")
+        .says("#2 succeeded after")
+        .says("2 hosts on r-");
 }
 
 #[test]

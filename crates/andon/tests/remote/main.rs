@@ -9,7 +9,7 @@ mod site;
 
 mod doors;
 mod interrupted;
-mod live;
 mod lines;
+mod live;
 mod same;
 mod unit;

@@ -133,7 +133,7 @@ pub(super) async fn begin(
 ) -> Result<Response<Body>, Refused> {
     let wanted: Wanted = body.json()?;
     let wish = wanted.wish(&desk, &asker).await?;
-    let going = desk.controller.clone().on_behalf_of(asker.person()).deploy(wish).await?;
-    let id = desk.workshop.take(going, super::stumbled);
-    Ok(as_json(StatusCode::CREATED, &json!({ "deployment": id.0 })))
+    let controller = desk.controller.clone().on_behalf_of(asker.person());
+    let begun = desk.see_to(async move { controller.deploy(wish).await.map(Some) }).await?;
+    Ok(as_json(StatusCode::CREATED, &json!({ "deployment": begun.map(|id| id.0) })))
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use andon_core::guard::GuardFact;
 use andon_core::line::{Host, Line, Transport};
 use andon_core::name::{EnvironmentName, HostName};
-use andon_server::push::PushTarget;
 use andon_server::Problem;
+use andon_server::push::PushTarget;
 
 use crate::args::Common;
 use crate::confirm;
