@@ -70,7 +70,7 @@ pub(super) fn follow(
         standing: None,
     });
     let follower = Follower { wire, records, trouble, deployment, progress };
-    Going { id, progress: watching, end: tokio::spawn(follower.to_the_end()) }
+    Going { id, progress: watching, end: tokio::spawn(follower.watch_to_the_end()) }
 }
 
 /// Why a connection ended before it should.
@@ -89,7 +89,7 @@ struct Follower {
 }
 
 impl Follower {
-    async fn to_the_end(mut self) -> Result<Deployment, Problem> {
+    async fn watch_to_the_end(mut self) -> Result<Deployment, Problem> {
         let (mut pause, mut heard) = (PAUSE, tokio::time::Instant::now());
         while !self.deployment.value.state.is_terminal() {
             match self.stretch(&mut heard).await? {
