@@ -142,7 +142,12 @@ impl House {
         let line = context::line_of_a_server(common);
         let chronicle = Chronicles::start(controller.records().clone()).await;
         let chronicle = chronicle.map_err(|error| Failure::broken(error.to_string()))?;
-        let census = Census::start(line.clone(), &controller, &chronicle, clock::now);
+        // The page of somebody else's deployments asks no host behind their back.
+        let census = if loud {
+            Census::start(line.clone(), &controller, &chronicle, clock::now)
+        } else {
+            Census::none(clock::now)
+        };
         let registers = Registers::default();
         let desk =
             Desk { controller, evaluations, receiver, line, workshop, registers, chronicle, census, doors };

@@ -138,8 +138,9 @@ pub(super) async fn begin(
 ) -> Result<Response<Body>, Refused> {
     let wanted: Wanted = body.json()?;
     let wish = wanted.wish(&desk, &asker).await?;
-    let going = desk.controller.clone().on_behalf_of(asker.person()).deploy(wish).await?;
-    let id = desk.workshop.take(going, super::stumbled);
+    let controller = desk.controller.clone().on_behalf_of(asker.person());
+    let begun = desk.see_to(async move { controller.deploy(wish).await.map(Some) }).await?;
+    let id = begun.unwrap_or_default();
     let mut response = as_json(StatusCode::CREATED, &Begun { deployment: id.0 });
     if let Ok(place) = format!("/v1/deployments/{}", id.0).parse() {
         response.headers_mut().insert(header::LOCATION, place);
