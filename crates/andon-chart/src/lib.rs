@@ -8,6 +8,7 @@
 //!
 //! In pages colours are classes, so that dark screens and paper have their own; in mail they are fixed.
 
+mod badge;
 mod drawing;
 mod ink;
 mod marker;
@@ -25,6 +26,7 @@ pub mod timeline;
 pub mod traffic;
 mod typeface;
 
+pub use badge::{Tone, badge};
 pub use drawing::Chart;
 pub use picture::{png, svg};
 

@@ -12,6 +12,7 @@ pub mod deployment;
 pub mod dna;
 pub mod dora;
 pub mod evidence;
+pub mod feed;
 pub mod frame;
 pub mod host_run;
 pub mod hosts;
@@ -26,6 +27,7 @@ pub mod release_diff;
 pub mod releases;
 pub mod service;
 pub mod services;
+pub mod settings;
 pub mod sign_in;
 pub mod timeline;
 pub mod trouble;
@@ -34,3 +36,5 @@ pub mod when;
 
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod stories;
