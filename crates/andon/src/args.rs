@@ -100,6 +100,23 @@ pub(crate) enum Command {
         #[command(flatten)]
         exceptions: Exceptions,
     },
+    /// Give an environment exactly what the environment before it runs, bit for bit
+    ///
+    /// Which one comes before stands in the line: environment("production", after = "staging"). Without that word it is
+    /// `staging`. What has not got through there goes nowhere.
+    #[command(
+        after_help = "Examples:\n  andon promote www\n  andon promote www production --why \"the sale begins\""
+    )]
+    Promote {
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Why, for the ledger
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+        /// The environment's name once more, where it is protected and no terminal is there to ask at
+        #[arg(long, value_name = "ENVIRONMENT")]
+        confirm: Option<EnvironmentName>,
+    },
     /// Put an earlier good release back on every host, as fast as the floor allows
     #[command(
         after_help = "Examples:\n  andon rollback www production --why \"orders stopped\"\n  andon rollback www production --to r-51bc07e2a944"

@@ -7,6 +7,7 @@ use andon_core::analysis::planner::Outlook;
 use andon_core::cord::Cord;
 use andon_core::deployment::{Ask, DeploymentId, Kind};
 use andon_core::digest::Digest;
+use andon_core::guard::GuardFact;
 use andon_core::line::Line;
 use andon_core::name::{EnvironmentName, HostName, ServiceName};
 use andon_core::plan::{Observations, Plan, Sights};
@@ -22,7 +23,7 @@ use andon_server::lines::LineOnDisk;
 use andon_server::outbox::Round;
 use andon_server::{Found, Going, Outbox, Problem, Records, Trial, Wish, clock};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::context::me;
@@ -34,6 +35,7 @@ use wire::{Patience, Wire, Wrong};
 pub(crate) mod choice;
 mod following;
 mod ledger;
+pub(crate) mod people;
 pub(crate) mod release;
 pub(crate) mod tokens;
 pub(crate) mod wire;
@@ -332,6 +334,18 @@ impl Remote {
         Ok(self.wire.post("/v1/messages/test", &body, Patience::Long).await?)
     }
 
+    /// Records that a command of this machine is about to run on hosts of a guarded environment.
+    pub(crate) async fn record_run(
+        &self,
+        environment: &EnvironmentName,
+        fact: GuardFact,
+    ) -> Result<(), Failure> {
+        let GuardFact::Ran { hosts, passes, .. } = fact;
+        let path = format!("/v1/environments/{environment}/runs");
+        let _: Value = self.wire.post(&path, &bodies::Run { hosts, passes }, Patience::Short).await?;
+        Ok(())
+    }
+
     /// What a host's steps printed; `None` when nothing is kept of it.
     pub(crate) async fn log(&self, id: DeploymentId, host: &HostName) -> Result<Option<Vec<u8>>, Failure> {
         self.wire.bytes(&format!("/v1/deployments/{}/logs/{host}", id.0)).await
@@ -343,6 +357,7 @@ fn wanted(wish: &Wish) -> bodies::Wanted {
     bodies::Wanted {
         service: wish.scope.service.clone(),
         environment: Some(wish.scope.environment.clone()),
+        from: None,
         kind: Some(wish.kind).filter(|kind| *kind != Kind::Deploy),
         release: Some(wish.release.id.clone()),
         why: wish.why.clone(),

@@ -32,3 +32,15 @@ fn waves_that_could_never_be_deployed_are_told_with_some_that_could() {
     assert!(with("environment(\"production\", max_changed = 32)", "").is_empty());
     assert_eq!(with("environment(\"production\", max_changed = 0)", "").len(), 1);
 }
+
+#[test]
+fn approvals_are_a_small_number() {
+    assert!(with("environment(\"production\", approvals = 2)", "").is_empty());
+    for wrong in ["11", "-1", "True", "\"one\""] {
+        assert_eq!(
+            with(&format!("environment(\"production\", approvals = {wrong})"), "").len(),
+            1,
+            "{wrong}"
+        );
+    }
+}

@@ -16,6 +16,8 @@ mod asks;
 mod cord;
 mod deployment;
 mod deployments;
+mod guards;
+mod insight;
 mod inspections;
 mod ledger;
 mod logs;
@@ -27,12 +29,14 @@ mod releases;
 mod scopes;
 mod subscriptions;
 mod sweeps;
+mod timeline;
 mod wanted;
 
 /// The bodies of requests that a client of our own sends as well.
 pub mod asked {
     pub use super::asks::Asked;
     pub use super::cord::Reason;
+    pub use super::guards::Run;
     pub use super::inspections::Inspection;
     pub use super::messages::Tested;
     pub use super::releases::Release;
@@ -41,7 +45,7 @@ pub mod asked {
 }
 
 /// A driver stumbled while nobody watched.
-fn stumbled(id: andon_core::deployment::DeploymentId, why: String) {
+pub(super) fn stumbled(id: andon_core::deployment::DeploymentId, why: String) {
     tracing::error!(deployment = id.0, why, "the driver of a deployment stumbled");
 }
 
@@ -53,6 +57,13 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .route("/v1/ledger/streams/{*stream}", get(ledger::stream));
     OpenApiRouter::new()
         .routes(routes!(deployments::list, deployments::begin))
+        .routes(routes!(insight::keys))
+        .routes(routes!(insight::per_day))
+        .routes(routes!(insight::dna))
+        .routes(routes!(insight::list))
+        .routes(routes!(insight::show))
+        .routes(routes!(timeline::look))
+        .routes(routes!(timeline::traffic))
         .routes(routes!(deployment::show))
         .routes(routes!(deployment::entries))
         .routes(routes!(deployment::output))
@@ -71,8 +82,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(asks::abort))
         .routes(routes!(cord::stop))
         .routes(routes!(cord::start))
+        .routes(routes!(guards::record))
         .routes(routes!(inspections::inspect))
         .routes(routes!(logs::show))
+        .routes(routes!(messages::list))
         .routes(routes!(messages::retry))
         .routes(routes!(messages::test))
         .routes(routes!(plans::plan))

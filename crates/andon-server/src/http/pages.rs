@@ -9,24 +9,29 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use maud::Markup;
+use tower_http::compression::CompressionLayer;
 
 use super::Desk;
+use setting::Framed;
 
 mod access;
 mod acts;
 mod deployment;
 mod dna;
 mod dora;
+pub(super) mod evidence;
 mod form;
 pub(super) mod hosts;
 mod ledger;
 mod notifications;
 mod now;
+mod per_day;
 mod promote;
 pub(super) mod releases;
 mod services;
 pub(super) mod setting;
 pub(super) mod sign_in;
+mod timeline;
 
 /// What the browser may do with our pages: only what comes from here, and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -36,12 +41,17 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub(super) fn routes() -> Router<Arc<Desk>> {
     Router::new()
         .route("/", get(now::show))
+        .route("/timeline", get(timeline::show))
+        .route("/timeline/part", get(timeline::fragment))
+        .route("/per-day", get(per_day::show))
         .route("/dora", get(dora::show))
         .route("/dna", get(dna::show))
         .route("/hosts", get(hosts::list))
         .route("/hosts/{name}", get(hosts::show))
         .route("/line/stop", post(acts::stop_line))
         .route("/line/start", post(acts::start_line))
+        .route("/approvals", post(acts::approve))
+        .route("/settings", get(settings))
         .merge(access::routes())
         .merge(sign_in::out())
         .route("/deployments/{number}", get(deployment::show))
@@ -50,9 +60,15 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
         .route("/deployments/{number}/resume", post(acts::resume))
         .route("/deployments/{number}/abort", get(acts::ask_abort).post(acts::abort))
         .route("/deployments/{number}/rollback", get(acts::ask_rollback).post(acts::rollback))
-        .route("/services/{service}/deploy", get(promote::show).post(promote::deploy_now))
-        .route("/services/{service}/stage", post(promote::stage_now))
+        .route("/services/{name}/deploy", get(promote::show).post(promote::deploy_now))
+        .route("/services/{name}/stage", post(promote::stage_now))
         .merge(registers())
+        .layer(CompressionLayer::new())
+}
+
+/// What can be set, and where.
+async fn settings(Framed(frame): Framed) -> Response<Body> {
+    page(StatusCode::OK, andon_page::settings::render(&frame))
 }
 
 /// What is looked up: services, releases, records, and who asked to be told what.

@@ -21,6 +21,7 @@ mod ledger;
 mod line;
 mod lines;
 mod names;
+mod pages;
 mod private_files;
 mod protected;
 mod proxy;

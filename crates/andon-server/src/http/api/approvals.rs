@@ -61,7 +61,7 @@ pub(crate) struct Approval {
 }
 
 /// What waits for approvals, the oldest first.
-#[utoipa::path(get, path = "/v1/approvals", responses((status = OK, body = [Waiting])))]
+#[utoipa::path(get, path = "/v1/approvals", tag = "access", responses((status = OK, body = [Waiting])))]
 pub(crate) async fn waiting(State(desk): State<Arc<Desk>>) -> Result<Response<Body>, Refused> {
     let line = desk.line()?;
     let waiting = desk.controller.approvals_waiting(line.scopes()).await?;
@@ -80,7 +80,7 @@ pub(crate) async fn waiting(State(desk): State<Arc<Desk>>) -> Result<Response<Bo
 }
 
 /// Approves a release that waits, where whoever asks may deploy as well.
-#[utoipa::path(post, path = "/v1/approvals", request_body = Approval, responses((status = CREATED)))]
+#[utoipa::path(post, path = "/v1/approvals", tag = "access", request_body = Approval, responses((status = CREATED)))]
 pub(crate) async fn approve(
     State(desk): State<Arc<Desk>>,
     asker: Asker,

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use andon_core::access::Deed;
 use andon_core::deployment::{Ask, DeploymentId};
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::controller::{Controller, Going};
+use crate::controller::Controller;
 use crate::http::Desk;
+use crate::http::asked::{AskedPath, Whole};
 use crate::http::body::Bytes;
 use crate::http::gate::Asker;
 use crate::http::reply::{Refused, as_json};
@@ -32,62 +32,76 @@ pub struct Asked {
     pub take_over: bool,
 }
 
+/// A wish that was recorded.
+#[derive(Debug, Serialize, ToSchema)]
+struct Answered {
+    /// The deployment.
+    deployment: u64,
+    /// Whether it is this wish that makes it go on here. Otherwise whoever drives it has been told.
+    driven: bool,
+}
+
 /// Starts no further host.
 #[utoipa::path(
     post,
     path = "/v1/deployments/{number}/pause",
-    params(("number" = u64, Path)),
+    tag = "deployments",
+    params(("number" = u64, Path, description = "The deployment", maximum = 9_007_199_254_740_991u64)),
     request_body = Asked,
-    responses((status = OK, body = Object))
+    responses((status = OK, body = Answered))
 )]
 pub(super) async fn pause(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
-    Path(number): Path<u64>,
+    AskedPath(Whole(number)): AskedPath<Whole>,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
     controller.wish(DeploymentId(number), Ask::Pause, asked.why).await?;
-    Ok(answered(&desk, number, None))
+    Ok(answered(number, false))
 }
 
 /// Goes on with a paused one, or with one whose process is gone.
 #[utoipa::path(
     post,
     path = "/v1/deployments/{number}/resume",
-    params(("number" = u64, Path)),
+    tag = "deployments",
+    params(("number" = u64, Path, description = "The deployment", maximum = 9_007_199_254_740_991u64)),
     request_body = Asked,
-    responses((status = OK, body = Object))
+    responses((status = OK, body = Answered))
 )]
 pub(super) async fn resume(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
-    Path(number): Path<u64>,
+    AskedPath(Whole(number)): AskedPath<Whole>,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
-    let going = controller.resume(DeploymentId(number), asked.take_over).await?;
-    Ok(answered(&desk, number, going))
+    let take_over = asked.take_over;
+    let begun = desk.see_to(async move { controller.resume(DeploymentId(number), take_over).await }).await?;
+    Ok(answered(number, begun.is_some()))
 }
 
 /// Brings hosts in their cycle to a safe point, then stops.
 #[utoipa::path(
     post,
     path = "/v1/deployments/{number}/abort",
-    params(("number" = u64, Path)),
+    tag = "deployments",
+    params(("number" = u64, Path, description = "The deployment", maximum = 9_007_199_254_740_991u64)),
     request_body = Asked,
-    responses((status = OK, body = Object))
+    responses((status = OK, body = Answered))
 )]
 pub(super) async fn abort(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
-    Path(number): Path<u64>,
+    AskedPath(Whole(number)): AskedPath<Whole>,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
     let ask = Ask::Abort { rollback: asked.rollback };
-    let going = controller.ask(DeploymentId(number), ask, asked.why).await?;
-    Ok(answered(&desk, number, going))
+    let begun =
+        desk.see_to(async move { controller.ask(DeploymentId(number), ask, asked.why).await }).await?;
+    Ok(answered(number, begun.is_some()))
 }
 
 /// The controller for whoever asks, when they may act on that deployment.
@@ -98,10 +112,6 @@ async fn may(desk: &Desk, asker: &Asker, number: u64) -> Result<Controller, Refu
 }
 
 /// `driven` says whether it is this very wish that made it go on here.
-fn answered(desk: &Desk, number: u64, going: Option<Going>) -> Response<Body> {
-    let driven = going.is_some();
-    if let Some(going) = going {
-        desk.workshop.take(going, super::stumbled);
-    }
-    as_json(StatusCode::OK, &json!({ "deployment": number, "driven": driven }))
+fn answered(number: u64, driven: bool) -> Response<Body> {
+    as_json(StatusCode::OK, &Answered { deployment: number, driven })
 }
