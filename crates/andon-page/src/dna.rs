@@ -54,7 +54,10 @@ pub fn render(dna: &Dna, frame: &Frame) -> Markup {
                 p.empty { "The line has no service yet. On your machine: " code { "andon init" } }
             }
             @if !dna.strips.is_empty() { (in_short(dna, &mixed, &unasked)) }
-            @for asked in &mixed { (strip(asked, frame)) }
+            @if !mixed.is_empty() {
+                h2 { "Not on one release" }
+                @for asked in &mixed { (strip(asked, frame)) }
+            }
             @if !uniform.is_empty() {
                 h2 { "All on one release" }
                 @for asked in &uniform { (strip(asked, frame)) }
@@ -289,4 +292,5 @@ fn legend() -> Markup {
     }
 }
 
-// tests
+#[cfg(test)]
+mod tests;

@@ -301,4 +301,5 @@ fn services(dora: &Dora) -> Markup {
     }
 }
 
-// tests
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,8 @@ pub struct Frame {
     pub zone: TimeZone,
     /// The token that every form sends back in a hidden field `csrf`; `None` where nobody is signed in with a browser.
     pub csrf: Option<String>,
+    /// Whether they signed in with this browser, so that they can sign out.
+    pub signed_in: bool,
     /// The path of the page, without a query.
     pub path: String,
     /// The line; `None` where it could not be read, or is nobody's business yet.
@@ -51,6 +53,7 @@ impl Frame {
             now,
             zone: TimeZone::UTC,
             csrf: None,
+            signed_in: false,
             path: "/".to_owned(),
             line: None,
             last: None,
@@ -102,7 +105,7 @@ impl Frame {
                 @if let Some(visitor) = &self.visitor {
                     div.who {
                         span { (visitor.name) }
-                        @if self.csrf.is_some() {
+                        @if self.signed_in {
                             form method="post" action="/sign-out" { (self.token()) button.plain { "Sign out" } }
                         }
                     }
@@ -129,13 +132,14 @@ impl Frame {
     }
 }
 
-/// `✔ line running`; or `✘ line stopped by ana 12 min ago: orders fell`.
+/// `✔ line running`; or `✘ line stopped by ana 12 min ago: orders fell`. *Now* says all of it itself.
 fn brief(line: &Cord, frame: &Frame) -> Markup {
     match line.stops().first() {
         None => html! { p.line.good { (outcome::sign("✔")) " line running" } },
+        Some(_) if frame.path == "/" => html! { p.line.bad { (outcome::sign("✘")) " line stopped" } },
         Some(first) => {
             let said = Sentence::of("line stopped by ").then(first.sentence());
-            html! { p.line.bad { a href="/" { (outcome::sign("✘")) " " (when::sentence(&said, frame)) } } }
+            html! { p.line.bad { (outcome::sign("✘")) " " a href="/" { (when::sentence(&said, frame)) } } }
         }
     }
 }

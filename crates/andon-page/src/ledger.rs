@@ -109,7 +109,7 @@ pub enum Verification {
 pub fn render(ledger: &Ledger, frame: &Frame) -> Markup {
     let body = html! {
         link rel="stylesheet" href=(assets::path("registers.css"));
-        main class="register" {
+        div class="register" {
             h1 { "Ledger" }
             p {
                 "Every fact stands here for ever, chained to all before it. "
@@ -233,7 +233,7 @@ pub fn record(whole: &Whole, frame: &Frame) -> Markup {
     let title = format!("Record {}", thousands(row.position));
     let body = html! {
         link rel="stylesheet" href=(assets::path("registers.css"));
-        main class="register" {
+        div class="register" {
             p class="path" { a href="/ledger" { "Ledger" } " › " (thousands(row.position)) }
             h1 { (title) }
             dl {

@@ -34,7 +34,7 @@ pub struct Notifications {
 pub fn render(page: &Notifications, frame: &Frame) -> Markup {
     let body = html! {
         link rel="stylesheet" href=(assets::path("registers.css"));
-        main class="register" {
+        div class="register" {
             h1 { "Notifications" }
             @match &page.said {
                 Some(Ok(said)) => p class="notice" role="status" { "✔ " (said) },

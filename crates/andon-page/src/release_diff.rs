@@ -54,7 +54,7 @@ pub fn render(diff: &ReleaseDiff, frame: &Frame) -> Markup {
     let title = format!("{} to {}", diff.from, diff.to);
     let body = html! {
         link rel="stylesheet" href=(assets::path("registers.css"));
-        main class="register" {
+        div class="register" {
             p class="path" {
                 a href=(format!("/releases?service={service}")) { "Releases of " (service) } " › compared"
             }

@@ -67,7 +67,7 @@ pub fn render(releases: &Releases, frame: &Frame) -> Markup {
     };
     let body = html! {
         link rel="stylesheet" href=(assets::path("registers.css"));
-        main class="register" {
+        div class="register" {
             h1 { (title) }
             @if releases.services.is_empty() {
                 p { "There is no release yet. A release is what one build gave, named after its content: the first " code { "andon deploy" } " makes one." }

@@ -50,7 +50,7 @@ pub fn render(service: &Service, frame: &Frame) -> Markup {
     let name = service.name.as_str();
     let body = html! {
         link rel="stylesheet" href=(assets::path("registers.css"));
-        main class="register" {
+        div class="register" {
             p class="path" { a href="/services" { "Services" } " › " (name) }
             h1 { (name) }
             div class="beside" {

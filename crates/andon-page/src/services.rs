@@ -73,7 +73,7 @@ pub(crate) fn left_out(count: usize) -> String {
 pub fn render(services: &Services, frame: &Frame) -> Markup {
     let body = html! {
         link rel="stylesheet" href=(assets::path("registers.css"));
-        main class="register" {
+        div class="register" {
             h1 { "Services" }
             @if let Some(why) = &services.lineless {
                 p class="notice" { "? The server has no line: " (why) ". What is below comes from the ledger." }

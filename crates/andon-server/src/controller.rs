@@ -201,6 +201,11 @@ impl Controller {
         self.outputs.join(id.0.to_string()).join(format!("{host}.log"))
     }
 
+    /// What the analysis of a deployment heard.
+    pub(crate) fn recording_path(&self, id: DeploymentId) -> PathBuf {
+        crate::watching::recording_path(&self.data, id)
+    }
+
     /// Asks the hosts of a service what they run.
     pub async fn observe(&self, service: &Service, hosts: &[&Host]) -> Observations {
         preflight::observe(&self.ways, service, hosts).await

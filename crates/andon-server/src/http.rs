@@ -26,6 +26,7 @@ use crate::controller::{Controller, Going};
 use crate::evaluations::Evaluations;
 use crate::lines::{LineKeeper, LineOnDisk};
 use crate::problem::Problem;
+use crate::registers::Registers;
 use crate::senses::PushReceiver;
 use crate::workshop::Workshop;
 use doors::Peer;
@@ -35,12 +36,14 @@ use reply::{ErrorCode, Refused};
 mod api;
 mod argo;
 mod asked;
+mod badge;
 mod body;
 mod doors;
 mod error_code;
 mod evaluations;
 mod events;
 mod exposition;
+mod feed;
 mod flagger;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
@@ -58,6 +61,7 @@ mod pages;
 mod refusals;
 mod reply;
 mod router;
+mod subscriptions;
 mod tls;
 mod token;
 
@@ -93,6 +97,8 @@ pub struct Desk {
     pub line: LineKeeper,
     /// The deployments that are driven here.
     pub workshop: Workshop,
+    /// What is kept between two looks into services, releases and records.
+    pub registers: Registers,
     /// All deployments, in memory.
     pub chronicle: Chronicles,
     /// What hosts really run.

@@ -13,9 +13,11 @@ use andon_core::name::{EnvironmentName, HostName, ServiceName};
 use andon_core::plan::{Observations, Plan, Sights};
 use andon_core::release::ReleaseId;
 use andon_core::scope::ScopeName;
+use andon_core::telling::subscriptions::SubscriptionId;
 use andon_core::telling::{Outcome, Route};
 use andon_core::version::FACTS;
 use andon_line::{Loaded, Origins};
+use andon_server::answers::Asking;
 use andon_server::http::bodies;
 use andon_server::lines::LineOnDisk;
 use andon_server::outbox::Round;
@@ -87,6 +89,11 @@ struct Inspected {
     hosts: Option<Observations>,
     balancers: Option<Sights>,
     tests: Option<Vec<Trial>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Taken {
+    subscription: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -307,6 +314,19 @@ impl Remote {
         Ok(self.wire.post("/v1/messages/retry", &json!({}), Patience::Long).await?)
     }
 
+    /// Has whoever one is there told more.
+    pub(crate) async fn subscribe(&self, asking: &Asking) -> Result<SubscriptionId, Failure> {
+        let taken: Taken = self.wire.post("/v1/subscriptions", asking, Patience::Short).await?;
+        Ok(SubscriptionId(taken.subscription))
+    }
+
+    /// Ends a wish to be told.
+    pub(crate) async fn unsubscribe(&self, id: SubscriptionId) -> Result<(), Failure> {
+        let path = format!("/v1/subscriptions/{id}/end");
+        let _: serde_json::Value = self.wire.post(&path, &json!({}), Patience::Short).await?;
+        Ok(())
+    }
+
     /// Sends a test on every way on which a service tells.
     pub(crate) async fn test_messages(&self, service: &ServiceName) -> Result<Tried, Failure> {
         let body = bodies::Tested { service: service.clone() };
@@ -336,6 +356,7 @@ fn wanted(wish: &Wish) -> bodies::Wanted {
     bodies::Wanted {
         service: wish.scope.service.clone(),
         environment: Some(wish.scope.environment.clone()),
+        from: None,
         kind: Some(wish.kind).filter(|kind| *kind != Kind::Deploy),
         release: Some(wish.release.id.clone()),
         why: wish.why.clone(),

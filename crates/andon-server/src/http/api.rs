@@ -17,15 +17,19 @@ mod cord;
 mod deployment;
 mod deployments;
 mod guards;
+mod insight;
 mod inspections;
 mod ledger;
 mod logs;
 mod messages;
 mod plans;
 mod progress;
+mod registers;
 mod releases;
 mod scopes;
+mod subscriptions;
 mod sweeps;
+mod timeline;
 mod wanted;
 
 /// The bodies of requests that a client of our own sends as well.
@@ -53,6 +57,13 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .route("/v1/ledger/streams/{*stream}", get(ledger::stream));
     OpenApiRouter::new()
         .routes(routes!(deployments::list, deployments::begin))
+        .routes(routes!(insight::keys))
+        .routes(routes!(insight::per_day))
+        .routes(routes!(insight::dna))
+        .routes(routes!(insight::list))
+        .routes(routes!(insight::show))
+        .routes(routes!(timeline::look))
+        .routes(routes!(timeline::traffic))
         .routes(routes!(deployment::show))
         .routes(routes!(deployment::entries))
         .routes(routes!(deployment::output))
@@ -74,12 +85,16 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(guards::record))
         .routes(routes!(inspections::inspect))
         .routes(routes!(logs::show))
+        .routes(routes!(messages::list))
         .routes(routes!(messages::retry))
         .routes(routes!(messages::test))
         .routes(routes!(plans::plan))
         .routes(routes!(progress::follow))
-        .routes(routes!(releases::keep))
+        .routes(routes!(releases::keep, registers::releases))
+        .routes(routes!(registers::compare))
         .routes(routes!(releases::look, releases::bring))
+        .routes(routes!(subscriptions::list, subscriptions::subscribe))
+        .routes(routes!(subscriptions::end))
         .routes(routes!(sweeps::sweep))
         .routes(routes!(access::me))
         .routes(routes!(access::users, access::add_user))

@@ -14,6 +14,7 @@ use crate::census::Counted;
 use crate::chronicles::Known;
 use crate::lines::LineOnDisk;
 
+pub(super) mod days;
 pub(super) mod dora;
 pub(super) mod hosts;
 

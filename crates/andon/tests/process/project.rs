@@ -263,6 +263,11 @@ impl Running {
         read_lossy(&self.out)
     }
 
+    /// What it has said on standard error so far.
+    pub(crate) fn complained(&self) -> String {
+        read_lossy(&self.err)
+    }
+
     /// Waits until it has said `words`.
     pub(crate) fn until_said(&mut self, words: &str) {
         let held = wait_until(LIMIT, || self.said().contains(words) || self.has_ended());

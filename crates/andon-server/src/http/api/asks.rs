@@ -5,14 +5,14 @@ use std::sync::Arc;
 use andon_core::access::Deed;
 use andon_core::deployment::{Ask, DeploymentId};
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::controller::Controller;
 use crate::http::Desk;
+use crate::http::asked::AskedPath;
 use crate::http::body::Bytes;
 use crate::http::gate::Asker;
 use crate::http::reply::{Refused, as_json};
@@ -32,18 +32,28 @@ pub struct Asked {
     pub take_over: bool,
 }
 
+/// A wish that was recorded.
+#[derive(Debug, Serialize, ToSchema)]
+struct Answered {
+    /// The deployment.
+    deployment: u64,
+    /// Whether it is this wish that makes it go on here. Otherwise whoever drives it has been told.
+    driven: bool,
+}
+
 /// Starts no further host.
 #[utoipa::path(
     post,
     path = "/v1/deployments/{number}/pause",
-    params(("number" = u64, Path)),
+    tag = "deployments",
+    params(("number" = u64, Path, description = "The deployment", maximum = 9_007_199_254_740_991u64)),
     request_body = Asked,
-    responses((status = OK, body = Object))
+    responses((status = OK, body = Answered))
 )]
 pub(super) async fn pause(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
-    Path(number): Path<u64>,
+    AskedPath(number): AskedPath<u64>,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
@@ -55,14 +65,15 @@ pub(super) async fn pause(
 #[utoipa::path(
     post,
     path = "/v1/deployments/{number}/resume",
-    params(("number" = u64, Path)),
+    tag = "deployments",
+    params(("number" = u64, Path, description = "The deployment", maximum = 9_007_199_254_740_991u64)),
     request_body = Asked,
-    responses((status = OK, body = Object))
+    responses((status = OK, body = Answered))
 )]
 pub(super) async fn resume(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
-    Path(number): Path<u64>,
+    AskedPath(number): AskedPath<u64>,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
@@ -75,14 +86,15 @@ pub(super) async fn resume(
 #[utoipa::path(
     post,
     path = "/v1/deployments/{number}/abort",
-    params(("number" = u64, Path)),
+    tag = "deployments",
+    params(("number" = u64, Path, description = "The deployment", maximum = 9_007_199_254_740_991u64)),
     request_body = Asked,
-    responses((status = OK, body = Object))
+    responses((status = OK, body = Answered))
 )]
 pub(super) async fn abort(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
-    Path(number): Path<u64>,
+    AskedPath(number): AskedPath<u64>,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
@@ -101,5 +113,5 @@ async fn may(desk: &Desk, asker: &Asker, number: u64) -> Result<Controller, Refu
 
 /// `driven` says whether it is this very wish that made it go on here.
 fn answered(number: u64, driven: bool) -> Response<Body> {
-    as_json(StatusCode::OK, &json!({ "deployment": number, "driven": driven }))
+    as_json(StatusCode::OK, &Answered { deployment: number, driven })
 }

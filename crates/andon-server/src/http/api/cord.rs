@@ -26,11 +26,25 @@ const LONGEST: usize = 1000;
 #[serde(deny_unknown_fields)]
 pub struct Reason {
     /// In the person's words, 1 to 1000 bytes.
+    #[schema(min_length = 1, max_length = 250, pattern = r"\S")]
     pub why: String,
 }
 
+/// The line before and after, as Andon keeps it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "a shape for the document")]
+struct Turned {
+    /// Before.
+    #[schema(value_type = Object)]
+    before: (),
+    /// After.
+    #[schema(value_type = Object)]
+    after: (),
+}
+
 /// Pulls the cord. Answers with the line before and after.
-#[utoipa::path(post, path = "/v1/line/stop", request_body = Reason, responses((status = OK, body = Object)))]
+#[utoipa::path(post, path = "/v1/line/stop", tag = "line", request_body = Reason,
+    responses((status = OK, body = Turned)))]
 pub(super) async fn stop(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
@@ -46,7 +60,8 @@ pub(super) async fn stop(
 }
 
 /// Lets the line run again, whatever it was stopped for. Answers with the line before and after.
-#[utoipa::path(post, path = "/v1/line/start", request_body = Reason, responses((status = OK, body = Object)))]
+#[utoipa::path(post, path = "/v1/line/start", tag = "line", request_body = Reason,
+    responses((status = OK, body = Turned)))]
 pub(super) async fn start(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
@@ -76,10 +91,9 @@ fn reason(asker: &Asker, body: &Bytes) -> Result<String, Refused> {
 
 /// Queues a message to everybody whom any service tells; the courier of the server delivers it.
 async fn tell(desk: &Desk, telling: Telling) {
-    let Ok(line) = desk.line.current() else { return };
-    let tells = line.line().services.values().filter_map(|service| service.tell.as_ref());
-    if let Some(tell) = Tell::united(tells) {
-        // That the line stands counts, also when nobody can be told.
-        let _ = desk.controller.outbox().queue(telling, &tell).await;
-    }
+    let line = desk.line.current().ok();
+    let services = line.iter().flat_map(|line| line.line().services.values());
+    let tell = Tell::united(services.filter_map(|service| service.tell.as_ref()));
+    // That the line stands counts, also when nobody can be told.
+    let _ = desk.controller.outbox().announce(telling, tell.as_ref()).await;
 }

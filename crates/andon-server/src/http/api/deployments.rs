@@ -7,9 +7,8 @@ use andon_core::name::{EnvironmentName, ServiceName};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode, header};
-use serde::Deserialize;
-use serde_json::json;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::wanted::Wanted;
 use crate::answers::DeploymentRow;
@@ -124,8 +123,16 @@ fn escaped(word: &str) -> String {
         .collect()
 }
 
+/// A deployment that has begun, or waits for the one at work.
+#[derive(Debug, Serialize, ToSchema)]
+struct Begun {
+    /// Its number.
+    deployment: u64,
+}
+
 /// Begins a deployment, by the line of this server. It goes on when nobody watches.
-#[utoipa::path(post, path = "/v1/deployments", request_body = Wanted, responses((status = CREATED)))]
+#[utoipa::path(post, path = "/v1/deployments", tag = "deployments", request_body = Wanted,
+    responses((status = CREATED, body = Begun)))]
 pub(super) async fn begin(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
@@ -135,5 +142,12 @@ pub(super) async fn begin(
     let wish = wanted.wish(&desk, &asker).await?;
     let controller = desk.controller.clone().on_behalf_of(asker.person());
     let begun = desk.see_to(async move { controller.deploy(wish).await.map(Some) }).await?;
-    Ok(as_json(StatusCode::CREATED, &json!({ "deployment": begun.map(|id| id.0) })))
+    let id = begun.ok_or_else(|| {
+        Refused::new(ErrorCode::Unavailable, "nothing has begun", "look at the deployments, then ask again")
+    })?;
+    let mut response = as_json(StatusCode::CREATED, &Begun { deployment: id.0 });
+    if let Ok(place) = format!("/v1/deployments/{}", id.0).parse() {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    Ok(response)
 }

@@ -24,10 +24,10 @@ use crate::http::reply::{Refused, as_json};
 #[serde(deny_unknown_fields)]
 pub struct Inspection {
     /// The service.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     pub service: ServiceName,
     /// The environment; without it, the only one of the service.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     pub environment: Option<EnvironmentName>,
     /// Whether hosts are asked what they run.
     #[serde(default)]
@@ -42,7 +42,7 @@ pub struct Inspection {
 }
 
 /// Asks hosts and balancers at once, and runs tests where they are wanted.
-#[utoipa::path(post, path = "/v1/inspections", request_body = Inspection, responses((status = OK, body = Object)))]
+#[utoipa::path(post, path = "/v1/inspections", tag = "line", request_body = Inspection, responses((status = OK, body = Object)))]
 pub(super) async fn inspect(
     State(desk): State<Arc<Desk>>,
     asker: Asker,

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use andon_core::deployment::DeploymentId;
 use andon_core::name::HostName;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, Response, header};
 use tokio::io::AsyncReadExt;
 
 use super::wanted::invalid;
 use crate::http::Desk;
+use crate::http::asked::AskedPath;
 use crate::http::reply::{ErrorCode, Refused};
 
 /// The most that is sent, in bytes.
@@ -20,12 +21,13 @@ const MOST: u64 = 4 << 20;
 #[utoipa::path(
     get,
     path = "/v1/deployments/{number}/logs/{host}",
-    params(("number" = u64, Path), ("host" = String, Path)),
+    tag = "deployments",
+    params(("number" = u64, Path, description = "The deployment", maximum = 9_007_199_254_740_991u64), ("host" = String, Path, description = "The host", pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)),
     responses((status = OK, body = String, content_type = "text/plain"))
 )]
 pub(super) async fn show(
     State(desk): State<Arc<Desk>>,
-    Path((number, host)): Path<(u64, String)>,
+    AskedPath((number, host)): AskedPath<(u64, String)>,
 ) -> Result<Response<Body>, Refused> {
     let host = HostName::new(&host).map_err(|error| invalid(error.to_string()))?;
     let id = DeploymentId(number);

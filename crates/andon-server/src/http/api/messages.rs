@@ -12,10 +12,12 @@ use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::wanted::invalid;
+use crate::answers::MessageRow;
 use crate::http::Desk;
+use crate::http::asked::AskedQuery;
 use crate::http::body::Bytes;
 use crate::http::gate::Asker;
 use crate::http::reply::{ErrorCode, Refused, as_json};
@@ -29,12 +31,40 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[serde(deny_unknown_fields)]
 pub struct Tested {
     /// The service.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     pub service: ServiceName,
 }
 
+/// Messages of one answer.
+const MOST: usize = 1000;
+
+/// Which messages are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Page {
+    /// At most so many; 20 without it.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+}
+
+/// Messages to people, those that wait first.
+#[utoipa::path(get, path = "/v1/messages", tag = "messages", params(Page), responses((status = OK, body = [MessageRow])))]
+pub(super) async fn list(
+    State(desk): State<Arc<Desk>>,
+    AskedQuery(page): AskedQuery<Page>,
+) -> Result<Response<Body>, Refused> {
+    let limit = page.limit.unwrap_or(20);
+    if !(1..=MOST).contains(&limit) {
+        let what = format!("limit is 1 to {MOST}, not {limit}");
+        return Err(Refused::new(ErrorCode::InvalidRequest, what, "ask for less"));
+    }
+    let messages = desk.controller.outbox().list("", limit).await?;
+    Ok(as_json(StatusCode::OK, &messages.iter().map(MessageRow::from).collect::<Vec<_>>()))
+}
+
 /// Tries everything that waits.
-#[utoipa::path(post, path = "/v1/messages/retry", responses((status = OK, body = Object)))]
+#[utoipa::path(post, path = "/v1/messages/retry", tag = "messages", responses((status = OK, body = Object)))]
 pub(super) async fn retry(State(desk): State<Arc<Desk>>, asker: Asker) -> Result<Response<Body>, Refused> {
     asker.may(&Deed::Line)?;
     let line = desk.fresh_line().await.ok();
@@ -45,7 +75,7 @@ pub(super) async fn retry(State(desk): State<Arc<Desk>>, asker: Asker) -> Result
 }
 
 /// Sends a test to everybody whom a service tells, and answers with what each of them answered.
-#[utoipa::path(post, path = "/v1/messages/test", request_body = Tested, responses((status = OK, body = Object)))]
+#[utoipa::path(post, path = "/v1/messages/test", tag = "messages", request_body = Tested, responses((status = OK, body = Object)))]
 pub(super) async fn test(
     State(desk): State<Arc<Desk>>,
     asker: Asker,

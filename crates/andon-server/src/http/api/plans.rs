@@ -27,7 +27,7 @@ pub(super) struct Planned {
 }
 
 /// The plan, and on wish what its analyses could see on the traffic of this moment.
-#[utoipa::path(post, path = "/v1/plans", request_body = Planned, responses((status = OK, body = Object)))]
+#[utoipa::path(post, path = "/v1/plans", tag = "deployments", request_body = Planned, responses((status = OK, body = Object)))]
 pub(super) async fn plan(
     State(desk): State<Arc<Desk>>,
     asker: Asker,

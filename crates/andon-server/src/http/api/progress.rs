@@ -3,25 +3,23 @@
 //! The id of an event is the number of the last fact that was sent, so that whoever comes back goes on where they were. A
 //! stream ends by itself after a while and is asked for again: so no connection is held for ever, and a broken one is found.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use andon_core::deployment::DeploymentId;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Response, header};
+use axum::http::{HeaderMap, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
 use utoipa::IntoParams;
 
 use crate::driver::Progress;
 use crate::http::Desk;
 use crate::http::asked::{AskedPath, AskedQuery};
+use crate::http::outlet::{Carrier, Outlet, frame, heartbeat};
 use crate::http::reply::Refused;
 
 /// How long a stream lasts.
@@ -30,14 +28,14 @@ const STRETCH: Duration = Duration::from_secs(25);
 const LOOK: Duration = Duration::from_millis(250);
 /// At least so often something is sent.
 const QUIET: Duration = Duration::from_secs(5);
-/// Events that wait for a slow reader.
-const BACKLOG: usize = 16;
 
 /// Where to begin.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct From {
     /// The facts up to this number are known already. The header `Last-Event-ID` says the same.
+    #[param(maximum = 9_007_199_254_740_991u64)]
     after: Option<u64>,
 }
 
@@ -46,30 +44,26 @@ pub(super) struct From {
 #[utoipa::path(
     get,
     path = "/v1/deployments/{number}/progress",
-    params(("number" = u64, Path), From),
+    tag = "events",
+    params(("number" = u64, Path, description = "The deployment", maximum = 9_007_199_254_740_991u64), From),
     responses((status = OK, body = String, content_type = "text/event-stream"))
 )]
 pub(super) async fn follow(
     State(desk): State<Arc<Desk>>,
     AskedPath(number): AskedPath<u64>,
     AskedQuery(From { after }): AskedQuery<From>,
+    carrier: Carrier,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Refused> {
     let id = DeploymentId(number);
     let known = desk.controller.records().deployment(id).await?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let after = after.or(last).unwrap_or(0).min(known.seq);
-    let (say, said) = mpsc::channel(BACKLOG);
+    let (say, response) = carrier.open()?;
     tokio::spawn(async move {
         // Whoever asked has gone: nothing is left to do.
         let _ = Teller { desk, id, seq: after, say, sent: Sent::default() }.tell().await;
     });
-    let events = ReceiverStream::new(said).map(Ok::<_, Infallible>);
-    let mut response = Response::new(Body::from_stream(events));
-    let kind = HeaderValue::from_static("text/event-stream");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
 }
 
@@ -84,7 +78,7 @@ struct Teller {
     desk: Arc<Desk>,
     id: DeploymentId,
     seq: u64,
-    say: mpsc::Sender<String>,
+    say: Outlet,
     sent: Sent,
 }
 
@@ -114,10 +108,10 @@ impl Teller {
                 spoke = Instant::now();
             } else if spoke.elapsed() >= QUIET {
                 spoke = Instant::now();
-                self.say.send(":\n\n".to_owned()).await.map_err(|_| Gone)?;
+                self.say.send(heartbeat()).await.map_err(|_| Gone)?;
             }
             tokio::select! {
-                () = self.say.closed() => return Err(Gone),
+                () = self.say.over() => return Err(Gone),
                 _ = stopping.changed() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
@@ -166,7 +160,6 @@ impl Teller {
 
     async fn event(&self, name: &str, id: Option<u64>, data: &impl Serialize) -> Result<(), Gone> {
         let data = serde_json::to_string(data).map_err(|_| Gone)?;
-        let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
-        self.say.send(format!("event: {name}\n{id}data: {data}\n\n")).await.map_err(|_| Gone)
+        self.say.send(frame(name, id, &data)).await.map_err(|_| Gone)
     }
 }

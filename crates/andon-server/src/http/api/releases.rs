@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use super::wanted::{described, invalid, not_ready, scope_of};
+use super::wanted::{described, invalid, scope_of};
 use crate::artifacts::{Brought, PartError};
 use crate::http::Desk;
 use crate::http::asked::{AskedPath, AskedQuery};
@@ -26,11 +26,13 @@ use crate::http::reply::{ErrorCode, Refused, as_json};
 /// Which bytes are meant.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Bytewise {
     /// How the release is packed: `tar`, `tar_gz` or `tar_zst`.
-    #[param(value_type = String)]
+    #[param(value_type = String, pattern = "^(tar|tar_gz|tar_zst)$")]
     packing: Packing,
     /// Where the part begins; all parts before it have come.
+    #[param(maximum = 9_007_199_254_740_991u64)]
     offset: Option<u64>,
 }
 
@@ -39,23 +41,23 @@ pub(super) struct Bytewise {
 #[serde(deny_unknown_fields)]
 pub struct Release {
     /// The service that it is of.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     pub service: ServiceName,
     /// The environment that it is for; without it, the only one of the service.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     pub environment: Option<EnvironmentName>,
     /// BLAKE3 of its packed bytes, 64 hexadecimal characters; without it, the server makes the one of its line.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[0-9a-f]{64}$")]
     pub digest: Option<Digest>,
     /// How it is packed: `tar`, `tar_gz` or `tar_zst`.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^(tar|tar_gz|tar_zst)$")]
     pub packing: Option<Packing>,
     /// The commit that it was made from.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<crate::answers::Commit>)]
     pub revision: Option<Revision>,
     /// The text of its signature, where the line asks for one.
     #[serde(default)]
@@ -66,7 +68,8 @@ pub struct Release {
 #[utoipa::path(
     get,
     path = "/v1/releases/{digest}/bytes",
-    params(("digest" = String, Path, description = "BLAKE3 of its packed bytes"), Bytewise),
+    tag = "releases",
+    params(("digest" = String, Path, description = "BLAKE3 of its packed bytes", pattern = "^[0-9a-f]{64}$"), Bytewise),
     responses((status = OK, body = Object))
 )]
 pub(super) async fn look(
@@ -83,7 +86,8 @@ pub(super) async fn look(
 #[utoipa::path(
     put,
     path = "/v1/releases/{digest}/bytes",
-    params(("digest" = String, Path, description = "BLAKE3 of its packed bytes"), Bytewise),
+    tag = "releases",
+    params(("digest" = String, Path, description = "BLAKE3 of its packed bytes", pattern = "^[0-9a-f]{64}$"), Bytewise),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = OK, body = Object), (status = CONFLICT, body = Object))
 )]
@@ -115,7 +119,7 @@ pub(super) async fn bring(
 }
 
 /// Judges a release that has come whole, or makes the one of the server's line. Answers with it, ready to be deployed.
-#[utoipa::path(post, path = "/v1/releases", request_body = Release, responses((status = CREATED, body = Object)))]
+#[utoipa::path(post, path = "/v1/releases", tag = "releases", request_body = Release, responses((status = CREATED, body = Object)))]
 pub(super) async fn keep(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
@@ -144,7 +148,7 @@ pub(super) async fn keep(
     let kept = kept.map_err(|error| {
         Refused::new(ErrorCode::Unavailable, format!("the release could not be read: {error}"), "try again")
     })?;
-    let release = kept.map_err(not_ready)?;
+    let release = kept?;
     Ok(as_json(StatusCode::CREATED, &json!({ "release": release })))
 }
 

@@ -13,12 +13,11 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use utoipa::ToSchema;
 
-use super::wanted::invalid;
 use crate::Sweep;
 use crate::http::Desk;
 use crate::http::body::Bytes;
 use crate::http::gate::Asker;
-use crate::http::reply::{Refused, as_json};
+use crate::http::reply::{ErrorCode, Refused, as_json};
 
 /// What is swept: without a service, every scope of the line.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -26,16 +25,16 @@ use crate::http::reply::{Refused, as_json};
 pub struct Swept {
     /// Only this service.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     pub service: Option<ServiceName>,
     /// Only this environment.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     pub environment: Option<EnvironmentName>,
 }
 
 /// One pass over every scope that is meant, all at once.
-#[utoipa::path(post, path = "/v1/sweeps", request_body = Swept, responses((status = OK, body = [Object])))]
+#[utoipa::path(post, path = "/v1/sweeps", tag = "line", request_body = Swept, responses((status = OK, body = [Object])))]
 pub(super) async fn sweep(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
@@ -49,7 +48,8 @@ pub(super) async fn sweep(
     };
     let scopes: Vec<ScopeName> = line.scopes().filter(is_meant).collect();
     if scopes.is_empty() {
-        return Err(invalid("the line has no such service or environment".to_owned()));
+        let what = "the line has no such service or environment";
+        return Err(Refused::new(ErrorCode::NotFound, what, "see what the line has: GET /v1/services"));
     }
     for scope in &scopes {
         asker.may(&Deed::Deploy(scope.clone()))?;

@@ -4,13 +4,13 @@ use andon_core::access::Deed;
 use andon_core::deployment::{DeploymentId, Kind};
 use andon_core::guard::Confirmation;
 use andon_core::name::{EnvironmentName, ServiceName};
+use andon_core::promotion::before;
 use andon_core::release::{Release, ReleaseId};
 use andon_core::scope::ScopeName;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Wish;
-use crate::artifacts::ArtifactError;
 use crate::http::Desk;
 use crate::http::gate::Asker;
 use crate::http::reply::{ErrorCode, Refused};
@@ -21,24 +21,30 @@ use crate::lines::{Exceptions, LineOnDisk};
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
     /// The service.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     pub service: ServiceName,
     /// The environment; without it, the only one of the service.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     pub environment: Option<EnvironmentName>,
     /// `deploy` or `rollback`; without it, `deploy`.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^(deploy|rollback)$")]
     pub kind: Option<Kind>,
     /// A release that is kept here or that the scope knows; without it, the one that the line describes.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^r-[0-9a-f]{12}$")]
     pub release: Option<ReleaseId>,
+    /// The environment whose release it gets, bit for bit; the one that the line says comes before. Not together with
+    /// `release`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub from: Option<EnvironmentName>,
     /// Why, in the person's words.
     #[serde(default)]
     pub why: Option<String>,
     /// The deployment whose damage this repairs.
     #[serde(default)]
+    #[schema(maximum = 9_007_199_254_740_991u64)]
     pub fixes: Option<u64>,
     /// Why a bad release may pass once more.
     #[serde(default)]
@@ -51,8 +57,20 @@ pub struct Wanted {
     pub take_over: bool,
     /// The environment's name once more, and how it was said.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Said>)]
     pub confirmed: Option<Confirmation>,
+}
+
+/// The name of an environment, said once more.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of andon_core's Confirmation, for the document")]
+struct Said {
+    /// The name.
+    #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
+    environment: String,
+    /// `typed` by a person who was asked for it, or `given` with the command.
+    #[schema(pattern = "^(typed|given)$")]
+    how: String,
 }
 
 impl Wanted {
@@ -62,9 +80,11 @@ impl Wanted {
         let scope = scope_of(&line, &self.service, self.environment.as_ref())?;
         asker.may(&Deed::Deploy(scope.clone()))?;
         let kind = self.kind.unwrap_or(Kind::Deploy);
-        let release = match &self.release {
-            Some(id) => known(desk, &line, &scope, kind, id).await?,
-            None => described(desk, &line, &scope).await?,
+        let release = match (&self.from, &self.release) {
+            (Some(_), Some(_)) => return Err(invalid("say `from` or `release`, not both".to_owned())),
+            (Some(from), None) => promoted(desk, &line, &scope, from).await?,
+            (None, Some(id)) => known(desk, &line, &scope, kind, id).await?,
+            (None, None) => described(desk, &line, &scope).await?,
         };
         let more = Exceptions {
             why: self.why,
@@ -78,20 +98,37 @@ impl Wanted {
     }
 }
 
+/// The release that `from` runs, when it is `from` that comes before and nothing speaks against it.
+async fn promoted(
+    desk: &Desk,
+    line: &LineOnDisk,
+    scope: &ScopeName,
+    from: &EnvironmentName,
+) -> Result<Release, Refused> {
+    let (service, _) = line.parts(scope).ok_or_else(|| invalid(format!("there is no {scope}")))?;
+    match before(line.line(), service, &scope.environment) {
+        Some(known) if known != from => {
+            let what = format!("{} comes after {known}, not after {from}", scope.environment);
+            Err(Refused::new(ErrorCode::Conflict, what, "say that one, or change line.star"))
+        }
+        _ => Ok(desk.controller.promoted(line, service, scope).await?),
+    }
+}
+
 /// The scope that is meant.
 pub(super) fn scope_of(
     line: &LineOnDisk,
     service: &ServiceName,
     environment: Option<&EnvironmentName>,
 ) -> Result<ScopeName, Refused> {
-    line.scope(service, environment).map_err(|error| invalid(error.to_string()))
+    Ok(line.scope(service, environment)?)
 }
 
 /// The release that the line describes for a scope, packed and kept.
 pub(super) async fn described(desk: &Desk, line: &LineOnDisk, scope: &ScopeName) -> Result<Release, Refused> {
     let (service, _) = line.parts(scope).ok_or_else(|| invalid(format!("there is no {scope}")))?;
     let artifacts = desk.controller.artifacts();
-    let release = line.release(artifacts, service).await.map_err(not_ready)?;
+    let release = line.release(artifacts, service).await.map_err(Refused::from)?;
     // Whoever asked for it names it when they deploy it.
     artifacts.remember(&release).map_err(|error| {
         let what = format!("the release could not be kept: {error}");
@@ -138,27 +175,6 @@ fn signed_for(line: &LineOnDisk, scope: &ScopeName, release: &Release) -> Result
     let what = format!("{} is refused: no key that the line of this server names has signed it", release.id);
     Err(Refused::new(ErrorCode::Conflict, what, "sign it, then bring it again")
         .why("the line says signed_by; what is not signed touches no host; nothing has been changed"))
-}
-
-/// A release that cannot be sent to hosts.
-pub(super) fn not_ready(error: ArtifactError) -> Refused {
-    let what = error.to_string();
-    match error {
-        ArtifactError::NotKept { .. } => {
-            Refused::new(ErrorCode::Unavailable, what, "free space on the server").why(
-                "a copy of the release is kept before the first host is touched; nothing has been changed",
-            )
-        }
-        ArtifactError::Unsigned { path, .. } => {
-            let next = format!("minisign -S -m {}, with a key that the line names", path.display());
-            Refused::new(ErrorCode::Conflict, what, next)
-                .why("the line says signed_by; what is not signed touches no host; nothing has been changed")
-        }
-        ArtifactError::Missing { .. } | ArtifactError::NotAnArchive(_) | ArtifactError::Refused { .. } => {
-            Refused::new(ErrorCode::Conflict, what, "build it again, then: andon plan")
-                .why("a release is checked before the first host is touched; nothing has been changed")
-        }
-    }
 }
 
 /// Words that make no sense to this line.

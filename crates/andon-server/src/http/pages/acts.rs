@@ -59,11 +59,27 @@ pub(super) async fn start_line(
 
 /// Queues a message to everybody whom any service tells; the courier of the server delivers it.
 async fn tell(desk: &Desk, telling: Telling) {
-    let Ok(line) = desk.line.current() else { return };
-    if let Some(tell) = Tell::united(line.line().services.values().filter_map(|it| it.tell.as_ref())) {
-        // What was done counts, also when nobody can be told.
-        let _ = desk.controller.outbox().queue(telling, &tell).await;
-    }
+    let line = desk.line.current().ok();
+    let services = line.iter().flat_map(|line| line.line().services.values());
+    let tell = Tell::united(services.filter_map(|it| it.tell.as_ref()));
+    // What was done counts, also when nobody can be told.
+    let _ = desk.controller.outbox().announce(telling, tell.as_ref()).await;
+}
+
+/// `POST /approvals`: agrees to a release that waits.
+pub(super) async fn approve(
+    State(desk): State<Arc<Desk>>,
+    asker: Asker,
+    form: Form,
+) -> Result<Response<Body>, Refused> {
+    let line = desk.line()?;
+    let service = form.parsed("service")?.ok_or_else(|| no_scope("such service"))?;
+    let environment: Option<EnvironmentName> = form.parsed("environment")?;
+    let scope = line.scope(&service, environment.as_ref())?;
+    asker.may(&Deed::Deploy(scope.clone()))?;
+    let release = form.parsed("release")?.ok_or_else(|| no_scope("such release"))?;
+    desk.controller.clone().on_behalf_of(asker.person()).approve(&scope, &release, form.text("why")?).await?;
+    Ok(go_to("/"))
 }
 
 /// `POST /deployments/{number}/pause`.

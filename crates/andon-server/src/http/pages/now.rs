@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use andon_core::access::Deed;
 use andon_core::deployment::Summary;
+use andon_core::release::ReleaseId;
 use andon_core::scope::{Scope, ScopeName};
-use andon_page::now::{Now, Row};
+use andon_page::now::{Approval, Now, Row};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
@@ -41,10 +42,30 @@ pub(super) async fn show(
         going,
         scopes: rows(&desk, &recent).await?,
         recent: recent.into_iter().take(SHOWN).collect(),
+        approvals: approvals(&desk, &asker).await?,
         may_line: asker.0.may(&Deed::Line),
         no_line: desk.line.current().err().map(|why| why.lines().next().unwrap_or_default().to_owned()),
     };
     Ok(page(StatusCode::OK, andon_page::now::render(&now, &frame)))
+}
+
+/// What waits for approvals, as far as the line can be read.
+async fn approvals(desk: &Desk, asker: &Asker) -> Result<Vec<Approval>, Refused> {
+    let Ok(line) = desk.line.current() else { return Ok(Vec::new()) };
+    let waiting = desk.controller.approvals_waiting(line.scopes()).await?;
+    let shown = waiting.into_iter().map(|one| Approval {
+        release: ReleaseId::of(&one.asked.release),
+        may: asker.0.may(&Deed::Deploy(one.scope.clone()))
+            && one.asked.by.name != asker.0.name
+            && !one.given.contains(&asker.0.name),
+        by: one.asked.by.name,
+        why: one.asked.why,
+        since: one.asked.at,
+        needed: one.asked.needed,
+        given: one.given,
+        scope: one.scope,
+    });
+    Ok(shown.collect())
 }
 
 /// Every scope of the line and of the ledger.
