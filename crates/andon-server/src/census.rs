@@ -93,7 +93,7 @@ impl Census {
         Self { book, _work: Some(Arc::new(Work(work))) }
     }
 
-    /// One that asks nobody.
+    /// One that asks nobody: for the page of deployments that somebody else drives and looks after.
     pub fn none(clock: Clock) -> Self {
         Self { book: Arc::new(Book::new(clock)), _work: None }
     }
