@@ -44,7 +44,7 @@ impl Controller {
             let asked_before = approvals.value.waiting(now).any(|ask| ask.release == release);
             let fact = ApprovalFact::Asked { release, by: self.me.clone(), needed, why: wish.why.clone() };
             if asked_before || self.record_approval(&wish.scope, &approvals, &fact).await? {
-                return Err(Problem::Unapproved(Box::new(refused)));
+                return Err(Problem::Unapproved(refused));
             }
         }
         Err(self.too_busy(&wish.scope))
@@ -173,12 +173,5 @@ fn may<'a>(directory: &'a Arc<Directory>, scope: &'a ScopeName) -> impl Fn(&str)
         let visitor = |grants| Visitor { name: name.to_owned(), at: String::new(), grants };
         let known = directory.user(name).map(|user| visitor(user.grants.clone()));
         directory.is_empty() || known.is_some_and(|visitor| visitor.may(&Deed::Deploy(scope.clone())))
-    }
-}
-
-/// Why a release did not go out yet, as data.
-impl From<Unapproved> for Problem {
-    fn from(unapproved: Unapproved) -> Self {
-        Problem::Unapproved(Box::new(unapproved))
     }
 }
