@@ -17,6 +17,7 @@ mod proxy;
 mod reconcile;
 mod release;
 mod run;
+mod screens;
 mod served;
 mod streams;
 mod table;
@@ -98,6 +99,12 @@ const BENCHES: &[Bench] = &[
 pub(crate) fn soak(requests: u64) -> Result<(), Failure> {
     run_program(cargo().args(["build", "--release", "--package", "andon"]))?;
     proxy::soak(requests)
+}
+
+/// Looks at every page of a town of 1,000 hosts in a real browser, and keeps pictures.
+pub(crate) fn screens() -> Result<(), Failure> {
+    run_program(cargo().args(["build", "--release", "--package", "andon"]))?;
+    screens::look()
 }
 
 /// Runs the benches whose name contains `filter` and prints one table; fails when a target was missed.

@@ -1,9 +1,9 @@
-//! What stands on paper: lines, areas, signs and texts with their places. Written in [`crate::svg`], painted in
+//! What stands on paper: lines, areas, signs and texts with their places. Written in [`crate::svg_text`], painted in
 //! [`crate::raster`].
 
 use crate::ink::Ink;
 use crate::marker::Shape;
-use crate::{Room, raster, svg, typeface};
+use crate::{Room, raster, svg_text, typeface};
 
 /// A place: to the right, and down.
 pub(crate) type Point = (f32, f32);
@@ -177,7 +177,7 @@ impl Chart {
     /// As SVG for pages: colours are classes (`chart.css`), parts that lead somewhere are links with names. Every word
     /// from outside is escaped, so it may stand in a page as it is.
     pub fn svg(&self) -> String {
-        svg::for_page(self)
+        svg_text::for_page(self)
     }
 
     /// As PNG, twice as fine as the screen's pixels, on white. `None` when it is too large to be painted.

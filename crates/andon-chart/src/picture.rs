@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use crate::drawing::{AXIS, Anchor, Drawing, NEW, OLD, Stroke, THIN, Text};
 use crate::ink::Ink;
 use crate::plot::{clock_time, narrow};
-use crate::{raster, svg as writing, ticks, typeface};
+use crate::{raster, svg_text, ticks, typeface};
 
 /// In pixels of a screen; the PNG has twice as many.
 const WIDTH: f32 = 720.0;
@@ -24,7 +24,7 @@ const VERDICT: Stroke = Stroke::new(Ink::Text, 1.3).dashed(2.0, 2.5);
 
 /// The picture as SVG, with clock times of `zone`.
 pub fn svg(picture: &Picture, zone: &TimeZone) -> Option<String> {
-    Some(writing::fixed(&draw(picture, zone)?, &format!("{}: {}", picture.title, picture.sentence)))
+    Some(svg_text::fixed(&draw(picture, zone)?, &format!("{}: {}", picture.title, picture.sentence)))
 }
 
 /// The picture as PNG, with clock times of this machine's zone. `None` when there is nothing to draw.

@@ -5,6 +5,8 @@
 //!
 //! The order counts, not the distance: a drop of one revision among hundreds is drawn as high as it must be to be seen.
 
+use std::borrow::Cow;
+
 use andon_core::chronicle::Outcome;
 use andon_core::time::Time;
 use jiff::tz::TimeZone;
@@ -51,13 +53,13 @@ pub struct Lane<'a> {
     /// The rank of the revision that ran when the span begins.
     pub before: Option<u32>,
     /// The revision that runs at the end of the span, for its label.
-    pub runs: Option<&'a str>,
+    pub runs: Option<Cow<'a, str>>,
     /// Its deployments, the oldest first.
     pub marks: Vec<Mark<'a>>,
 }
 
 /// A deployment.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Mark<'a> {
     /// Its number.
     pub number: u64,
@@ -68,9 +70,11 @@ pub struct Mark<'a> {
     /// How it ended.
     pub outcome: Outcome,
     /// Its revision, or its release.
-    pub revision: &'a str,
+    pub revision: Cow<'a, str>,
     /// Who asked.
     pub by: &'a str,
+    /// Whether it has a marker. Without one it only moves the line: it is not among what is looked for.
+    pub shown: bool,
 }
 
 impl Mark<'_> {
@@ -100,9 +104,9 @@ impl Layout {
             Room::Wide => (150.0, 880.0, 0.0),
         };
         let lane = match count {
-            0..=2 => 96.0,
-            3..=5 => 72.0,
-            6..=10 => 52.0,
+            0..=2 => 120.0,
+            3..=5 => 92.0,
+            6..=10 => 58.0,
             11..=20 => 42.0,
             _ => 36.0,
         };
@@ -164,8 +168,10 @@ impl Timeline<'_> {
             drawing.path(thread.clone(), Stroke::new(ink, 1.0).dashed(1.5, 2.0));
         }
         drawing.path(course.line.clone(), Stroke::new(ink, 2.0));
+        // Where there are many, each is seen by itself.
+        let width = if course.drops.len() > 24 { 2.0 } else { 4.0 };
         for drop in &course.drops {
-            drawing.path(drop.clone(), Stroke::new(ink, 4.0));
+            drawing.path(drop.clone(), Stroke::new(ink, width));
         }
         let size = layout.size;
         match layout.room {
@@ -176,13 +182,13 @@ impl Timeline<'_> {
                 drawing.text(Text::new(8.0, middle - 1.0, size, Ink::Text, service));
                 let environment = typeface::fitting(lane.environment, size - 1.0, most);
                 drawing.text(Text::new(8.0, middle + size, size - 1.0, Ink::Quiet, environment));
-                if let (Some(runs), Some((_, y))) = (lane.runs, course.line.last()) {
+                if let (Some(runs), Some((_, y))) = (&lane.runs, course.line.last()) {
                     let runs = typeface::fitting(runs, size - 1.0, drawing.width - layout.axis.right - 10.0);
                     drawing.text(Text::new(layout.axis.right + 8.0, y + 4.0, size - 1.0, ink, runs));
                 }
             }
             Room::Narrow => {
-                let runs = typeface::fitting(lane.runs.unwrap_or_default(), size, 90.0);
+                let runs = typeface::fitting(lane.runs.as_deref().unwrap_or_default(), size, 90.0);
                 let runs = Text::new(352.0, band + 12.0, size, ink, runs).anchored(Anchor::End);
                 let service = typeface::fitting(lane.service, size, 150.0);
                 let service = Text::new(8.0, band + 12.0, size, Ink::Text, service);
@@ -197,16 +203,16 @@ impl Timeline<'_> {
 
     /// A marker: one deployment leads to its page, several lead to a closer look.
     fn marker(&self, lane: &Lane<'_>, n: usize, bucket: &Bucket<'_, '_>, zone: &TimeZone) -> Item {
-        let worst = bucket.worst();
+        let (outcome, radius) = (bucket.outcome(), bucket.radius());
         let scope = format!("{} → {}", lane.service, lane.environment);
         let (first, last) = bucket.span();
         let time = |at: Time| clock_time(at, "%-d %b %Y %H:%M", zone);
-        let (about, link, radius) = match bucket.marks.as_slice() {
+        let (about, link) = match bucket.marks.as_slice() {
             [only] => {
                 let Mark { number, revision, by, outcome, .. } = only;
                 let words = format!("{} {}", outcome.sign(), outcome.word());
                 let about = format!("#{number} {scope}: {revision} by {by}, {words}, {}", time(only.at));
-                (about, format!("/deployments/{number}"), 4.6)
+                (about, format!("/deployments/{number}"))
             }
             marks => {
                 let counts: Vec<String> = counted(marks.iter().map(|mark| mark.outcome))
@@ -221,22 +227,18 @@ impl Timeline<'_> {
                     time(last),
                     counts.join(", ")
                 );
-                (about, format!("{}from={from}&to={to}", self.zoom), 6.0)
+                (about, format!("{}from={from}&to={to}", self.zoom))
             }
         };
-        let sign = Item::Sign {
-            at: bucket.at,
-            radius,
-            shape: marker::shape(worst.outcome),
-            ink: Ink::Outcome(worst.outcome),
-        };
+        let sign =
+            Item::Sign { at: bucket.at, radius, shape: marker::shape(outcome), ink: Ink::Outcome(outcome) };
         let data = vec![("lane", n.to_string()), ("from", first.0.to_string()), ("to", last.0.to_string())];
         Item::Group(Group { about, link: Some(link), class: "mark", data, tab: false, items: vec![sign] })
     }
 
     /// What is to be seen, in words.
     fn about(&self, zone: &TimeZone) -> String {
-        let marks = || self.lanes.iter().flat_map(|lane| &lane.marks);
+        let marks = || self.lanes.iter().flat_map(|lane| &lane.marks).filter(|mark| mark.shown);
         let day = |at: Time| clock_time(at, "%-d %b %Y %H:%M", zone);
         let counts: Vec<String> = counted(marks().map(|mark| mark.outcome))
             .into_iter()

@@ -234,6 +234,21 @@ impl Stop {
     }
 }
 
+impl CordFact {
+    /// The person who did it; `None` where a deployment did.
+    pub fn person(&self) -> Option<&str> {
+        match self {
+            CordFact::Stopped { by, .. } | CordFact::Started { by, .. } | CordFact::Mended { by, .. } => {
+                match by {
+                    Puller::Person { person } => Some(&person.name),
+                    Puller::Deployment { .. } => None,
+                }
+            }
+            CordFact::Passed { by, .. } => Some(by),
+        }
+    }
+}
+
 impl fmt::Display for Puller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -22,7 +22,7 @@ pub struct Access {
 /// The page.
 pub fn render(page: &Access, frame: &Frame) -> Markup {
     let body = html! {
-        main class="access" {
+        div class="access" {
             h1 { "Access" }
             @if let Some(wrong) = &page.wrong { p class="problem" role="alert" { "✘ " (wrong) } }
             @if let Some(token) = &page.made {

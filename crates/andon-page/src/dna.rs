@@ -54,7 +54,10 @@ pub fn render(dna: &Dna, frame: &Frame) -> Markup {
                 p.empty { "The line has no service yet. On your machine: " code { "andon init" } }
             }
             @if !dna.strips.is_empty() { (in_short(dna, &mixed, &unasked)) }
-            @for asked in &mixed { (strip(asked, frame)) }
+            @if !mixed.is_empty() {
+                h2 { "Not on one release" }
+                @for asked in &mixed { (strip(asked, frame)) }
+            }
             @if !uniform.is_empty() {
                 h2 { "All on one release" }
                 @for asked in &uniform { (strip(asked, frame)) }
@@ -155,7 +158,7 @@ fn drawn(strip: &Strip) -> Markup {
                     @if cells {
                         @let cell = wide / strand.hosts.len().max(1) as f64;
                         @for at in 0..strand.hosts.len() {
-                            rect x=(tenth(x + cell * at as f64)) y="0" width=(tenth(cell * 0.94)) height="28" {}
+                            rect x=(tenth(x + cell * at as f64)) y="0" width=(tenth((cell - 2.0).max(cell * 0.7))) height="28" {}
                         }
                     } @else {
                         rect x=(tenth(x)) y="0" width=(tenth(wide)) height="28" {}
@@ -289,4 +292,5 @@ fn legend() -> Markup {
     }
 }
 
-// tests
+#[cfg(test)]
+mod tests;

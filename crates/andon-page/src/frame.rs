@@ -3,10 +3,11 @@
 use andon_core::access::Visitor;
 use andon_core::cord::Cord;
 use andon_core::deployment::Summary;
+use andon_core::legible::{is_formatting, neutral};
 use andon_core::sentence::Sentence;
 use andon_core::time::Time;
 use jiff::tz::TimeZone;
-use maud::{DOCTYPE, Markup, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::{assets, outcome, when};
 
@@ -35,6 +36,8 @@ pub struct Frame {
     pub zone: TimeZone,
     /// The token that every form sends back in a hidden field `csrf`; `None` where nobody is signed in with a browser.
     pub csrf: Option<String>,
+    /// Whether they signed in with this browser, so that they can sign out.
+    pub signed_in: bool,
     /// The path of the page, without a query.
     pub path: String,
     /// The line; `None` where it could not be read, or is nobody's business yet.
@@ -51,6 +54,7 @@ impl Frame {
             now,
             zone: TimeZone::UTC,
             csrf: None,
+            signed_in: false,
             path: "/".to_owned(),
             line: None,
             last: None,
@@ -59,6 +63,10 @@ impl Frame {
 
     /// A whole page with this title around `body`, which stands inside of `<main>`.
     pub fn page(&self, title: &str, body: &Markup) -> Markup {
+        harmless(self.whole(title, body))
+    }
+
+    fn whole(&self, title: &str, body: &Markup) -> Markup {
         html! {
             (DOCTYPE)
             html lang="en" {
@@ -102,7 +110,7 @@ impl Frame {
                 @if let Some(visitor) = &self.visitor {
                     div.who {
                         span { (visitor.name) }
-                        @if self.csrf.is_some() {
+                        @if self.signed_in {
                             form method="post" action="/sign-out" { (self.token()) button.plain { "Sign out" } }
                         }
                     }
@@ -129,13 +137,21 @@ impl Frame {
     }
 }
 
-/// `✔ line running`; or `✘ line stopped by ana 12 min ago: orders fell`.
+/// The second lock, as on terminals: whatever text came by whatever way, nothing in it reorders or hides what is read. Each
+/// such character is written out; none of the characters that this writes means anything in HTML.
+fn harmless(page: Markup) -> Markup {
+    let acts = |c: char| (c.is_control() && c != '\n' && c != '\t') || is_formatting(c);
+    if page.0.chars().any(acts) { PreEscaped(neutral(page.0.as_bytes())) } else { page }
+}
+
+/// `✔ line running`; or `✘ line stopped by ana 12 min ago: orders fell`. *Now* says all of it itself.
 fn brief(line: &Cord, frame: &Frame) -> Markup {
     match line.stops().first() {
         None => html! { p.line.good { (outcome::sign("✔")) " line running" } },
+        Some(_) if frame.path == "/" => html! { p.line.bad { (outcome::sign("✘")) " line stopped" } },
         Some(first) => {
             let said = Sentence::of("line stopped by ").then(first.sentence());
-            html! { p.line.bad { a href="/" { (outcome::sign("✘")) " " (when::sentence(&said, frame)) } } }
+            html! { p.line.bad { (outcome::sign("✘")) " " a href="/" { (when::sentence(&said, frame)) } } }
         }
     }
 }

@@ -44,7 +44,7 @@ pub fn render(shown: &Shown, frame: &Frame) -> Markup {
         section #steps data-live {
             h2 { "Steps" }
             @if shown.steps.is_empty() { p.empty { "Nothing was done here yet." } } @else {
-                div.wide-table { table {
+                div.wide-table.steps-table { table {
                     thead { tr { th scope="col" { "Step" } th scope="col" { "Began" } th.num scope="col" { "Took" } th scope="col" { "Became" } } }
                     tbody { @for step in &shown.steps { tr {
                         th scope="row" { (doing(&step.doing)) }

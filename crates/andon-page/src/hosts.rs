@@ -250,4 +250,5 @@ fn one(service: &Service) -> Markup {
     }
 }
 
-// tests
+#[cfg(test)]
+mod tests;

@@ -7,9 +7,12 @@
 pub mod access;
 pub mod assets;
 pub mod band;
+pub mod charts;
 pub mod deployment;
 pub mod dna;
 pub mod dora;
+pub mod evidence;
+pub mod feed;
 pub mod frame;
 pub mod host_run;
 pub mod hosts;
@@ -17,12 +20,21 @@ pub mod ledger;
 pub mod notifications;
 pub mod now;
 pub mod outcome;
+pub mod per_day;
 pub mod promote;
 pub mod question;
 pub mod release_diff;
 pub mod releases;
 pub mod service;
 pub mod services;
+pub mod settings;
 pub mod sign_in;
+pub mod timeline;
 pub mod trouble;
+pub mod view;
 pub mod when;
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod stories;

@@ -4,6 +4,7 @@ use andon_core::cord::{Cord, words};
 use andon_core::deployment::{Deployment, Summary};
 use andon_core::release::ReleaseId;
 use andon_core::scope::{Lock, Scope, ScopeName};
+use andon_core::time::Time;
 use maud::{Markup, html};
 
 use crate::frame::Frame;
@@ -23,10 +24,33 @@ pub struct Now {
     pub scopes: Vec<Row>,
     /// Deployments, the newest first.
     pub recent: Vec<Summary>,
+    /// Releases that wait until others agree, the oldest first.
+    pub approvals: Vec<Approval>,
     /// Whether whoever looks may stop and start the line.
     pub may_line: bool,
     /// Why the line of this server could not be read, where it could not.
     pub no_line: Option<String>,
+}
+
+/// A release that waits until others agree.
+#[derive(Debug, Clone)]
+pub struct Approval {
+    /// Where to.
+    pub scope: ScopeName,
+    /// Which.
+    pub release: ReleaseId,
+    /// Who wanted to deploy it.
+    pub by: String,
+    /// Why, in that person's words.
+    pub why: Option<String>,
+    /// Since when.
+    pub since: Time,
+    /// So many approvals are needed.
+    pub needed: u32,
+    /// Who approved, and counts.
+    pub given: Vec<String>,
+    /// Whether whoever looks may approve it: they may deploy there, and did not ask for it themselves.
+    pub may: bool,
 }
 
 /// One service in one environment.
@@ -50,6 +74,12 @@ pub fn render(now: &Now, frame: &Frame) -> Markup {
                     @if !now.going.is_empty() {
                         h2 { "Running" }
                         @for deployment in &now.going { (going(deployment, frame)) }
+                    }
+                }
+                section #approvals data-live {
+                    @if !now.approvals.is_empty() {
+                        h2 { "Waiting for approval" }
+                        @for approval in &now.approvals { (waits(approval, frame)) }
                     }
                 }
                 section #scopes data-live {
@@ -151,6 +181,26 @@ fn going(deployment: &Deployment, frame: &Frame) -> Markup {
     }
 }
 
+fn waits(approval: &Approval, frame: &Frame) -> Markup {
+    let Approval { scope, release, by, why, since, needed, given, may } = approval;
+    html! {
+        article.going data-key={ "approval-" (scope.to_string()) (release) } {
+            h3 { (scope.to_string()) " " code { (release) } }
+            p { (by) " wants to deploy it, since " (when::ago(*since, frame)) @if let Some(why) = why { ": " (why) } }
+            p { (given.len()) " of " (needed) " approvals" @if !given.is_empty() { ": " (given.join(", ")) } }
+            @if *may {
+                form method="post" action="/approvals" {
+                    (frame.token())
+                    input type="hidden" name="service" value=(scope.service.as_str());
+                    input type="hidden" name="environment" value=(scope.environment.as_str());
+                    input type="hidden" name="release" value=(release);
+                    button.second { "Approve" }
+                }
+            }
+        }
+    }
+}
+
 fn scopes(now: &Now, frame: &Frame) -> Markup {
     html! {
         @if let Some(why) = &now.no_line {
@@ -160,10 +210,10 @@ fn scopes(now: &Now, frame: &Frame) -> Markup {
             p.empty { "No service is known yet. " code { "andon init www" } " writes a commented " code { "line.star" } "." }
         } @else {
             div.wide-table { table {
-                thead { tr { th scope="col" { "Where" } th scope="col" { "Runs" } th scope="col" { "Last deployment" } } }
+                thead { tr { th scope="col" { "Where" } th.optional scope="col" { "Runs" } th scope="col" { "Last deployment" } } }
                 tbody { @for row in &now.scopes { tr data-key={ "scope-" (row.name.to_string()) } {
                     th scope="row" { a href={ "/services/" (row.name.service.as_str()) } { (row.name.to_string()) } }
-                    td { (runs(row)) }
+                    td.optional { (runs(row)) }
                     td { (last(row, frame)) }
                 } } }
             } }
@@ -214,3 +264,6 @@ fn recent(row: &Summary, frame: &Frame) -> Markup {
 fn short(release: &ReleaseId) -> &str {
     release.as_str()
 }
+
+#[cfg(test)]
+mod tests;

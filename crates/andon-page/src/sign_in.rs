@@ -25,7 +25,7 @@ pub struct SignIn {
 pub fn render(page: &SignIn, frame: &Frame) -> Markup {
     let wrong = page.wrong.as_ref().map(|_| "wrong");
     let body = html! {
-        main class="sign-in" {
+        div class="sign-in" {
             h1 { "Sign in" }
             @if let Some(wrong) = &page.wrong {
                 p id="wrong" class="problem" role="alert" { "✘ " (wrong) }

@@ -22,7 +22,7 @@ use crate::chronicles::{Chronicles, Known};
 use crate::clock::Clock;
 use crate::controller::Controller;
 use crate::hosts::{HostError, Hosts};
-use crate::lines::LineOnDisk;
+use crate::lines::LineKeeper;
 
 /// All hosts are asked so often.
 const ROUND: Duration = Duration::from_secs(300);
@@ -78,29 +78,24 @@ impl Drop for Work {
 
 /// What is asked, and by which ways.
 struct Round {
-    line: Arc<LineOnDisk>,
+    line: LineKeeper,
     ways: Arc<dyn Hosts>,
     places: Arc<Semaphore>,
 }
 
 impl Census {
-    /// One that asks nobody: there is no line.
-    pub fn none(clock: Clock) -> Self {
-        Self { book: Arc::new(Book::new(clock)), _work: None }
-    }
-
-    /// Asks the hosts of a line from now on.
-    pub fn start(
-        line: Arc<LineOnDisk>,
-        controller: &Controller,
-        chronicles: &Chronicles,
-        clock: Clock,
-    ) -> Self {
+    /// Asks the hosts of the line from now on: of each line that comes to count, nobody while there is none.
+    pub fn start(line: LineKeeper, controller: &Controller, chronicles: &Chronicles, clock: Clock) -> Self {
         let book = Arc::new(Book::new(clock));
         let places = Arc::new(Semaphore::new(AT_ONCE));
         let round = Round { line, ways: Arc::clone(controller.ways()), places };
         let work = tokio::spawn(work(Arc::clone(&book), round, chronicles.changes()));
         Self { book, _work: Some(Arc::new(Work(work))) }
+    }
+
+    /// One that asks nobody: for the page of deployments that somebody else drives and looks after.
+    pub fn none(clock: Clock) -> Self {
+        Self { book: Arc::new(Book::new(clock)), _work: None }
     }
 
     /// What hosts said last.
@@ -176,7 +171,7 @@ async fn work(book: Arc<Book>, round: Round, mut changes: watch::Receiver<Arc<Kn
     rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = rounds.tick() => book.want(round.line.scopes()),
+            _ = rounds.tick() => book.want(round.scopes()),
             () = book.wake.notified() => {}
             changed = changes.changed() => {
                 if changed.is_err() {
@@ -225,8 +220,13 @@ fn ended(known: &Known) -> BTreeMap<ScopeName, DeploymentId> {
 }
 
 impl Round {
+    fn scopes(&self) -> Vec<ScopeName> {
+        self.line.current().map(|line| line.scopes().collect()).unwrap_or_default()
+    }
+
     fn questions(&self, scope: &ScopeName) -> Option<Vec<(Host, Placement)>> {
-        let (service, hosts) = self.line.parts(scope)?;
+        let line = self.line.current().ok()?;
+        let (service, hosts) = line.parts(scope)?;
         Some(hosts.into_iter().map(|host| (host.clone(), placement(service, host))).collect())
     }
 }

@@ -14,6 +14,7 @@
 //! - [`Outbox`]: messages to people, kept until they are delivered.
 //! - [`answers`]: the shapes of what the API answers and the commands print with `--json`.
 //! - [`lines`]: the line on the disk, and the wishes that are made of it; [`workshop`]: what is driven here.
+//! - [`registers`]: services, releases and records as they are looked up.
 //! - [`push`]: one command on many hosts over plain ssh.
 //! - [`artifacts`]: the releases that this controller can send.
 
@@ -45,6 +46,7 @@ pub mod promotions;
 pub mod push;
 pub mod recording;
 mod records;
+pub mod registers;
 pub mod revision;
 pub mod secrets;
 pub mod senses;

@@ -100,6 +100,23 @@ pub(crate) enum Command {
         #[command(flatten)]
         exceptions: Exceptions,
     },
+    /// Give an environment exactly what the environment before it runs, bit for bit
+    ///
+    /// Which one comes before stands in the line: environment("production", after = "staging"). Without that word it is
+    /// `staging`. What has not got through there goes nowhere.
+    #[command(
+        after_help = "Examples:\n  andon promote www\n  andon promote www production --why \"the sale begins\""
+    )]
+    Promote {
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Why, for the ledger
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+        /// The environment's name once more, where it is protected and no terminal is there to ask at
+        #[arg(long, value_name = "ENVIRONMENT")]
+        confirm: Option<EnvironmentName>,
+    },
     /// Put an earlier good release back on every host, as fast as the floor allows
     #[command(
         after_help = "Examples:\n  andon rollback www production --why \"orders stopped\"\n  andon rollback www production --to r-51bc07e2a944"
@@ -396,6 +413,18 @@ pub(crate) enum TellCommand {
     Test {
         /// The service
         service: ServiceName,
+    },
+    /// Who asked to be told what, beyond what the line says
+    List,
+    /// Ask to be told, for yourself: that a deployment began or ended, that the line was stopped, that an approval is asked
+    #[command(
+        after_help = "Examples:\n  andon tell subscribe --mail ana@example.com --service www --environment production\n  andon tell subscribe --chat tell-ana --on began,ended-well,rolled-back"
+    )]
+    Subscribe(commands::tell::SubscribeArgs),
+    /// End one of the wishes in `andon tell list`
+    Unsubscribe {
+        /// Its number
+        subscription: u64,
     },
 }
 

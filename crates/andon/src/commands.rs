@@ -43,6 +43,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
         Command::Deploy { scope, why, confirm, exceptions } => {
             deploy::deploy(common, &scope, why, confirm, exceptions).await
         }
+        Command::Promote { scope, why, confirm } => deploy::promote(common, scope, why, confirm).await,
         Command::Rollback { scope, to, why, confirm, take_over } => {
             deploy::rollback(common, &scope, to, why, confirm, take_over).await
         }

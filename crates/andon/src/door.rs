@@ -4,6 +4,7 @@ use andon_core::analysis::planner::Outlook;
 use andon_core::cord::Cord;
 use andon_core::deployment::{Ask, DeploymentId};
 use andon_core::digest::Digest;
+use andon_core::guard::GuardFact;
 use andon_core::line::{Host, Service};
 use andon_core::name::{EnvironmentName, HostName, ServiceName};
 use andon_core::plan::{Observations, Plan, PlannedPool, Sights};
@@ -216,6 +217,21 @@ impl Door {
         let mut swept = sweeping.join_all().await;
         swept.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(swept)
+    }
+
+    /// Records that a command of this machine is about to run on hosts of a guarded environment.
+    pub(crate) async fn record_run(
+        &self,
+        environment: &EnvironmentName,
+        fact: GuardFact,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Here(controller) => {
+                let (now, name) = (andon_server::clock::now(), me().name);
+                Ok(controller.records().record_guarded(now, &name, environment, &fact).await?)
+            }
+            Self::Server(remote) => remote.record_run(environment, fact).await,
+        }
     }
 
     /// What a host's steps printed in a deployment, at most 4 MiB of it; where that is not kept, where it would be.

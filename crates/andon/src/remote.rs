@@ -7,20 +7,23 @@ use andon_core::analysis::planner::Outlook;
 use andon_core::cord::Cord;
 use andon_core::deployment::{Ask, DeploymentId, Kind};
 use andon_core::digest::Digest;
+use andon_core::guard::GuardFact;
 use andon_core::line::Line;
 use andon_core::name::{EnvironmentName, HostName, ServiceName};
 use andon_core::plan::{Observations, Plan, Sights};
 use andon_core::release::ReleaseId;
 use andon_core::scope::ScopeName;
+use andon_core::telling::subscriptions::SubscriptionId;
 use andon_core::telling::{Outcome, Route};
 use andon_core::version::FACTS;
 use andon_line::{Loaded, Origins};
+use andon_server::answers::Asking;
 use andon_server::http::bodies;
 use andon_server::lines::LineOnDisk;
 use andon_server::outbox::Round;
 use andon_server::{Found, Going, Outbox, Problem, Records, Trial, Wish, clock};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::context::me;
@@ -32,6 +35,7 @@ use wire::{Patience, Wire, Wrong};
 pub(crate) mod choice;
 mod following;
 mod ledger;
+pub(crate) mod people;
 pub(crate) mod release;
 pub(crate) mod tokens;
 pub(crate) mod wire;
@@ -86,6 +90,11 @@ struct Inspected {
     hosts: Option<Observations>,
     balancers: Option<Sights>,
     tests: Option<Vec<Trial>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Taken {
+    subscription: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -306,10 +315,35 @@ impl Remote {
         Ok(self.wire.post("/v1/messages/retry", &json!({}), Patience::Long).await?)
     }
 
+    /// Has whoever one is there told more.
+    pub(crate) async fn subscribe(&self, asking: &Asking) -> Result<SubscriptionId, Failure> {
+        let taken: Taken = self.wire.post("/v1/subscriptions", asking, Patience::Short).await?;
+        Ok(SubscriptionId(taken.subscription))
+    }
+
+    /// Ends a wish to be told.
+    pub(crate) async fn unsubscribe(&self, id: SubscriptionId) -> Result<(), Failure> {
+        let path = format!("/v1/subscriptions/{id}/end");
+        let _: serde_json::Value = self.wire.post(&path, &json!({}), Patience::Short).await?;
+        Ok(())
+    }
+
     /// Sends a test on every way on which a service tells.
     pub(crate) async fn test_messages(&self, service: &ServiceName) -> Result<Tried, Failure> {
         let body = bodies::Tested { service: service.clone() };
         Ok(self.wire.post("/v1/messages/test", &body, Patience::Long).await?)
+    }
+
+    /// Records that a command of this machine is about to run on hosts of a guarded environment.
+    pub(crate) async fn record_run(
+        &self,
+        environment: &EnvironmentName,
+        fact: GuardFact,
+    ) -> Result<(), Failure> {
+        let GuardFact::Ran { hosts, passes, .. } = fact;
+        let path = format!("/v1/environments/{environment}/runs");
+        let _: Value = self.wire.post(&path, &bodies::Run { hosts, passes }, Patience::Short).await?;
+        Ok(())
     }
 
     /// What a host's steps printed; `None` when nothing is kept of it.
@@ -323,6 +357,7 @@ fn wanted(wish: &Wish) -> bodies::Wanted {
     bodies::Wanted {
         service: wish.scope.service.clone(),
         environment: Some(wish.scope.environment.clone()),
+        from: None,
         kind: Some(wish.kind).filter(|kind| *kind != Kind::Deploy),
         release: Some(wish.release.id.clone()),
         why: wish.why.clone(),

@@ -65,7 +65,7 @@ pub(super) fn measure() -> Result<Vec<Row>, Failure> {
 }
 
 /// The directory with the line and the ledger.
-fn town() -> Result<(PathBuf, Vec<Row>), Failure> {
+pub(super) fn town() -> Result<(PathBuf, Vec<Row>), Failure> {
     let deployments = std::env::var("ANDON_DEPLOYMENTS").unwrap_or_else(|_| DEPLOYMENTS.to_owned());
     let directory = workspace::target().join(format!("bench-screen-{deployments}"));
     let whole = directory.join("whole");
@@ -175,7 +175,7 @@ fn read_rows(costs: &[Cost]) -> Vec<Row> {
 }
 
 /// The names that the town gives to services, environments and hosts.
-fn names(directory: &Path) -> BTreeSet<String> {
+pub(super) fn names(directory: &Path) -> BTreeSet<String> {
     let line = fs::read_to_string(directory.join("line.star")).unwrap_or_default();
     line.split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }

@@ -10,7 +10,7 @@ const DROP: f32 = 9.0;
 /// More markers on one line hang without threads.
 const MOST_THREADS: usize = 80;
 /// Points of all lines together, about.
-const POINTS: usize = 12_000;
+const POINTS: usize = 5_000;
 
 /// A lane on paper.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -90,7 +90,7 @@ impl Course {
         };
         self.places.push((x, y));
         if !mark.moves() {
-            if now.rank.is_some() && (y - now.y).abs() > 1.0 {
+            if mark.shown && now.rank.is_some() && (y - now.y).abs() > 1.0 {
                 self.threads.push(vec![(x, y.min(now.y)), (x, y.max(now.y))]);
             }
             return;

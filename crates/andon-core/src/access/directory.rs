@@ -17,7 +17,7 @@ const LONGEST_NAME: usize = 100;
 /// The longest life of a token.
 const LONGEST_LIFE: Duration = Duration::from_secs(366 * 86_400);
 /// The shortest life of a token.
-const SHORTEST_LIFE: Duration = Duration::from_secs(60);
+const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 
 /// Somebody who is let in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,7 +31,7 @@ pub enum AccessRefusal {
         grant: Grant,
     },
     /// A token is made for a time that makes no sense.
-    #[error("a token is made for at least a minute and at most {} days", .0.as_secs() / 86_400)]
+    #[error("a token is made for at least a second and at most {} days", .0.as_secs() / 86_400)]
     Lifetime(Duration),
     /// A token's name makes no sense.
     #[error("a token's name has 1 to {0} visible characters")]

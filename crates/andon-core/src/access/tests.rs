@@ -51,7 +51,7 @@ fn two() -> Directory {
 #[test]
 fn a_grant_holds_where_it_says_and_nowhere_else() {
     let deploy = |service, environment| Deed::Deploy(scope(service, environment));
-    let cases: [(&str, Deed, bool); 14] = [
+    let cases: [(&str, Deed, bool); 15] = [
         ("deploy", deploy("www", "production"), true),
         ("deploy:www", deploy("www", "production"), true),
         ("deploy:www", deploy("api", "production"), false),
@@ -62,6 +62,7 @@ fn a_grant_holds_where_it_says_and_nowhere_else() {
         ("deploy", Deed::Line, false),
         ("deploy", Deed::Administer, false),
         ("line", Deed::Line, true),
+        ("deploy:www/staging", Deed::Report, true),
         ("line", deploy("www", "staging"), false),
         ("admin", Deed::Line, true),
         ("admin", Deed::Administer, true),
@@ -71,6 +72,7 @@ fn a_grant_holds_where_it_says_and_nowhere_else() {
     for (grant, deed, may) in cases {
         assert_eq!(visitor(&[grant]).may(&deed), may, "{grant} {deed:?}");
     }
+    assert!(!visitor(&[]).may(&Deed::Report));
     assert!(visitor(&[]).may(&Deed::Read), "everybody who is let in may read");
 }
 

@@ -136,6 +136,7 @@ impl Deployment {
             HostState::Unreachable { .. } => "unreachable".to_owned(),
             HostState::Unknown { .. } => "unknown, being called".to_owned(),
             HostState::Prepared if cause == HostCause::Waiting => "has the release".to_owned(),
+            _ if cause == HostCause::Stopped => "stopped".to_owned(),
             _ => cause.to_string(),
         })
     }

@@ -148,3 +148,38 @@ impl Deployment {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deployment::Summary;
+
+    #[test]
+    fn a_set_of_hosts_is_named_by_what_is_in_it() {
+        let hosts = |names: &[&str]| -> Vec<HostName> {
+            names.iter().map(|name| HostName::new(*name).unwrap()).collect()
+        };
+        let id = FleetId::of(&hosts(&["web1", "web2"]));
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_ne!(id, FleetId::of(&hosts(&["web1", "web3"])));
+        assert_ne!(id, FleetId::of(&hosts(&["web1web2"])));
+        for text in ["", "0123456789abcde", "0123456789ABCDEF", "0123456789abcdef0", "+123456789abcdef"] {
+            assert_eq!(text.parse::<FleetId>(), Err(FleetIdError), "{text:?}");
+        }
+    }
+
+    /// Ledgers from before the course was kept have rows without it, and such rows are written as they were.
+    #[test]
+    fn a_summary_without_a_course_is_read_and_written_as_before() {
+        let old = r#"{"id":7,"scope":{"service":"www","environment":"production"},"kind":"deploy","release":"r-51bc07e2a944",
+            "from":null,"revision":null,"by":"ana","why":null,"state":"succeeded","reason":null,"accepted":5,"started":6,
+            "ended":9,"hosts":{"total":3,"changed":3,"succeeded":3,"restored":0,"failed":0,"unreachable":0,"skipped":0}}"#;
+        let summary: Summary = serde_json::from_str(old).unwrap();
+        assert!(summary.course.is_empty());
+        assert!(!serde_json::to_string(&summary).unwrap().contains("course"));
+        let course = Course { fleet: Some(FleetId(1)), exposed: Some(0), ..Course::default() };
+        let told = serde_json::to_value(Summary { course, ..summary }).unwrap();
+        assert_eq!(told["course"], serde_json::json!({ "fleet": "0000000000000001", "exposed": 0 }));
+        assert_eq!(serde_json::from_value::<Summary>(told).unwrap().course, course);
+    }
+}

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, Route, Telling};
-use crate::line::tell::{HookUrlError, hook_host, is_this_machine};
+use crate::line::tell::{HookUrlError, MailAddressError, hook_host, is_this_machine};
 use crate::line::{Hook, HookUrl, MailAddress};
 use crate::name::{EnvironmentName, ServiceName};
 use crate::scope::ScopeName;
@@ -107,6 +107,17 @@ impl std::str::FromStr for Occasion {
     }
 }
 
+/// How somebody wants to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// By mail.
+    Mail,
+    /// In a chat, as Slack, Mattermost and Rocket.Chat take it.
+    Chat,
+    /// By a call with everything as JSON.
+    Webhook,
+}
+
 /// The number of a subscription in its ledger, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -156,6 +167,22 @@ pub enum SubscriptionError {
         "the name of a person has 1 to {LONGEST_PERSON} bytes, none of them a control character or a slash"
     )]
     Person,
+    /// Not one of the ways.
+    #[error("the ways are mail, chat and webhook")]
+    NoWay,
+    /// The address of a mailbox is none.
+    #[error(transparent)]
+    Mail(#[from] MailAddressError),
+    /// The line has no server for mail.
+    #[error(
+        "no mail can be sent: no service of the line names a server, as tell = tell(mail = smtp(...)) does"
+    )]
+    NoMail,
+    /// Neither an address nor the name of a secret.
+    #[error(
+        "this is neither an address like https://chat.example.com/hooks/ana nor the name of a secret like tell-ana"
+    )]
+    Nowhere,
     /// The address of a hook is none.
     #[error(transparent)]
     Hook(#[from] HookUrlError),
@@ -219,13 +246,15 @@ impl Subscription {
         }
     }
 
-    /// Whether it is about this.
+    /// Whether it is about a scope.
+    pub fn is_about(&self, scope: &ScopeName) -> bool {
+        (self.services.is_empty() || self.services.contains(&scope.service))
+            && (self.environments.is_empty() || self.environments.contains(&scope.environment))
+    }
+
+    /// Whether it is about this. The line is everybody's.
     fn wants(&self, occasion: Occasion, scope: Option<&ScopeName>) -> bool {
-        let about = scope.is_none_or(|scope| {
-            (self.services.is_empty() || self.services.contains(&scope.service))
-                && (self.environments.is_empty() || self.environments.contains(&scope.environment))
-        });
-        about && self.occasions.contains(&occasion)
+        scope.is_none_or(|scope| self.is_about(scope)) && self.occasions.contains(&occasion)
     }
 
     /// What it is about, for people: `www in production`, `everything`.
@@ -415,3 +444,4 @@ impl Telling {
 
 #[cfg(test)]
 mod tests;
+mod way;

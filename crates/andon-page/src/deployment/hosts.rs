@@ -65,7 +65,7 @@ fn groups(deployment: &Deployment) -> Vec<(String, Vec<&HostName>)> {
 fn grid(deployment: &Deployment, name: &str, hosts: &[&HostName]) -> Markup {
     let many = deployment.hosts.len() > ROOMY;
     html! {
-        h3.wave-name { (name) ": " (hosts.len()) }
+        h3.wave-name { (name) ", " (andon_core::phrase::hosts(u32::try_from(hosts.len()).unwrap_or(u32::MAX))) }
         ul.hosts.many[many] {
             @for host in hosts {
                 @let cause = deployment.cause_of(host).unwrap_or(HostCause::Waiting);

@@ -69,13 +69,20 @@ impl Controller {
     /// is for the caller to ask. Gives the release's whole digest.
     ///
     /// # Errors
-    /// [`Problem::NotNow`] when nobody asked for it, or the same person did.
+    /// [`Problem::NotNow`] when nobody asked for it, the same person did, or the approval would not count.
     pub async fn approve(
         &self,
         scope: &ScopeName,
         release: &ReleaseId,
         why: Option<String>,
     ) -> Result<Digest, Problem> {
+        let directory = Arc::new(self.records.directory().await?.value);
+        if !may(&directory, scope)(&self.me.name) {
+            return Err(Problem::NotNow(format!(
+                "there is no user {} who may deploy to {scope}, so this approval would not count",
+                self.me.name
+            )));
+        }
         for _ in 0..RACES {
             let approvals = self.records.approvals(scope).await?;
             let Some(asked) = approvals.value.asked_for(release, (self.clock)()) else {

@@ -16,21 +16,27 @@ mod asks;
 mod cord;
 mod deployment;
 mod deployments;
+mod guards;
+mod insight;
 mod inspections;
 mod ledger;
 mod logs;
 mod messages;
 mod plans;
 mod progress;
+mod registers;
 mod releases;
 mod scopes;
+mod subscriptions;
 mod sweeps;
+mod timeline;
 mod wanted;
 
 /// The bodies of requests that a client of our own sends as well.
 pub mod asked {
     pub use super::asks::Asked;
     pub use super::cord::Reason;
+    pub use super::guards::Run;
     pub use super::inspections::Inspection;
     pub use super::messages::Tested;
     pub use super::releases::Release;
@@ -39,7 +45,7 @@ pub mod asked {
 }
 
 /// A driver stumbled while nobody watched.
-fn stumbled(id: andon_core::deployment::DeploymentId, why: String) {
+pub(super) fn stumbled(id: andon_core::deployment::DeploymentId, why: String) {
     tracing::error!(deployment = id.0, why, "the driver of a deployment stumbled");
 }
 
@@ -51,6 +57,13 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .route("/v1/ledger/streams/{*stream}", get(ledger::stream));
     OpenApiRouter::new()
         .routes(routes!(deployments::list, deployments::begin))
+        .routes(routes!(insight::keys))
+        .routes(routes!(insight::per_day))
+        .routes(routes!(insight::dna))
+        .routes(routes!(insight::list))
+        .routes(routes!(insight::show))
+        .routes(routes!(timeline::look))
+        .routes(routes!(timeline::traffic))
         .routes(routes!(deployment::show))
         .routes(routes!(deployment::entries))
         .routes(routes!(deployment::output))
@@ -69,6 +82,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(asks::abort))
         .routes(routes!(cord::stop))
         .routes(routes!(cord::start))
+        .routes(routes!(guards::record))
         .routes(routes!(inspections::inspect))
         .routes(routes!(logs::show))
         .routes(routes!(messages::list))
@@ -76,8 +90,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(messages::test))
         .routes(routes!(plans::plan))
         .routes(routes!(progress::follow))
-        .routes(routes!(releases::keep))
+        .routes(routes!(releases::keep, registers::releases))
+        .routes(routes!(registers::compare))
         .routes(routes!(releases::look, releases::bring))
+        .routes(routes!(subscriptions::list, subscriptions::subscribe))
+        .routes(routes!(subscriptions::end))
         .routes(routes!(sweeps::sweep))
         .routes(routes!(access::me))
         .routes(routes!(access::users, access::add_user))

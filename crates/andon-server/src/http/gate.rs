@@ -76,12 +76,32 @@ pub(super) async fn pass(State(desk): State<Arc<Desk>>, request: Request, next: 
     if !free && let Err(wait) = doors.requests.of_visitor(&asker.0.name, clock::now()) {
         return later(wait, "these are too many requests").into_response();
     }
+    // What is one's own is looked at where it is done.
+    let own = is_own(request.uri().path());
+    if !origin::is_safe(request.method())
+        && !own
+        && let Err(refused) = asker.may(&Deed::Report)
+    {
+        return refused.into_response();
+    }
     let mut request = match meant(doors, &asker, request).await {
         Ok(request) => request,
         Err(refused) => return refused.into_response(),
     };
     request.extensions_mut().insert(asker);
     next.run(request).await
+}
+
+/// Whether something is done there that needs no role: to one's own session, tokens and password; or nothing is changed,
+/// although the question is posted.
+fn is_own(path: &str) -> bool {
+    if matches!(path, "/v1/plans" | "/v1/inspections" | "/v1/ledger/verification") {
+        return true;
+    }
+    let password = path.starts_with("/v1/users/") && path.ends_with("/password");
+    password
+        || matches!(path, "/sign-out" | "/settings/access" | "/v1/tokens")
+        || path.starts_with("/v1/tokens/")
 }
 
 /// Who shows what; `None` when nobody does.
@@ -188,6 +208,7 @@ impl Asker {
             Deed::Read => "read this".to_owned(),
             Deed::Deploy(scope) => format!("deploy to {scope}"),
             Deed::Line => "stop or start the line".to_owned(),
+            Deed::Report => "change anything".to_owned(),
             Deed::Administer => "look after users and tokens".to_owned(),
         };
         let what = format!("{} may not {what}", self.0.name);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use andon_core::access::Deed;
 use andon_core::cord::Passage;
 use axum::body::Body;
 use axum::extract::State;
@@ -11,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::Desk;
 use super::body::Bytes;
+use super::gate::Asker;
 use super::reply::{ErrorCode, Refused, as_json};
 use crate::answers::LineAnswer;
 
@@ -57,7 +59,12 @@ pub(super) async fn show(State(desk): State<Arc<Desk>>) -> Result<Response<Body>
 /// runs there is nothing to except.
 #[utoipa::path(post, path = "/v1/line/exceptions", tag = "line", request_body = Exception,
     responses((status = OK, body = Excepted)))]
-pub(super) async fn except(State(desk): State<Arc<Desk>>, body: Bytes) -> Result<Response<Body>, Refused> {
+pub(super) async fn except(
+    State(desk): State<Arc<Desk>>,
+    asker: Asker,
+    body: Bytes,
+) -> Result<Response<Body>, Refused> {
+    asker.may(&Deed::Line)?;
     let Exception { by, reference, commit, why } = body.json()?;
     for (name, text) in [("by", &by), ("reference", &reference), ("commit", &commit), ("why", &why)] {
         if text.trim().is_empty() || text.len() > LONGEST {

@@ -23,6 +23,7 @@ use super::reply::{ErrorCode, Problem, Wrong};
     tags(
         (name = "deployments", description = "What was deployed, and what shall be"),
         (name = "line", description = "Whether changes flow, and what the line has"),
+        (name = "insight", description = "What is known of all deployments and hosts as a whole"),
         (name = "releases", description = "What is deployed, brought here first"),
         (name = "messages", description = "What people are told"),
         (name = "access", description = "Who may do what"),

@@ -9,20 +9,29 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use maud::Markup;
+use tower_http::compression::CompressionLayer;
 
 use super::Desk;
+use setting::Framed;
 
 mod access;
 mod acts;
 mod deployment;
 mod dna;
 mod dora;
+pub(super) mod evidence;
 mod form;
 pub(super) mod hosts;
+mod ledger;
+mod notifications;
 mod now;
+mod per_day;
 mod promote;
+pub(super) mod releases;
+mod services;
 pub(super) mod setting;
 pub(super) mod sign_in;
+mod timeline;
 
 /// What the browser may do with our pages: only what comes from here, and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -32,12 +41,17 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub(super) fn routes() -> Router<Arc<Desk>> {
     Router::new()
         .route("/", get(now::show))
+        .route("/timeline", get(timeline::show))
+        .route("/timeline/part", get(timeline::fragment))
+        .route("/per-day", get(per_day::show))
         .route("/dora", get(dora::show))
         .route("/dna", get(dna::show))
         .route("/hosts", get(hosts::list))
         .route("/hosts/{name}", get(hosts::show))
         .route("/line/stop", post(acts::stop_line))
         .route("/line/start", post(acts::start_line))
+        .route("/approvals", post(acts::approve))
+        .route("/settings", get(settings))
         .merge(access::routes())
         .merge(sign_in::out())
         .route("/deployments/{number}", get(deployment::show))
@@ -46,8 +60,30 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
         .route("/deployments/{number}/resume", post(acts::resume))
         .route("/deployments/{number}/abort", get(acts::ask_abort).post(acts::abort))
         .route("/deployments/{number}/rollback", get(acts::ask_rollback).post(acts::rollback))
-        .route("/services/{service}/deploy", get(promote::show).post(promote::deploy_now))
-        .route("/services/{service}/stage", post(promote::stage_now))
+        .route("/services/{name}/deploy", get(promote::show).post(promote::deploy_now))
+        .route("/services/{name}/stage", post(promote::stage_now))
+        .merge(registers())
+        .layer(CompressionLayer::new())
+}
+
+/// What can be set, and where.
+async fn settings(Framed(frame): Framed) -> Response<Body> {
+    page(StatusCode::OK, andon_page::settings::render(&frame))
+}
+
+/// What is looked up: services, releases, records, and who asked to be told what.
+fn registers() -> Router<Arc<Desk>> {
+    Router::new()
+        .route("/services", get(services::list))
+        .route("/services/{name}", get(services::one))
+        .route("/releases", get(releases::list))
+        .route("/releases/compare", get(releases::compare))
+        .route("/ledger", get(ledger::list))
+        .route("/ledger/export.jsonl", get(ledger::export))
+        .route("/ledger/verification", post(ledger::verify))
+        .route("/ledger/{position}", get(ledger::one))
+        .route("/settings/notifications", get(notifications::show).post(notifications::subscribe))
+        .route("/settings/notifications/end", post(notifications::end))
 }
 
 /// Styles and scripts. Their names hold their digests, so that they are kept for ever. For everybody.

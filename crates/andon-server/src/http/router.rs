@@ -19,8 +19,8 @@ use super::meter::Meter;
 use super::openapi::Document;
 use super::reply::{ErrorCode, Refused, as_json};
 use super::{
-    Desk, api, argo, evaluations, exposition, flagger, health, idempotency, line, meter, metrics, openapi,
-    pages,
+    Desk, api, argo, badge, evaluations, exposition, feed, flagger, health, idempotency, line, meter,
+    metrics, openapi, pages,
 };
 
 /// Every path. Only `/health`, what pages are made of and the page to sign in at is for everybody; all else is behind the
@@ -35,6 +35,8 @@ pub(super) fn router(desk: Arc<Desk>) -> Router {
     Router::new()
         .route("/v1/openapi.json", get(move || async move { as_json(StatusCode::OK, document.as_ref()) }))
         .merge(api)
+        .route("/feed.atom", get(feed::show))
+        .route("/badge/{service}/{file}", get(badge::show))
         .merge(pages::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)

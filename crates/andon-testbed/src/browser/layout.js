@@ -83,7 +83,8 @@ for (const element of document.body.querySelectorAll('*')) {
 // 4. No region is empty.
 const regions = 'main, section, article, aside, nav, table, tbody, ul, ol, dl, figure, form, fieldset, details, svg';
 for (const region of document.body.querySelectorAll(regions)) {
-  if (!visible(region) || region.closest('[aria-hidden=true]')) continue;
+  // What takes no room is not there to be seen.
+  if (!visible(region) || region.closest('[aria-hidden=true]') || region.getBoundingClientRect().height < 2) continue;
   const drawn = region.matches('svg') ? region.childElementCount > 0 : region.querySelector('svg, img, input, button, select, textarea');
   if (!region.textContent.trim() && !drawn) faults.push(`${name(region)} is empty, without a word`);
 }

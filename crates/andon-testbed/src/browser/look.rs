@@ -75,7 +75,10 @@ impl Browser {
     pub fn size(&self, screen: Screen) -> Result<(), BrowserError> {
         let (width, height) = screen.size();
         let mobile = screen == Screen::Phone;
-        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
+        let metrics = json!({
+            "width": width, "height": height, "screenWidth": width, "screenHeight": height,
+            "deviceScaleFactor": 1, "mobile": mobile,
+        });
         self.devtools("Emulation.setDeviceMetricsOverride", &metrics)?;
         let touch = json!({ "enabled": mobile });
         self.devtools("Emulation.setTouchEmulationEnabled", &touch).map(drop)

@@ -21,6 +21,7 @@ use act::{ACTS, Act, Loss, Opens};
 use doomed::Doomed;
 use fleet::Fleet;
 use narrator::Narrator;
+use page::Page;
 use played::Played;
 use shop::Shop;
 use users::Users;
@@ -33,6 +34,7 @@ mod balancer;
 mod doomed;
 mod fleet;
 mod narrator;
+mod page;
 mod played;
 mod ports;
 mod processes;
@@ -50,15 +52,21 @@ struct Report<'a> {
 pub(crate) async fn demo(common: &Common, once: bool) -> Done {
     let (interrupted, gone) = (signals(&[SignalKind::interrupt()])?, signals(&GONE)?);
     let mut fleet = Fleet::create(common.json)?;
+    fleet.listen().await?;
+    let page = Page::open(&fleet).await?;
     let mut played = Vec::new();
     let narrator = Narrator { paint: Paint::stdout(), silent: common.json, width: width() };
+    narrator.page(&page.address, once);
+    if !once && !common.json {
+        page.show();
+    }
     let mut play = Play { fleet: &mut fleet, narrator: &narrator, interrupted: &interrupted };
     let done = tokio::select! {
         done = play.perform(&mut played) => done,
         () = raised(gone.clone()) => Ok(exit::LEFT),
     };
     if !once && matches!(done, Ok(exit::OK)) {
-        narrator.look_around(&fleet);
+        narrator.look_around(&fleet, &page.address);
     }
     if once || common.json {
         let report = serde_json::to_string(&Report { acts: &played });
@@ -71,6 +79,7 @@ pub(crate) async fn demo(common: &Common, once: bool) -> Done {
         }
         narrator.tell("Stopping the fleet.");
     }
+    page.close().await;
     tokio::task::block_in_place(|| fleet.end())?;
     done
 }
@@ -139,7 +148,6 @@ impl Play<'_> {
     /// The first release goes to all hosts at once, while nobody is there. `false` when it was left.
     async fn open(&mut self) -> Result<bool, Failure> {
         self.fleet.balancer.start().await?;
-        self.fleet.listen().await?;
         Weather::Fair.set(self.fleet.path())?;
         let context = self.fleet.open(true).await?;
         self.narrator.opening();

@@ -2,6 +2,7 @@
 
 use andon_core::deployment::{Kind, Summary};
 use andon_core::name::EnvironmentName;
+use andon_core::promotion::{before, goes_on};
 use andon_core::release::{Release, ReleaseId};
 use andon_core::scope::{Scope, ScopeName};
 use andon_server::{Wish, lines as wishes};
@@ -47,6 +48,43 @@ async fn begin(common: &Common, context: &Context, mut wish: Wish, signals: &mut
     confirm::confirmed(&mut wish.guard, &environment, common.json, signals).await?;
     let going = context.controller.deploy(wish).await?;
     follow::follow(&context.controller, going, common.json, signals).await
+}
+
+/// Gives an environment what the one before it runs. Without an environment, the only one that another comes before.
+pub(crate) async fn promote(
+    common: &Common,
+    mut scope: ScopeArgs,
+    why: Option<String>,
+    confirm: Option<EnvironmentName>,
+) -> Done {
+    let mut signals = Signals::listen()?;
+    let context = Context::open(common).await?.given_up_at(signals.any());
+    let (line, service) = (context.line.line(), context.service(&scope.service)?);
+    if scope.environment.is_none() {
+        let mut later = service.environments.keys().filter(|name| before(line, service, name).is_some());
+        scope.environment = match (later.next(), later.next()) {
+            (Some(only), None) => Some(only.clone()),
+            _ => {
+                return Err(Failure::usage("say which environment").next("andon promote SERVICE ENVIRONMENT"));
+            }
+        };
+    }
+    let (name, ..) = context.scope(&scope)?;
+    let from = before(line, service, &name.environment).ok_or_else(|| {
+        let word = format!("environment(\"{}\", after = \"staging\")", name.environment);
+        Failure::refused(format!("the line says of no environment that {} comes after it", name.environment))
+            .next(format!("write it in line.star: {word}"))
+    })?;
+    let source = ScopeName { service: name.service.clone(), environment: from.clone() };
+    let records = context.controller.records();
+    let (source, target) = (records.scope(&source).await?.value, records.scope(&name).await?.value);
+    let known = goes_on(from, &source, &target).map_err(|not_yet| {
+        Failure::refused(format!("nothing goes on to {}: {not_yet}", name.environment)).next(not_yet.next())
+    })?;
+    let more =
+        wishes::Exceptions { why, confirmed: confirm::given(confirm), ..wishes::Exceptions::default() };
+    let wish = made(&context, &name, Kind::Deploy, known.release.clone(), more)?;
+    begin(common, &context, wish, &mut signals).await
 }
 
 pub(crate) async fn rollback(

@@ -11,6 +11,7 @@ use andon_server::chronicles::Chronicles;
 use andon_server::clock;
 use andon_server::evaluations::Evaluations;
 use andon_server::http::{self, Desk, Keyring};
+use andon_server::registers::Registers;
 use andon_server::senses::{PushError, PushReceiver, pushed};
 use andon_server::workshop::Workshop;
 use clap::Args;
@@ -141,11 +142,15 @@ impl House {
         let line = context::line_of_a_server(common);
         let chronicle = Chronicles::start(controller.records().clone()).await;
         let chronicle = chronicle.map_err(|error| Failure::broken(error.to_string()))?;
-        let census = match line.current() {
-            Ok(line) => Census::start(line, &controller, &chronicle, clock::now),
-            Err(_) => Census::none(clock::now),
+        // The page of somebody else's deployments asks no host behind their back.
+        let census = if loud {
+            Census::start(line.clone(), &controller, &chronicle, clock::now)
+        } else {
+            Census::none(clock::now)
         };
-        let desk = Desk { controller, evaluations, receiver, line, workshop, chronicle, census, doors };
+        let registers = Registers::default();
+        let desk =
+            Desk { controller, evaluations, receiver, line, workshop, registers, chronicle, census, doors };
         Ok(Self { address, listener, desk, keyring, data, loud })
     }
 

@@ -18,6 +18,10 @@ use crate::remote::Tried;
 use crate::screen::legible;
 use crate::{exit, when};
 
+pub(crate) use subscriptions::SubscribeArgs;
+
+mod subscriptions;
+
 /// Messages that are shown.
 const SHOWN: usize = 20;
 /// The time for a round of tries that somebody waits for.
@@ -28,6 +32,11 @@ pub(crate) async fn tell(common: &Common, what: Option<TellCommand>) -> Done {
         None => list(common).await,
         Some(TellCommand::Retry) => retry(common).await,
         Some(TellCommand::Test { service }) => test(common, &service).await,
+        Some(TellCommand::List) => subscriptions::list(common).await,
+        Some(TellCommand::Subscribe(args)) => subscriptions::subscribe(common, args).await,
+        Some(TellCommand::Unsubscribe { subscription }) => {
+            subscriptions::unsubscribe(common, subscription).await
+        }
     }
 }
 

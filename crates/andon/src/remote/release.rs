@@ -18,7 +18,7 @@ use crate::context::not_ready;
 use crate::failure::Failure;
 
 /// The bytes of one part.
-const PART: usize = 1 << 20;
+const PART: usize = 2 << 20;
 /// The longest signature that is read, in bytes.
 const SIGNATURE: u64 = 64 << 10;
 /// A part that is refused as out of turn is looked up so often.

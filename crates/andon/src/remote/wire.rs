@@ -24,6 +24,10 @@ const LARGEST: u64 = 128 << 20;
 /// A connection is there within this time.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// A request that a busy server has not taken is made again so often, when it wants no longer pause than that, in seconds.
+const TRIES: usize = 5;
+const LONGEST_PAUSE: u64 = 30;
+
 /// How long an answer is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
@@ -128,6 +132,15 @@ impl Wire {
         self.talk(request, bytes, patience).await
     }
 
+    /// Takes something away.
+    pub(crate) async fn delete<T: DeserializeOwned + Send + 'static>(
+        &self,
+        path: &str,
+        patience: Patience,
+    ) -> Result<T, Wrong> {
+        self.talk(self.request("DELETE", path), Vec::new(), patience).await
+    }
+
     /// Brings bytes. An answer of 409 is one, too.
     pub(crate) async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(StatusCode, Value), Wrong> {
         let (wire, request) = (self.clone(), self.request("PUT", path));
@@ -213,6 +226,18 @@ impl Wire {
         let request = request
             .body(body)
             .map_err(|error| Failure::broken(format!("the request cannot be written: {error}")))?;
+        for _ in 0..TRIES {
+            let again = request.clone();
+            let answer = self.once(again, within)?;
+            match pause_of(&answer) {
+                Some(pause) => std::thread::sleep(pause),
+                None => return Ok(answer),
+            }
+        }
+        self.once(request, within)
+    }
+
+    fn once(&self, request: Request<Vec<u8>>, within: Duration) -> Result<Response<ureq::Body>, Wrong> {
         let request = self.agent.configure_request(request).timeout_global(Some(within)).build();
         self.agent.run(request).map_err(|error| self.unreachable(&error))
     }
@@ -317,6 +342,14 @@ impl Wire {
             other => other.into(),
         }
     }
+}
+
+/// How long a server that has too much to do wants to be left alone, where that is short.
+fn pause_of(answer: &Response<ureq::Body>) -> Option<Duration> {
+    let wanted =
+        answer.headers().get("retry-after").filter(|_| answer.status() == StatusCode::TOO_MANY_REQUESTS);
+    let seconds = wanted?.to_str().ok()?.parse::<u64>().ok()?;
+    (seconds <= LONGEST_PAUSE).then(|| Duration::from_secs(seconds.max(1)))
 }
 
 fn is_this(authority: &str) -> bool {

@@ -10,7 +10,7 @@ use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::controller::{Controller, Going};
+use crate::controller::Controller;
 use crate::http::Desk;
 use crate::http::asked::{AskedPath, Whole};
 use crate::http::body::Bytes;
@@ -58,7 +58,7 @@ pub(super) async fn pause(
 ) -> Result<Response<Body>, Refused> {
     let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
     controller.wish(DeploymentId(number), Ask::Pause, asked.why).await?;
-    Ok(answered(&desk, number, None))
+    Ok(answered(number, false))
 }
 
 /// Goes on with a paused one, or with one whose process is gone.
@@ -77,8 +77,9 @@ pub(super) async fn resume(
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
-    let going = controller.resume(DeploymentId(number), asked.take_over).await?;
-    Ok(answered(&desk, number, going))
+    let take_over = asked.take_over;
+    let begun = desk.see_to(async move { controller.resume(DeploymentId(number), take_over).await }).await?;
+    Ok(answered(number, begun.is_some()))
 }
 
 /// Brings hosts in their cycle to a safe point, then stops.
@@ -98,8 +99,9 @@ pub(super) async fn abort(
 ) -> Result<Response<Body>, Refused> {
     let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
     let ask = Ask::Abort { rollback: asked.rollback };
-    let going = controller.ask(DeploymentId(number), ask, asked.why).await?;
-    Ok(answered(&desk, number, going))
+    let begun =
+        desk.see_to(async move { controller.ask(DeploymentId(number), ask, asked.why).await }).await?;
+    Ok(answered(number, begun.is_some()))
 }
 
 /// The controller for whoever asks, when they may act on that deployment.
@@ -110,10 +112,6 @@ async fn may(desk: &Desk, asker: &Asker, number: u64) -> Result<Controller, Refu
 }
 
 /// `driven` says whether it is this very wish that made it go on here.
-fn answered(desk: &Desk, number: u64, going: Option<Going>) -> Response<Body> {
-    let driven = going.is_some();
-    if let Some(going) = going {
-        desk.workshop.take(going, super::stumbled);
-    }
+fn answered(number: u64, driven: bool) -> Response<Body> {
     as_json(StatusCode::OK, &Answered { deployment: number, driven })
 }

@@ -91,10 +91,9 @@ fn reason(asker: &Asker, body: &Bytes) -> Result<String, Refused> {
 
 /// Queues a message to everybody whom any service tells; the courier of the server delivers it.
 async fn tell(desk: &Desk, telling: Telling) {
-    let Ok(line) = desk.line.current() else { return };
-    let tells = line.line().services.values().filter_map(|service| service.tell.as_ref());
-    if let Some(tell) = Tell::united(tells) {
-        // That the line stands counts, also when nobody can be told.
-        let _ = desk.controller.outbox().queue(telling, &tell).await;
-    }
+    let line = desk.line.current().ok();
+    let services = line.iter().flat_map(|line| line.line().services.values());
+    let tell = Tell::united(services.filter_map(|service| service.tell.as_ref()));
+    // That the line stands counts, also when nobody can be told.
+    let _ = desk.controller.outbox().announce(telling, tell.as_ref()).await;
 }

@@ -4,6 +4,7 @@ use andon_core::access::Deed;
 use andon_core::deployment::{DeploymentId, Kind};
 use andon_core::guard::Confirmation;
 use andon_core::name::{EnvironmentName, ServiceName};
+use andon_core::promotion::before;
 use andon_core::release::{Release, ReleaseId};
 use andon_core::scope::ScopeName;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,11 @@ pub struct Wanted {
     #[serde(default)]
     #[schema(value_type = Option<String>, pattern = "^r-[0-9a-f]{12}$")]
     pub release: Option<ReleaseId>,
+    /// The environment whose release it gets, bit for bit; the one that the line says comes before. Not together with
+    /// `release`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub from: Option<EnvironmentName>,
     /// Why, in the person's words.
     #[serde(default)]
     pub why: Option<String>,
@@ -74,9 +80,11 @@ impl Wanted {
         let scope = scope_of(&line, &self.service, self.environment.as_ref())?;
         asker.may(&Deed::Deploy(scope.clone()))?;
         let kind = self.kind.unwrap_or(Kind::Deploy);
-        let release = match &self.release {
-            Some(id) => known(desk, &line, &scope, kind, id).await?,
-            None => described(desk, &line, &scope).await?,
+        let release = match (&self.from, &self.release) {
+            (Some(_), Some(_)) => return Err(invalid("say `from` or `release`, not both".to_owned())),
+            (Some(from), None) => promoted(desk, &line, &scope, from).await?,
+            (None, Some(id)) => known(desk, &line, &scope, kind, id).await?,
+            (None, None) => described(desk, &line, &scope).await?,
         };
         let more = Exceptions {
             why: self.why,
@@ -87,6 +95,23 @@ impl Wanted {
             confirmed: self.confirmed,
         };
         line.wish(&scope, kind, release, more).ok_or_else(|| invalid(format!("there is no {scope}")))
+    }
+}
+
+/// The release that `from` runs, when it is `from` that comes before and nothing speaks against it.
+async fn promoted(
+    desk: &Desk,
+    line: &LineOnDisk,
+    scope: &ScopeName,
+    from: &EnvironmentName,
+) -> Result<Release, Refused> {
+    let (service, _) = line.parts(scope).ok_or_else(|| invalid(format!("there is no {scope}")))?;
+    match before(line.line(), service, &scope.environment) {
+        Some(known) if known != from => {
+            let what = format!("{} comes after {known}, not after {from}", scope.environment);
+            Err(Refused::new(ErrorCode::Conflict, what, "say that one, or change line.star"))
+        }
+        _ => Ok(desk.controller.promoted(line, service, scope).await?),
     }
 }
 
@@ -102,7 +127,14 @@ pub(super) fn scope_of(
 /// The release that the line describes for a scope, packed and kept.
 pub(super) async fn described(desk: &Desk, line: &LineOnDisk, scope: &ScopeName) -> Result<Release, Refused> {
     let (service, _) = line.parts(scope).ok_or_else(|| invalid(format!("there is no {scope}")))?;
-    line.release(desk.controller.artifacts(), service).await.map_err(Refused::from)
+    let artifacts = desk.controller.artifacts();
+    let release = line.release(artifacts, service).await.map_err(Refused::from)?;
+    // Whoever asked for it names it when they deploy it.
+    artifacts.remember(&release).map_err(|error| {
+        let what = format!("the release could not be kept: {error}");
+        Refused::new(ErrorCode::Unavailable, what, "free space on the server")
+    })?;
+    Ok(release)
 }
 
 /// A release by its name: one that was brought here, or one that the scope knows.

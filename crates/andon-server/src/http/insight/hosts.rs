@@ -108,6 +108,12 @@ fn service(scope: &ScopeName, runs: Runs, standing: Standing, sighting: Option<&
     Service { scope: scope.clone(), runs, standing, serving }
 }
 
+/// One host of the line in one row.
+pub(in crate::http) async fn row(desk: &Desk, name: &HostName) -> Option<Row> {
+    let sight = Sight::take(desk).await;
+    rows(&sight).remove(name)
+}
+
 /// One host; `None` of one that neither the line nor any deployment knows.
 pub(in crate::http) async fn host(desk: &Desk, name: &HostName) -> Option<Host> {
     let sight = Sight::take(desk).await;

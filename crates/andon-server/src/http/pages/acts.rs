@@ -59,11 +59,27 @@ pub(super) async fn start_line(
 
 /// Queues a message to everybody whom any service tells; the courier of the server delivers it.
 async fn tell(desk: &Desk, telling: Telling) {
-    let Ok(line) = desk.line.current() else { return };
-    if let Some(tell) = Tell::united(line.line().services.values().filter_map(|it| it.tell.as_ref())) {
-        // What was done counts, also when nobody can be told.
-        let _ = desk.controller.outbox().queue(telling, &tell).await;
-    }
+    let line = desk.line.current().ok();
+    let services = line.iter().flat_map(|line| line.line().services.values());
+    let tell = Tell::united(services.filter_map(|it| it.tell.as_ref()));
+    // What was done counts, also when nobody can be told.
+    let _ = desk.controller.outbox().announce(telling, tell.as_ref()).await;
+}
+
+/// `POST /approvals`: agrees to a release that waits.
+pub(super) async fn approve(
+    State(desk): State<Arc<Desk>>,
+    asker: Asker,
+    form: Form,
+) -> Result<Response<Body>, Refused> {
+    let line = desk.line()?;
+    let service = form.parsed("service")?.ok_or_else(|| no_scope("such service"))?;
+    let environment: Option<EnvironmentName> = form.parsed("environment")?;
+    let scope = line.scope(&service, environment.as_ref())?;
+    asker.may(&Deed::Deploy(scope.clone()))?;
+    let release = form.parsed("release")?.ok_or_else(|| no_scope("such release"))?;
+    desk.controller.clone().on_behalf_of(asker.person()).approve(&scope, &release, form.text("why")?).await?;
+    Ok(go_to("/"))
 }
 
 /// `POST /deployments/{number}/pause`.
@@ -86,10 +102,9 @@ pub(super) async fn resume(
     _form: Form,
 ) -> Result<Response<Body>, Refused> {
     let (controller, known) = acting(&desk, &asker, &number).await?;
-    if let Some(going) = controller.resume(known.id, false).await? {
-        desk.workshop.take(going, |_, _| {});
-    }
-    Ok(seen(known.id))
+    let id = known.id;
+    desk.see_to(async move { controller.resume(id, false).await }).await?;
+    Ok(seen(id))
 }
 
 /// `GET /deployments/{number}/abort`: asks once more.
@@ -119,11 +134,9 @@ pub(super) async fn abort(
             return Err(Refused::new(ErrorCode::InvalidRequest, what, "go back and choose one of them"));
         }
     };
-    let going = controller.ask(known.id, Ask::Abort { rollback }, form.text("why")?).await?;
-    if let Some(going) = going {
-        desk.workshop.take(going, |_, _| {});
-    }
-    Ok(seen(known.id))
+    let (id, why) = (known.id, form.text("why")?);
+    desk.see_to(async move { controller.ask(id, Ask::Abort { rollback }, why).await }).await?;
+    Ok(seen(id))
 }
 
 /// `GET /deployments/{number}/rollback`: asks where to.
@@ -181,8 +194,11 @@ pub(super) async fn rollback(
 /// Begins what was wished, for whoever asks, and leads to where it is seen. It goes on when nobody watches.
 pub(super) async fn begin(desk: &Desk, asker: &Asker, wish: Wish) -> Result<Response<Body>, Refused> {
     asker.may(&Deed::Deploy(wish.scope.clone()))?;
-    let going = desk.controller.clone().on_behalf_of(asker.person()).deploy(wish).await?;
-    Ok(seen(desk.workshop.take(going, |_, _| {})))
+    let controller = desk.controller.clone().on_behalf_of(asker.person());
+    let begun = desk.see_to(async move { controller.deploy(wish).await.map(Some) }).await?;
+    begun.map(seen).ok_or_else(|| {
+        Refused::new(ErrorCode::Unavailable, "nothing has begun", "look at the deployments, then try again")
+    })
 }
 
 /// The environment's name, when it was typed.

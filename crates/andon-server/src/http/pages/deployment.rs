@@ -55,17 +55,19 @@ pub(super) async fn show(
         })
         .collect();
     let live = progress.as_ref().and_then(|progress| progress.standing.as_deref().cloned());
+    let standing = live.or_else(|| known.analysis().cloned());
+    let evidence = super::evidence::of(&desk, &known, &entries, standing.as_ref(), &frame).await;
     let from = entries.len().saturating_sub(FACTS);
     let shown = deployment::Shown {
         may: asker.0.may(&Deed::Deploy(known.request.scope.clone())),
         behind: progress.as_ref().and_then(|progress| progress.behind),
-        standing: live.or_else(|| known.analysis().cloned()),
+        standing,
         awaited,
         story: story(entries.iter().skip(from).map(|entry| (entry.at, &entry.fact))),
         driven: progress.is_some(),
         table: wanted.hosts.as_deref() == Some("table"),
         whole: wanted.story.as_deref() == Some("all"),
-        evidence: None,
+        evidence,
         approvals: None,
         deployment: known,
     };

@@ -1,12 +1,10 @@
-//! What a form on a page sends. It is taken only from our own pages: another site's page may make a browser send one as well.
+//! What a form on a page sends, bounded. That it comes from a page of ours, the gate has seen to.
 
 use std::collections::BTreeMap;
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::{HeaderMap, header};
+use axum::extract::{FromRequest, Request};
 
 use crate::http::body::Bytes;
-use crate::http::gate::Asker;
 use crate::http::reply::{ErrorCode, Refused};
 
 /// The longest text that a person writes into one field, in bytes.
@@ -22,32 +20,12 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     type Rejection = Refused;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        let (mut parts, body) = request.into_parts();
-        if !is_ours(&parts.headers) {
-            let what = "this was sent by the page of another site; nothing was done";
-            return Err(Refused::new(ErrorCode::Forbidden, what, "do it on the page itself"));
-        }
-        let asker = Asker::from_request_parts(&mut parts, state).await?;
-        let Bytes(bytes) = Bytes::from_request(Request::from_parts(parts, body), state).await?;
+        let Bytes(bytes) = Bytes::from_request(request, state).await?;
         if bytes.len() > SIZE {
             let what = format!("a form has at most {} KiB", SIZE / 1024);
             return Err(Refused::new(ErrorCode::TooLarge, what, "write less"));
         }
-        let form = Self::parse(&bytes);
-        if let Some(token) = asker.csrf()
-            && form
-                .0
-                .get("csrf")
-                .is_none_or(|sent| blake3::hash(sent.as_bytes()) != blake3::hash(token.as_bytes()))
-        {
-            let what = "the page that this was sent from is too old, or not ours; nothing was done";
-            return Err(Refused::new(
-                ErrorCode::Forbidden,
-                what,
-                "open the page again, then send it once more",
-            ));
-        }
-        Ok(form)
+        Ok(Self::parse(&bytes))
     }
 }
 
@@ -89,39 +67,9 @@ impl Form {
     }
 }
 
-/// Whether a request comes from a page of this server, as far as browsers say so; programs say nothing.
-fn is_ours(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-    if let Some(site) = headers.get("sec-fetch-site") {
-        return matches!(site.to_str(), Ok("same-origin" | "none"));
-    }
-    match (text(header::ORIGIN), text(header::HOST)) {
-        (None, _) => true,
-        (Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, from)| from == host),
-        (Some(_), None) => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
-    }
-
-    #[test]
-    fn a_form_of_another_site_is_told_from_ours() {
-        assert!(is_ours(&headers(&[("host", "a:1")])));
-        assert!(is_ours(&headers(&[("host", "a:1"), ("origin", "http://a:1")])));
-        assert!(is_ours(&headers(&[("host", "a:1"), ("sec-fetch-site", "same-origin")])));
-        for foreign in ["http://b:1", "http://a:2", "null", "http://a:1.evil"] {
-            assert!(!is_ours(&headers(&[("host", "a:1"), ("origin", foreign)])), "{foreign}");
-        }
-        assert!(!is_ours(&headers(&[("host", "a:1"), ("sec-fetch-site", "cross-site")])));
-        assert!(!is_ours(&headers(&[("host", "a:1"), ("sec-fetch-site", "same-site")])));
-        assert!(!is_ours(&headers(&[("origin", "http://a:1")])));
-    }
 
     #[test]
     fn fields_are_bounded_and_the_first_counts() {

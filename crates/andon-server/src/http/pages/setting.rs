@@ -13,7 +13,7 @@ use axum::middleware::Next;
 use super::{page, zone};
 use crate::clock;
 use crate::http::Desk;
-use crate::http::gate::Asker;
+use crate::http::gate::{Asker, Way};
 use crate::http::reply::Refused;
 
 /// The frame of a page, as a handler takes it.
@@ -42,9 +42,11 @@ pub(in crate::http) async fn frame(
     let Some(asker) = asker else { return frame };
     frame.visitor = Some(asker.0.as_ref().clone());
     frame.csrf = asker.csrf();
+    frame.signed_in = matches!(asker.way(), Way::Session(_));
     let records = desk.controller.records();
     frame.line = records.cord().await.ok().map(|cord| cord.value);
-    frame.last = records.history(None, 1).await.ok().and_then(|rows| rows.into_iter().next());
+    let known = desk.chronicle.fresh().await;
+    frame.last = known.deployments.rows().next_back().map(|row| row.summary());
     frame
 }
 

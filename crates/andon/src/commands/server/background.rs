@@ -33,7 +33,8 @@ impl Drop for Background {
     }
 }
 
-/// Begins all of it. A server that is not `loud` says nothing of it.
+/// Begins all of it. A server that is not `loud` says nothing of it: it is the page of somebody who tells and counts
+/// by himself, and neither delivers messages nor keeps a history.
 pub(super) async fn begin(
     controller: &Controller,
     workshop: &Workshop,
@@ -41,11 +42,13 @@ pub(super) async fn begin(
     data: &Path,
     loud: bool,
 ) -> Background {
-    if let Err(error) = controller.outbox().catch_up().await {
+    if loud && let Err(error) = controller.outbox().catch_up().await {
         say(&format!("what people should have been told cannot be found: {}", legible(&error.to_string())));
     }
     let (courier, stop) = oneshot::channel();
-    tokio::spawn(controller.outbox().clone().courier(stop));
+    if loud {
+        tokio::spawn(controller.outbox().clone().courier(stop));
+    }
     let mut reader = Reader {
         controller: controller.clone(),
         line: line.clone(),
@@ -122,6 +125,9 @@ impl Reader {
     /// Counts what the line says now. Without a line that can be read there is no history, and it is said.
     fn sample(&mut self) {
         self.sampling = None;
+        if !self.loud {
+            return;
+        }
         let scopes = match self.line.current() {
             Ok(line) => line.sampled(),
             Err(why) => {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use andon_core::legible::is_formatting;
+
 use crate::drawing::{Anchor, Chart, Drawing, Group, Item, Point, Stroke, Text};
 use crate::ink::Ink;
 use crate::marker::{Outline, Shape, outline};
@@ -72,7 +74,8 @@ fn group(svg: &mut String, group: &Group, colours: Colours) {
     let _ = write!(svg, "<{tag}");
     if let Some(link) = &group.link {
         let tab = if group.tab { "" } else { " tabindex=\"-1\"" };
-        let _ = write!(svg, " href=\"{}\"{tab}", escape(link));
+        // Not every browser takes the name of a link from its title.
+        let _ = write!(svg, " href=\"{}\"{tab} aria-label=\"{}\"", escape(link), escape(&group.about));
     }
     if !group.class.is_empty() {
         let _ = write!(svg, " class=\"{}\"", group.class);
@@ -192,6 +195,17 @@ fn places(points: &[Point]) -> String {
 
 /// Words from outside, harmless in text and in attributes.
 pub(crate) fn escape(text: &str) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let plain: String =
+        text.chars().map(|c| if c.is_control() || is_formatting(c) { ' ' } else { c }).collect();
     plain.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// The marker of an outcome by itself, for keys and lists; the words beside it say what it is.
+pub(crate) fn marker(outcome: andon_core::chronicle::Outcome) -> String {
+    let mut svg =
+        String::from("<svg class=\"chart one\" viewBox=\"0 0 16 16\" aria-hidden=\"true\" fill=\"none\">");
+    let ink = Ink::Outcome(outcome);
+    sign(&mut svg, (8.0, 8.0), 5.0, crate::marker::shape(outcome), ink, Colours::Classes);
+    svg.push_str("</svg>");
+    svg.replace('\n', "")
 }
