@@ -44,3 +44,11 @@ fn approvals_are_a_small_number() {
         );
     }
 }
+
+#[test]
+fn an_environment_comes_after_one_that_exists_and_never_after_itself() {
+    let said = with("environment(\"production\", after = \"stagin\")", "");
+    assert_eq!(said, ["\"production\" => no service has an environment stagin"]);
+    let said = with("environment(\"production\", after = \"production\")", "");
+    assert_eq!(said, ["\"production\" => production would come after itself"]);
+}

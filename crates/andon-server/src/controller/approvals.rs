@@ -44,7 +44,7 @@ impl Controller {
             let asked_before = approvals.value.waiting(now).any(|ask| ask.release == release);
             let fact = ApprovalFact::Asked { release, by: self.me.clone(), needed, why: wish.why.clone() };
             if asked_before || self.record_approval(&wish.scope, &approvals, &fact).await? {
-                return Err(Problem::Unapproved(Box::new(refused)));
+                return Err(Problem::Unapproved(refused));
             }
         }
         Err(self.too_busy(&wish.scope))
@@ -177,8 +177,8 @@ fn may<'a>(directory: &'a Arc<Directory>, scope: &'a ScopeName) -> impl Fn(&str)
 }
 
 /// Why a release did not go out yet, as data.
-impl From<Unapproved> for Problem {
-    fn from(unapproved: Unapproved) -> Self {
-        Problem::Unapproved(Box::new(unapproved))
+impl From<Box<Unapproved>> for Problem {
+    fn from(unapproved: Box<Unapproved>) -> Self {
+        Problem::Unapproved(unapproved)
     }
 }

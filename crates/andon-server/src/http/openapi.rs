@@ -85,6 +85,14 @@ fn refusing(operation: &mut Operation) {
     let mut response = Response::new("It is not done; the code says why");
     response.content.insert("application/json".to_owned(), RefOr::T(content));
     operation.responses.responses.insert("default".to_owned(), RefOr::T(response));
+    // Every response says what it is; what is done needs no more words than that.
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            response.description = "Done".to_owned();
+        }
+    }
 }
 
 fn takes_key(operation: &mut Operation) {

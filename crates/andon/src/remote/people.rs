@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use andon_core::access::{Directory, Grant, TokenId, UserName};
-use andon_core::quantity::format_duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -85,7 +84,7 @@ impl Remote {
         grants: &[Grant],
         lifetime: Duration,
     ) -> Result<Made, Failure> {
-        let life = format_duration(lifetime);
+        let life = format!("{}s", lifetime.as_secs());
         let body = json!({ "user": user, "name": name, "grants": written(grants), "expires_in": life });
         Ok(self.wire.post("/v1/tokens", &body, Patience::Short).await?)
     }

@@ -17,7 +17,7 @@ fn dressed(what: &str, answer: &Answer) {
     }
     assert!(!policy.contains("unsafe") && !policy.contains('*'), "{what}: {policy}");
     let kept = header(answer, "cache-control");
-    assert!(kept == "no-store" || what.starts_with("/assets/andon-"), "{what}: {kept}");
+    assert!(kept == "no-store" || (what.starts_with("/assets/") && what.contains('-')), "{what}: {kept}");
     assert!(
         headers(answer, "server").is_empty() && headers(answer, "access-control-allow-origin").is_empty()
     );

@@ -21,13 +21,17 @@ fn a_client_that_was_generated_lists_deploys_and_reads_the_end() {
     )
     .unwrap();
     let mut generate = PythonTool::OpenapiPythonClient.command().unwrap();
-    generate.current_dir(&place).args(["generate", "--fail-on-warning", "--path"]).arg(&document);
+    generate.current_dir(&place).args(["generate", "--path"]).arg(&document);
     generate
         .args(["--config", "config.yaml", "--meta", "none", "--output-path"])
         .arg(place.join("andon_client"));
     let made = generate.output().unwrap();
     let said = String::from_utf8_lossy(&made.stdout);
-    assert!(made.status.success(), "{said}{}", String::from_utf8_lossy(&made.stderr));
+    let complained = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{said}{complained}");
+    // It makes nothing of text that is no JSON: numbers that are pushed, and those of the server itself.
+    let warned = said.lines().chain(complained.lines()).filter(|line| line.starts_with("WARNING"));
+    assert!(warned.clone().all(|line| line.contains("/metrics")), "{said}{complained}");
 
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/client.py");
     let packages = PythonTool::OpenapiPythonClient.directory().unwrap();

@@ -84,8 +84,12 @@ impl Screen {
         self.ask("GET", path, "")
     }
 
+    /// Sends a form with the token that pages give, as a browser does.
     fn post(&self, path: &str, form: &str) -> Answer {
-        self.ask("POST", path, form)
+        let page = self.get("/").body;
+        let token = page.split_once("name=\"csrf\" value=\"").and_then(|(_, rest)| rest.split_once('"'));
+        let token = token.map(|(token, _)| token.to_owned()).unwrap_or_default();
+        self.ask("POST", path, &format!("csrf={token}&{form}"))
     }
 
     fn until_shown(&self, path: &str, words: &str) {
@@ -131,6 +135,8 @@ fn what_staging_runs_is_bit_for_bit_what_production_gets() {
     let screen = Screen::on(&project);
     screen.get("/").is(200).shows("The line is running").shows("andon init");
     screen.get("/services/www/deploy").is(200).shows("nothing was deployed to staging yet");
+    let forged = screen.ask("POST", "/services/www/stage", "environment=staging&csrf=forged");
+    forged.is(403).shows("token is missing or old");
     screen.post("/services/www/deploy", "environment=production").is(409).shows("deploy to staging first");
     screen.post("/services/www/stage", "environment=production").is(409).shows("gets what staging runs");
     screen.post("/services/www/stage", "environment=staging&why=try+it").leads_to("/deployments/1");
@@ -220,7 +226,7 @@ fn a_finished_deployment_is_rolled_back_and_the_line_started_from_pages() {
     ended(&project, 4, "rolled_back");
     let page = screen.get("/deployments/4").is(200).shows("line stopped by").shows("stopped").shows("failed");
     assert!(!page.body.contains("<b>bold"), "{page:?}");
-    screen.get("/deployments/4/hosts/web1").is(200).shows("&lt;b&gt;bold").shows("\nred\n").hides("<b>bold");
+    screen.get("/deployments/4/hosts/web1").is(200).shows("&lt;b&gt;bold").shows("red").hides("<b>bold");
     screen.get("/deployments/4/hosts/nowhere").is(404).shows("has no host of that name");
     screen.get("/deployments/400").is(404);
     screen.get("/deployments/x").is(404);
@@ -236,11 +242,12 @@ fn a_finished_deployment_is_rolled_back_and_the_line_started_from_pages() {
 fn whoever_may_only_look_sees_no_live_button_and_is_refused() {
     let project = Project::local(1);
     project.well(&["deploy", "www", "production"]);
+    project.well(&["user", "add", "ana", "--grant", "admin", "--without-password"]);
     project.well(&["user", "add", "eve", "--without-password"]);
     let made = project.json(&["token", "make", "screen", "--user", "eve"]);
     let mut screen = Screen::on(&project);
     screen.get("/deployments/1").leads_to("/sign-in?to=/deployments/1");
-    screen.lines = format!("Authorization: Bearer {}\r\n", text(&made, "token"));
+    screen.lines = format!("Authorization: Bearer {}\r\n", text(&made, "secret"));
     screen.get("/deployments/1").is(200).shows("eve may look").hides("<form").shows("disabled");
     screen.get("/services/www/deploy").is(200).hides("<form").shows("needs the role");
     screen.get("/").is(200).hides("Stop the line</button>");

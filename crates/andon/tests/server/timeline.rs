@@ -188,6 +188,9 @@ fn a_browser_filters_zooms_and_reproduces_a_view() {
     browser.drag("#chart", (0.4, 0.5), (0.6, 0.5)).unwrap();
     browser.until("the span is shorter", &format!("{span} < {}", before / 2.0)).unwrap();
     browser.until("the address has the span", "/from=.*&to=/.test(location.search)").unwrap();
+    browser
+        .until("it is drawn", "document.querySelector('#told').textContent !== '48 deployments on 3 lines.'")
+        .unwrap();
     let link = browser.url().unwrap();
     let told = browser.text_of("#told").unwrap();
 

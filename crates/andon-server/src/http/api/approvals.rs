@@ -48,13 +48,13 @@ struct Waiting {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Approval {
     /// The service.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     service: ServiceName,
     /// The environment.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     environment: EnvironmentName,
     /// The release's short name, for example `r-51bc07e2a944`.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^r-[0-9a-f]{12}$")]
     release: ReleaseId,
     /// Why, in the person's words.
     why: Option<String>,

@@ -140,7 +140,9 @@ pub(super) async fn begin(
     let wish = wanted.wish(&desk, &asker).await?;
     let controller = desk.controller.clone().on_behalf_of(asker.person());
     let begun = desk.see_to(async move { controller.deploy(wish).await.map(Some) }).await?;
-    let id = begun.unwrap_or_default();
+    let id = begun.ok_or_else(|| {
+        Refused::new(ErrorCode::Unavailable, "nothing has begun", "look at the deployments, then ask again")
+    })?;
     let mut response = as_json(StatusCode::CREATED, &Begun { deployment: id.0 });
     if let Ok(place) = format!("/v1/deployments/{}", id.0).parse() {
         response.headers_mut().insert(header::LOCATION, place);
