@@ -32,6 +32,7 @@ const FOR_TESTS: &[&str] = &[
     "mkfs.ext4",
     "unshare",
     "xargs",
+    "xmllint",
     "aiosmtpd",
     "faketime",
     "chromium",

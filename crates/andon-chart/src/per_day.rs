@@ -173,6 +173,8 @@ impl PerDay {
         drawing.height = base + TimeAxis::room(size);
         // So few that a half of one would be named: up to four at least.
         let highest = bars.iter().map(Bar::rate).fold(4.0, f64::max);
+        // Only here steps would be of two and a half, and nobody deploys by halves.
+        let highest = if (10.0..12.6).contains(&highest) { 12.6 } else { highest };
         let values = ValueAxis::over(std::iter::once(highest), top, base);
         let left = values.room(size).max(left);
         values.draw(&mut drawing, left, right, size);

@@ -74,7 +74,8 @@ fn group(svg: &mut String, group: &Group, colours: Colours) {
     let _ = write!(svg, "<{tag}");
     if let Some(link) = &group.link {
         let tab = if group.tab { "" } else { " tabindex=\"-1\"" };
-        let _ = write!(svg, " href=\"{}\"{tab}", escape(link));
+        // Not every browser takes the name of a link from its title.
+        let _ = write!(svg, " href=\"{}\"{tab} aria-label=\"{}\"", escape(link), escape(&group.about));
     }
     if !group.class.is_empty() {
         let _ = write!(svg, " class=\"{}\"", group.class);

@@ -99,7 +99,7 @@ impl Traffic {
     pub fn chart(&self, room: Room, zone: &TimeZone) -> Chart {
         let size = room.letters();
         let (left, right, height) = match room {
-            Room::Narrow => (44.0, 318.0, 150.0),
+            Room::Narrow => (44.0, 310.0, 150.0),
             Room::Wide => (56.0, 880.0, 190.0),
         };
         let mut drawing = Drawing::new(room.width(), 0.0);
@@ -171,8 +171,7 @@ fn labels(events: &[&Event], axis: &TimeAxis, width: f32, size: f32) -> Vec<Opti
         let words = typeface::fitting(&event.name, size, LONGEST);
         let long = typeface::width(&words, size);
         let line = axis.x(event.at);
-        let aside = if event.mark.outcome().is_some() { 9.0 } else { 5.0 };
-        let x = (line + aside).min(width - 2.0 - long).max(2.0);
+        let x = (line + 5.0).min(width - 2.0 - long).max(2.0);
         let later = || events[index + 1..].iter().zip(&labels[index + 1..]);
         let crossed = later().filter(|(other, _)| axis.x(other.at) <= x + long + 8.0);
         let least = crossed.filter_map(|(_, label)| Some(label.as_ref()?.row + 1)).max().unwrap_or(0);
@@ -201,12 +200,13 @@ fn marked(
         #[allow(clippy::cast_precision_loss, reason = "there are few rows")]
         let y = top - 8.0 - row as f32 * (text.size + 5.0);
         text.y = y;
-        up = y - text.size * 0.7;
+        // A name that begins before its line, because the paper ends, stands above it.
+        up = if text.x < x { y + 4.0 } else { y - text.size * 0.7 };
         drawing.text(text);
     }
     let mut items = vec![Item::Line(vec![(x, up), (x, base)], event.mark.stroke())];
     if let Some(outcome) = event.mark.outcome() {
-        let at = (x, up + 4.0);
+        let at = (x, top + 7.0);
         items.push(Item::Sign { at, radius: 4.4, shape: marker::shape(outcome), ink: Ink::Outcome(outcome) });
     }
     let about =

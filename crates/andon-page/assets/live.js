@@ -3,7 +3,7 @@
 
 const PAUSE = 1000;
 const LONGEST = 15000;
-const EVENTS = ["message", "ledger", "deployment", "line", "progress", "standing", "output"];
+const EVENTS = ["deployment", "line", "scope", "message", "record", "progress", "reset"];
 const notice = document.getElementById("connection");
 const regions = () => document.querySelectorAll("[data-live][id]");
 

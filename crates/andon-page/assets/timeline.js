@@ -83,13 +83,10 @@ function take(text) {
 
 const keyOf = (one) => one.id || one.getAttribute("href");
 
-// Titles become names, so that the browser's own slow hint does not stand beside ours.
+// Titles go, so that the browser's own slow hint does not stand beside ours; the names of markers stay.
 function prepare() {
   for (const mark of found.querySelectorAll("a.mark")) {
-    const title = mark.querySelector("title");
-    if (!title) continue;
-    mark.setAttribute("aria-label", title.textContent);
-    title.remove();
+    mark.querySelector("title")?.remove();
   }
   current();
 }
@@ -102,9 +99,12 @@ function current() {
 }
 
 // Filter as you type.
-form.addEventListener("input", (event) => {
-  if (event.target.name === "q") ask({ q: event.target.value.trim() }, 150);
-});
+for (const name of ["input", "change"]) {
+  form.addEventListener(name, (event) => {
+    const words = form.elements.q.value.trim();
+    if (event.target.name === "q" && words !== (view.get("q") ?? "")) ask({ q: words }, 150);
+  });
+}
 form.addEventListener("submit", (event) => {
   if (new FormData(form).get("from") || new FormData(form).get("to")) return;
   event.preventDefault();

@@ -24,7 +24,7 @@ pub fn figure(narrow: &Chart, wide: &Chart) -> Markup {
 
 /// The marker of an outcome, as in charts, and its word.
 pub fn outcome(outcome: Outcome) -> Markup {
-    html! { span class={ "came outcome-" (outcome.slug()) } { (PreEscaped(andon_chart::marker(outcome))) " " (outcome.word()) } }
+    html! { span.came { (PreEscaped(andon_chart::marker(outcome))) " " (outcome.word()) } }
 }
 
 /// What the markers mean, with how many there are of each.

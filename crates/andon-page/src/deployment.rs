@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use andon_core::analysis::Standing;
+use andon_core::chronicle::Outcome;
 use andon_core::deployment::{Deployment, DeploymentId};
+use andon_core::legible::plain;
 use andon_core::name::HostName;
 use andon_core::time::Time;
 use maud::{Markup, html};
@@ -48,7 +50,7 @@ pub struct Shown {
 /// The page.
 pub fn render(shown: &Shown, frame: &Frame) -> Markup {
     let deployment = &shown.deployment;
-    let (_, sign) = outcome::tone(deployment.state.name());
+    let sign = Outcome::of_state(deployment.state.name()).sign();
     let body = html! {
         section #head data-live {
             h1 { (deployment.id) " " (deployment.request.scope.to_string()) }
@@ -64,7 +66,6 @@ pub fn render(shown: &Shown, frame: &Frame) -> Markup {
                 section #hosts data-live { (hosts::render(shown, frame)) }
                 section #evidence data-live {
                     (analysis::render(shown))
-                    @if let Some(charts) = &shown.evidence { (charts) }
                 }
             }
             div {
@@ -82,7 +83,7 @@ fn sentence(shown: &Shown, frame: &Frame) -> Markup {
     html! {
         @match (deployment.ending(), shown.behind) {
             (Some(ending), _) => {
-                p.lead { (ending.headline) }
+                p.lead { (plain(ending.headline.as_bytes())) }
                 p { (ending.detail) }
                 @if !ending.next.is_empty() { p { strong { "next" } " " (ending.next.join(" · ")) } }
             },
@@ -90,7 +91,7 @@ fn sentence(shown: &Shown, frame: &Frame) -> Markup {
                 p.lead { "waiting for " a href={ "/deployments/" (owner.0) } { (owner) } ", at work since " (when::clock(since, frame)) }
             },
             (None, None) => {
-                p.lead { (deployment.waiting(frame.now).unwrap_or_default()) }
+                p.lead { (plain(deployment.waiting(frame.now).unwrap_or_default().as_bytes())) }
                 @for (host, why) in shown.awaited.iter().take(8) { p { (host.as_str()) ": " (why) } }
             },
         }
@@ -141,3 +142,6 @@ fn story(shown: &Shown, frame: &Frame) -> Markup {
         @if hidden > 0 { p { a href="?story=all#story" { "The " (hidden) " before these" } } }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -158,7 +158,7 @@ fn drawn(strip: &Strip) -> Markup {
                     @if cells {
                         @let cell = wide / strand.hosts.len().max(1) as f64;
                         @for at in 0..strand.hosts.len() {
-                            rect x=(tenth(x + cell * at as f64)) y="0" width=(tenth(cell * 0.94)) height="28" {}
+                            rect x=(tenth(x + cell * at as f64)) y="0" width=(tenth((cell - 2.0).max(cell * 0.7))) height="28" {}
                         }
                     } @else {
                         rect x=(tenth(x)) y="0" width=(tenth(wide)) height="28" {}

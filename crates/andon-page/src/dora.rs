@@ -80,7 +80,7 @@ pub fn render(dora: &Dora, frame: &Frame) -> Markup {
             }
         }
         section #keys data-live {
-            div.keys { @for key in Key::ALL { (one(key, dora, frame)) } }
+            div.dora-keys { @for key in Key::ALL { (one(key, dora, frame)) } }
             (services(dora))
         }
     };
@@ -113,13 +113,13 @@ fn choice(dora: &Dora) -> Markup {
 fn one(key: Key, dora: &Dora, frame: &Frame) -> Markup {
     let slug = slug(key);
     html! {
-        section.key aria-labelledby=(slug) {
+        section.dora-key aria-labelledby=(slug) {
             h2 id=(slug) { (key.name()) }
-            p.figure { (figure(key, &dora.now, dora.days_now())) }
-            p.trend { (trend(key, dora)) }
+            p.dora-figure { (figure(key, &dora.now, dora.days_now())) }
+            p.dora-trend { (trend(key, dora)) }
             (columns::chart(&columns(key, dora, frame), unit(key), &about(key, dora)))
             (detail(key, &dora.now))
-            p.definition { (key.definition()) }
+            p.dora-definition { (key.definition()) }
         }
     }
 }

@@ -3,10 +3,11 @@
 use andon_core::access::Visitor;
 use andon_core::cord::Cord;
 use andon_core::deployment::Summary;
+use andon_core::legible::{is_formatting, neutral};
 use andon_core::sentence::Sentence;
 use andon_core::time::Time;
 use jiff::tz::TimeZone;
-use maud::{DOCTYPE, Markup, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::{assets, outcome, when};
 
@@ -62,6 +63,10 @@ impl Frame {
 
     /// A whole page with this title around `body`, which stands inside of `<main>`.
     pub fn page(&self, title: &str, body: &Markup) -> Markup {
+        harmless(self.whole(title, body))
+    }
+
+    fn whole(&self, title: &str, body: &Markup) -> Markup {
         html! {
             (DOCTYPE)
             html lang="en" {
@@ -130,6 +135,13 @@ impl Frame {
             }
         }
     }
+}
+
+/// The second lock, as on terminals: whatever text came by whatever way, nothing in it reorders or hides what is read. Each
+/// such character is written out; none of the characters that this writes means anything in HTML.
+fn harmless(page: Markup) -> Markup {
+    let acts = |c: char| (c.is_control() && c != '\n' && c != '\t') || is_formatting(c);
+    if page.0.chars().any(acts) { PreEscaped(neutral(page.0.as_bytes())) } else { page }
 }
 
 /// `✔ line running`; or `✘ line stopped by ana 12 min ago: orders fell`. *Now* says all of it itself.

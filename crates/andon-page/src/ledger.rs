@@ -4,6 +4,7 @@ use andon_core::time::Time;
 use maud::{Markup, html};
 
 use crate::frame::Frame;
+use crate::services::mark;
 use crate::{assets, when};
 
 /// What the page shows.
@@ -126,7 +127,7 @@ pub fn render(ledger: &Ledger, frame: &Frame) -> Markup {
 
 fn search(filter: &Filter) -> Markup {
     let field = |name: &str, label: &str, hint: &str, value: &str| {
-        html! { label { (label) " " input name=(name) value=(value) placeholder=(hint) maxlength="200"; } }
+        html! { label { (label) " " input type="text" name=(name) value=(value) placeholder=(hint) maxlength="200"; } }
     };
     html! {
         form class="fields" method="get" action="/ledger" role="search" aria-label="Records" {
@@ -193,16 +194,16 @@ fn verification(verification: &Verification, frame: &Frame) -> Markup {
             @match verification {
                 Verification::Never => { "Whether a record was changed since is checked over the whole chain. " button { "Verify" } }
                 Verification::Running { since, at, of } => {
-                    span class="sign" aria-hidden="true" { "◐" } " Verification goes on since " (when::ago(*since, frame)) ": "
+                    (mark("◐")) " Verification goes on since " (when::ago(*since, frame)) ": "
                     progress max=(of.max(&1)) value=(at) { (thousands(*at)) " of " (thousands(*of)) }
                     " record " (thousands(*at)) " of " (thousands(*of)) ". " a href="/ledger" { "Look again" }
                 }
                 Verification::Sound { at, records, hash } => {
-                    span class="sign" aria-hidden="true" { "✔" } " Verified " (when::ago(*at, frame)) ": " (thousands(*records)) " records, none changed; the last hash is " code { (hash) } ". "
+                    (mark("✔")) " Verified " (when::ago(*at, frame)) ": " (thousands(*records)) " records, none changed; the last hash is " code { (hash) } ". "
                     button { "Verify again" }
                 }
                 Verification::Broken { at, what } => {
-                    strong { span class="sign" aria-hidden="true" { "✘" } " The ledger does not hold" } ", found " (when::ago(*at, frame)) ": " (what) ". Nothing must be deployed from it before it is restored: " code { "andon ledger restore" } ". "
+                    strong { (mark("✘")) " The ledger does not hold" } ", found " (when::ago(*at, frame)) ": " (what) ". Nothing must be deployed from it before it is restored: " code { "andon ledger restore" } ". "
                     button { "Verify again" }
                 }
             }

@@ -36,3 +36,5 @@ pub mod when;
 
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod stories;

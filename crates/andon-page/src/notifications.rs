@@ -130,7 +130,7 @@ fn form(page: &Notifications, frame: &Frame) -> Markup {
                 }
                 label { input type="radio" name="how" value="chat" checked[!page.mails]; " a chat message, as Slack and Mattermost take it" }
                 label { input type="radio" name="how" value="webhook"; " a call with everything as JSON" }
-                label { "To " input name="to" required maxlength="500" value=(page.typed) placeholder="ana@example.com, https://chat.example.com/hooks/…, or tell-ana"; }
+                label { "To " input type="text" name="to" required maxlength="500" value=(page.typed) placeholder="ana@example.com, https://chat.example.com/hooks/…, or tell-ana"; }
                 p class="aside" {
                     "An address of a chat is as good as a password, and what stands in the ledger is read by everybody who is let in: have it kept on the server as a secret whose name begins with " code { "tell-" } ", and give the name here."
                 }

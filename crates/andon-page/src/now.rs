@@ -264,3 +264,6 @@ fn recent(row: &Summary, frame: &Frame) -> Markup {
 fn short(release: &ReleaseId) -> &str {
     release.as_str()
 }
+
+#[cfg(test)]
+mod tests;

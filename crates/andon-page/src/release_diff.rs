@@ -5,6 +5,7 @@ use andon_core::release::{ReleaseId, Revision};
 use maud::{Markup, html};
 
 use crate::frame::Frame;
+use crate::services::mark;
 use crate::{assets, when};
 
 /// What the page shows.
@@ -75,7 +76,7 @@ fn commits(commits: &Result<Commits, String>, frame: &Frame) -> Markup {
     let commits = match commits {
         Ok(commits) => commits,
         Err(why) => {
-            return html! { p { span class="sign" aria-hidden="true" { "?" } " The commits are not known: " (why) "." } };
+            return html! { p { (mark("?")) " The commits are not known: " (why) "." } };
         }
     };
     html! {
@@ -100,7 +101,7 @@ fn files(files: &Result<Files, String>) -> Markup {
     let files = match files {
         Ok(files) => files,
         Err(why) => {
-            return html! { p { span class="sign" aria-hidden="true" { "?" } " The files cannot be compared: " (why) "." } };
+            return html! { p { (mark("?")) " The files cannot be compared: " (why) "." } };
         }
     };
     let parts =
@@ -114,7 +115,7 @@ fn files(files: &Result<Files, String>) -> Markup {
         @for (what, sign, names) in parts {
             @if !names.is_empty() {
                 h3 { (counted(names.len(), "file", "files")) " " (what) }
-                ul class="plain files" { @for name in names { li { span class="sign" aria-hidden="true" { (sign) } " " code { (name) } } } }
+                ul class="plain files" { @for name in names { li { (mark(sign)) " " code { (name) } } } }
             }
         }
         @if files.more > 0 { p class="aside" { (files.more) " more differ and are not named here." } }

@@ -10,6 +10,7 @@ use andon_core::time::Time;
 use maud::{Markup, html};
 
 use crate::frame::Frame;
+use crate::services::mark;
 use crate::{assets, when};
 
 /// What the page shows.
@@ -166,7 +167,7 @@ fn judgement(judged: Option<&Judged>, frame: &Frame) -> Markup {
         ReleaseStatus::Bad => ("✘", "bad"),
     };
     html! {
-        span class="sign" aria-hidden="true" { (sign) } " "
+        (mark(sign)) " "
         @if judged.current { strong { "runs, " (word) } } @else { (word) }
         " " span class="quiet" { (when::ago(judged.at, frame)) " by " a href=(format!("/deployments/{}", judged.deployment.0)) { (judged.deployment.to_string()) } }
         @if !judged.because.is_empty() { br; span class="why" { (judged.because) } }

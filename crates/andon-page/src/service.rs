@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use crate::assets;
 use crate::frame::Frame;
-use crate::services::{Placed, deployment, left_out, runs};
+use crate::services::{Placed, deployment, left_out, mark, runs};
 
 /// What the page shows.
 #[derive(Debug, Clone)]
@@ -53,6 +53,7 @@ pub fn render(service: &Service, frame: &Frame) -> Markup {
         div class="register" {
             p class="path" { a href="/services" { "Services" } " › " (name) }
             h1 { (name) }
+            p { a class="button second" href=(format!("/services/{name}/deploy")) { "Stage or deploy" } }
             div class="beside" {
                 @for environment in &service.environments { (side(name, environment, frame)) }
             }
@@ -79,7 +80,7 @@ fn side(service: &str, environment: &Environment, frame: &Frame) -> Markup {
     html! {
         section aria-labelledby=(format!("in-{at}")) {
             h2 id=(format!("in-{at}")) { (at) }
-            p class="state" { span class="sign" aria-hidden="true" { (sign) } " " (state) }
+            p class="stands" { (mark(sign)) " " (state) }
             @if let Lock::Held { reason, deployment, .. } = &placed.lock {
                 p class="why" { (reason) }
                 p { "next  " code { "andon show " (deployment.0) } "; mend, then deploy with " code { "--fixes " (deployment.0) } }
@@ -93,7 +94,7 @@ fn side(service: &str, environment: &Environment, frame: &Frame) -> Markup {
                 dt { "Hosts" } dd { (hosts(environment)) }
             }
             @if !environment.held_out.is_empty() {
-                p { span class="sign" aria-hidden="true" { "◐" } " " (left_out(environment.held_out.len())) ":" }
+                p { (mark("◐")) " " (left_out(environment.held_out.len())) ":" }
                 ul class="plain" { @for (host, why) in &environment.held_out { li { (host) ": " (why) } } }
             }
         }

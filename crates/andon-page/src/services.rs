@@ -61,6 +61,18 @@ impl Placed {
     }
 }
 
+/// A sign with its colour. The word beside it is what is read aloud.
+pub(crate) fn mark(sign: &str) -> Markup {
+    let tone = match sign {
+        "✔" | "+" => "good",
+        "✘" | "−" => "bad",
+        "◐" | "≠" => "busy",
+        "?" => "unknown",
+        _ => "quiet",
+    };
+    html! { span class={ "sign " (tone) } aria-hidden="true" { (sign) } }
+}
+
 /// How many hosts were left out of traffic.
 pub(crate) fn left_out(count: usize) -> String {
     match count {
@@ -122,7 +134,7 @@ fn line(row: &Placed, frame: &Frame) -> Markup {
         tr {
             th scope="row" data-label="Service" { a href=(format!("/services/{service}")) { (service) } }
             td data-label="Environment" { (row.scope.environment) }
-            td data-label="State" { span class="sign" aria-hidden="true" { (sign) } " " (state) }
+            td data-label="State" { (mark(sign)) " " (state) }
             td data-label="Runs" { (runs(row.current.as_ref(), frame)) }
             td data-label="Last deployment" {
                 @match &row.last { Some(last) => (deployment(last, frame)), None => span class="quiet" { "none among the newest" } }
@@ -144,7 +156,7 @@ pub(crate) fn runs(current: Option<&Current>, frame: &Frame) -> Markup {
     html! {
         code { (current.release) }
         @if let Some(revision) = &current.revision { " " span class="subject" { (revision.commit) " “" (revision.subject) "”" } }
-        @if let Some(since) = current.since { " " span class="quiet" { "good since " (when::ago(since, frame)) } }
+        @if let Some(since) = current.since { " " span class="quiet" { "found good " (when::ago(since, frame)) } }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::records::{Records, RecordsError, Versioned, is_conflict};
 
 mod address;
 mod oidc;
-pub mod password;
+mod password;
 mod sessions;
 mod settings;
 mod throttle;
@@ -31,7 +31,7 @@ pub use sessions::{Session, SessionKey};
 pub use settings::{OidcSettings, ServerSettings, SessionSettings, SettingsError, Span, TlsFiles};
 pub use throttle::{Requests, SignIns};
 
-use password::PasswordError;
+pub use password::PasswordError;
 use sessions::Sessions;
 use vault::Vault;
 

@@ -53,7 +53,7 @@ pub struct Counted {
 #[derive(Debug, Clone)]
 pub struct Census {
     book: Arc<Book>,
-    _work: Arc<Work>,
+    _work: Option<Arc<Work>>,
 }
 
 #[derive(Debug)]
@@ -90,7 +90,12 @@ impl Census {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         let round = Round { line, ways: Arc::clone(controller.ways()), places };
         let work = tokio::spawn(work(Arc::clone(&book), round, chronicles.changes()));
-        Self { book, _work: Arc::new(Work(work)) }
+        Self { book, _work: Some(Arc::new(Work(work))) }
+    }
+
+    /// One that asks nobody: for the page of deployments that somebody else drives and looks after.
+    pub fn none(clock: Clock) -> Self {
+        Self { book: Arc::new(Book::new(clock)), _work: None }
     }
 
     /// What hosts said last.

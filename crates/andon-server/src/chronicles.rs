@@ -4,10 +4,11 @@
 //! waits for readers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use andon_core::chronicle::Chronicle;
+use andon_core::chronicle::dna::Ages;
 use andon_core::deployment::{DeploymentId, Summary};
 use andon_core::name::{EnvironmentName, ServiceName};
 use andon_core::scope::{Outline, ScopeName};
@@ -31,6 +32,15 @@ pub struct Known {
     pub scopes: BTreeMap<ScopeName, Arc<Outline>>,
     /// The place in the ledger up to which this is true.
     pub position: u64,
+    /// Made when it is first asked for.
+    ages: OnceLock<Ages>,
+}
+
+impl Known {
+    /// When each release came to its scopes.
+    pub fn ages(&self) -> &Ages {
+        self.ages.get_or_init(|| Ages::of(&self.deployments))
+    }
 }
 
 /// What is known, and how to get what is newest. Cheap to copy; it is kept up as long as a copy is left.
@@ -96,7 +106,7 @@ async fn load(records: &Records) -> Result<Known, RecordsError> {
     let oldest_first = pages.into_iter().rev().flat_map(|page| page.into_iter().rev());
     oldest_first.filter_map(|(_, summary)| summary).for_each(|summary| deployments.apply(summary));
     let scopes = records.scopes().await?.into_iter().map(|(name, scope)| (name, Arc::new(scope)));
-    Ok(Known { deployments, scopes: scopes.collect(), position })
+    Ok(Known { deployments, scopes: scopes.collect(), position, ages: OnceLock::new() })
 }
 
 async fn follow(records: Records, publish: watch::Sender<Arc<Known>>, hurry: Arc<Notify>) {
@@ -133,7 +143,12 @@ async fn catch_up(records: &Records, publish: &watch::Sender<Arc<Known>>) -> Res
         if position == before.position {
             return Ok(());
         }
-        let mut known = Known { position, ..before.as_ref().clone() };
+        let mut known = Known {
+            deployments: before.deployments.clone(),
+            scopes: before.scopes.clone(),
+            position,
+            ages: OnceLock::new(),
+        };
         for id in changed {
             if let Some(summary) = records.summary(id).await? {
                 hear(records, &mut known.deployments, summary).await?;

@@ -15,7 +15,7 @@ use andon_core::plan::{self, Observations, Plan, PlannedPool, Proposal, Sights};
 use andon_core::release::Release;
 use andon_core::scope::{Admission, Scope, ScopeName};
 use andon_core::time::Time;
-use andon_store::{Lease, StoreError};
+use andon_store::{Holder, Lease, StoreError};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -93,6 +93,8 @@ pub struct Controller {
     artifacts: Artifacts,
     outputs: PathBuf,
     data: PathBuf,
+    /// The machine that this process runs on.
+    machine: String,
     me: Person,
     clock: Clock,
     outbox: Outbox,
@@ -111,13 +113,14 @@ impl Controller {
     pub fn new(records: Records, ways: Arc<dyn Hosts>, data: PathBuf, me: Person) -> Self {
         let artifacts = Artifacts::new(data.join("releases"));
         let outbox = Outbox::new(records.clone(), &data, me.clone(), clock::now);
-        let outputs = data.join("output");
+        let (outputs, machine) = (data.join("output"), me.at.clone());
         Self {
             records,
             ways,
             artifacts,
             outputs,
             data,
+            machine,
             me,
             clock: clock::now,
             outbox,
@@ -166,6 +169,11 @@ impl Controller {
     /// The same; what it does, it does for `person`.
     pub fn on_behalf_of(self, person: Person) -> Self {
         Self { me: person, ..self }
+    }
+
+    /// A driver in this process, as a holder of leases.
+    fn holder(&self) -> Holder {
+        lease::holder(&self.machine, &self.me)
     }
 
     /// Who does all that.
@@ -362,7 +370,7 @@ impl Controller {
 
     /// The lease on a scope that was `known` to be free; `None` when it is not as it was known any more.
     async fn lease_on(&self, name: &ScopeName, known: &Versioned<Scope>) -> Result<Option<Lease>, Problem> {
-        let (ledger, holder) = (self.records.ledger().as_ref(), lease::holder(&self.me));
+        let (ledger, holder) = (self.records.ledger().as_ref(), self.holder());
         let mut tries = 1;
         loop {
             match lease::take(ledger, &name.stream(), &holder, (self.clock)()).await {

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use andon_core::deployment::DeploymentId;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -21,9 +22,10 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::census::Census;
 use crate::chronicles::Chronicles;
-use crate::controller::Controller;
+use crate::controller::{Controller, Going};
 use crate::evaluations::Evaluations;
 use crate::lines::{LineKeeper, LineOnDisk};
+use crate::problem::Problem;
 use crate::registers::Registers;
 use crate::senses::PushReceiver;
 use crate::workshop::Workshop;
@@ -56,6 +58,7 @@ mod moment;
 mod openapi;
 mod outlet;
 mod pages;
+pub mod reference;
 mod refusals;
 mod reply;
 mod router;
@@ -114,6 +117,23 @@ impl Desk {
     /// The line of this server as it lies on its disk at this moment: for what changes hosts.
     async fn fresh_line(&self) -> Result<Arc<LineOnDisk>, Refused> {
         self.line.fresh().await.map_err(no_line)
+    }
+}
+
+impl Desk {
+    /// Brings a deployment on its way, whether or not whoever asked is still there when it begins. Gives its number, when it
+    /// is driven here by that.
+    async fn see_to(
+        &self,
+        work: impl Future<Output = Result<Option<Going>, Problem>> + Send + 'static,
+    ) -> Result<Option<DeploymentId>, Problem> {
+        let workshop = self.workshop.clone();
+        // A request whose client has gone is dropped; what it has begun must be known here all the same.
+        let begun = tokio::spawn(async move {
+            let going = work.await?;
+            Ok(going.map(|going| workshop.take(going, api::stumbled)))
+        });
+        begun.await.unwrap_or_else(|error| Err(Problem::NotNow(format!("it stumbled: {error}"))))
     }
 }
 

@@ -75,7 +75,7 @@ pub struct Round {
 impl Outbox {
     /// The messages of `records`, with secrets below the directory `data`.
     pub fn new(records: Records, data: &Path, me: Person, clock: Clock) -> Self {
-        let holder = lease::holder(&me);
+        let holder = lease::holder(&me.at, &me);
         Self { records, secrets: Secrets::new(data), me, clock, holder, round: Arc::default() }
     }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use andon_core::deployment::DeploymentId;
+use andon_core::deployment::{Deployment, DeploymentId};
+use andon_core::legible::neutral;
 use tokio::sync::watch;
 
 use crate::controller::Going;
@@ -42,6 +43,7 @@ impl Workshop {
         told: impl FnOnce(DeploymentId, String) + Send + 'static,
     ) -> DeploymentId {
         let Going { id, progress, end } = going;
+        log_begun(&progress.borrow().deployment);
         let mut benches = self.lock();
         benches.going.insert(id, progress);
         benches.stumbled.remove(&id);
@@ -51,6 +53,9 @@ impl Workshop {
             let ended = end.await.unwrap_or_else(|error| {
                 Err(Problem::NotNow(format!("the driver of {id} stumbled: {error}")))
             });
+            if let Ok(deployment) = &ended {
+                log_ended(deployment);
+            }
             let mut benches = workshop.lock();
             if let Err(problem) = &ended {
                 benches.stumbled.insert(id, serde_json::to_value(problem).unwrap_or_default());
@@ -107,4 +112,16 @@ impl Workshop {
     fn lock(&self) -> std::sync::MutexGuard<'_, Benches> {
         self.benches.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn log_begun(deployment: &Deployment) {
+    let request = &deployment.request;
+    let (scope, by) = (&request.scope, neutral(request.by.name.as_bytes()));
+    tracing::info!(deployment = deployment.id.0, %scope, by, release = %request.release.id, "a deployment is driven here");
+}
+
+fn log_ended(deployment: &Deployment) {
+    let reason = deployment.summary().reason.map(|reason| neutral(reason.as_bytes())).unwrap_or_default();
+    let (state, scope) = (deployment.state.name(), &deployment.request.scope);
+    tracing::info!(deployment = deployment.id.0, %scope, state, reason, "a deployment is no longer driven here");
 }

@@ -73,6 +73,7 @@ pub struct OidcProvider {
     child: Child,
     address: SocketAddr,
     directory: TempDir,
+    told: String,
 }
 
 impl OidcProvider {
@@ -105,22 +106,32 @@ impl OidcProvider {
         let told = json!({
             "modules": modules, "port": address.port(), "client": client, "accounts": accounts,
         });
-        let log = fs::File::create(directory.path().join("log")).map_err(BalancerError::io("make a log"))?;
-        let child = Command::new("node")
-            .arg(&program)
-            .arg(told.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .map_err(BalancerError::io("start node"))?;
-        let mut provider = Self { child, address, directory };
-        let decided = wait_until(LIMIT, || provider.has_ended() || TcpStream::connect(address).is_ok());
-        if !decided || provider.has_ended() {
-            let log = provider.log();
+        let told = told.to_string();
+        let child = launch(&directory, &told)?;
+        let mut provider = Self { child, address, directory, told };
+        provider.until_ready()?;
+        Ok(provider)
+    }
+
+    /// Starts it again at the same address, with new keys to sign with, and with nobody signed in.
+    ///
+    /// # Errors
+    /// [`OidcError`] says why it does not start.
+    pub fn renew_keys(&mut self) -> Result<(), OidcError> {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.child = launch(&self.directory, &self.told)?;
+        self.until_ready()
+    }
+
+    fn until_ready(&mut self) -> Result<(), OidcError> {
+        let address = self.address;
+        let decided = wait_until(LIMIT, || self.has_ended() || TcpStream::connect(address).is_ok());
+        if !decided || self.has_ended() {
+            let log = self.log();
             return Err(BalancerError::NotReady { program: "node", what: "start the provider", log }.into());
         }
-        Ok(provider)
+        Ok(())
     }
 
     /// Its name for clients: `http://127.0.0.1:PORT`.
@@ -206,6 +217,18 @@ impl Drop for OidcProvider {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn launch(directory: &TempDir, told: &str) -> Result<Child, OidcError> {
+    let log = fs::File::create(directory.path().join("log")).map_err(BalancerError::io("make a log"))?;
+    let started = Command::new("node")
+        .arg(directory.path().join("provider.mjs"))
+        .arg(told)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn();
+    Ok(started.map_err(BalancerError::io("start node"))?)
 }
 
 /// What the provider answers to a browser.

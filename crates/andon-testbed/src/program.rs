@@ -33,6 +33,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("tc", "iproute2"),
     ("unshare", "util-linux"),
     ("xargs", "findutils"),
+    ("xmllint", "libxml2-utils"),
 ];
 
 /// Where a program may live besides `PATH`: the administrator's directories are often missing from it.

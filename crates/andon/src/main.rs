@@ -12,6 +12,7 @@ mod exit;
 mod failure;
 mod follow;
 mod json;
+mod logs;
 mod paint;
 mod remote;
 mod screen;

@@ -35,6 +35,7 @@ use wire::{Patience, Wire, Wrong};
 pub(crate) mod choice;
 mod following;
 mod ledger;
+pub(crate) mod people;
 pub(crate) mod release;
 pub(crate) mod tokens;
 pub(crate) mod wire;

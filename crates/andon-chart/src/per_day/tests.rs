@@ -72,7 +72,7 @@ fn nothing_is_drawn_as_nothing() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn anything_is_drawn(

@@ -50,7 +50,7 @@ fn each_metric_is_a_row() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn anything_is_drawn(

@@ -65,7 +65,7 @@ fn every_event_is_a_line_with_a_name() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn anything_is_drawn(

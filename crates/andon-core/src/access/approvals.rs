@@ -156,14 +156,15 @@ impl Approvals {
         wanting: &Person,
         now: Time,
         may: impl Fn(&str) -> bool,
-    ) -> Result<(), Unapproved> {
+    ) -> Result<(), Box<Unapproved>> {
         let given = self.given(release, &wanting.name, now, may);
         if u32::try_from(given.len()).unwrap_or(u32::MAX) >= needed {
             return Ok(());
         }
         let asked = self.waiting(now).find(|ask| ask.release == *release).map_or(wanting, |ask| &ask.by);
         let given = given.iter().map(|one| one.by.name.clone()).collect();
-        Err(Unapproved { scope: scope.clone(), release: *release, needed, asked: asked.clone(), given })
+        let asked = asked.clone();
+        Err(Box::new(Unapproved { scope: scope.clone(), release: *release, needed, asked, given }))
     }
 
     /// The request for a release that is named by its short name.

@@ -220,12 +220,16 @@ struct Age {
 impl Ages {
     /// What a chronicle tells of the releases of each scope.
     pub fn of(chronicle: &Chronicle) -> Self {
-        let mut scopes: BTreeMap<&ScopeName, BTreeMap<u64, Age>> = BTreeMap::new();
+        let mut places: Vec<(Option<&ScopeName>, BTreeMap<u64, Age>)> = Vec::new();
         for row in chronicle.rows() {
             if row.kind() != Kind::Deploy || row.outcome() == Outcome::Cancelled {
                 continue;
             }
-            let ages = scopes.entry(row.scope()).or_default();
+            if places.len() <= row.place() {
+                places.resize_with(row.place() + 1, || (None, BTreeMap::new()));
+            }
+            let Some((scope, ages)) = places.get_mut(row.place()) else { continue };
+            scope.get_or_insert(row.scope());
             let ordinal = u32::try_from(ages.len()).unwrap_or(u32::MAX);
             ages.entry(row.release_number()).or_insert_with(|| Age {
                 ordinal,
@@ -233,7 +237,8 @@ impl Ages {
                 revision: row.shared_revision(),
             });
         }
-        Self { scopes: scopes.into_iter().map(|(scope, ages)| (scope.clone(), ages)).collect() }
+        let named = places.into_iter().filter_map(|(scope, ages)| Some((scope?.clone(), ages)));
+        Self { scopes: named.collect() }
     }
 
     fn age(&self, scope: &ScopeName, release: &ReleaseId) -> Option<&Age> {

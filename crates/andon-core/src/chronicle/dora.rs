@@ -163,10 +163,17 @@ impl Changes {
     /// What the deployments of a chronicle did, in one environment or in all.
     pub fn of(chronicle: &Chronicle, environment: Option<&EnvironmentName>) -> Self {
         let mut changes = Self::default();
-        let mut places: BTreeMap<&ScopeName, Place> = BTreeMap::new();
-        let wanted = |row: &&Row| environment.is_none_or(|name| row.scope().environment == *name);
-        for row in chronicle.rows().filter(wanted) {
-            changes.hear(places.entry(row.scope()).or_default(), row);
+        let mut places: Vec<Option<Place>> = Vec::new();
+        for row in chronicle.rows() {
+            if places.len() <= row.place() {
+                places.resize_with(row.place() + 1, || None);
+            }
+            if environment.is_some_and(|name| row.scope().environment != *name) {
+                continue;
+            }
+            if let Some(place) = places.get_mut(row.place()) {
+                changes.hear(place.get_or_insert_default(), row);
+            }
         }
         changes
     }

@@ -12,20 +12,22 @@ const REVISIONS: usize = 64;
 /// What many rows have in common.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
-    scopes: BTreeMap<ScopeName, Arc<ScopeName>>,
+    /// Each with its number: the order in which they were heard of.
+    scopes: BTreeMap<Arc<ScopeName>, u32>,
     persons: BTreeSet<Arc<str>>,
     states: BTreeSet<Arc<str>>,
     revisions: VecDeque<Arc<Revision>>,
 }
 
 impl Names {
-    pub(super) fn scope(&mut self, name: &ScopeName) -> Arc<ScopeName> {
-        if let Some(known) = self.scopes.get(name) {
-            return Arc::clone(known);
+    /// A scope, held once, and its number.
+    pub(super) fn scope(&mut self, name: &ScopeName) -> (Arc<ScopeName>, u32) {
+        if let Some((known, number)) = self.scopes.get_key_value(name) {
+            return (Arc::clone(known), *number);
         }
-        let new = Arc::new(name.clone());
-        self.scopes.insert(name.clone(), Arc::clone(&new));
-        new
+        let (new, number) = (Arc::new(name.clone()), u32::try_from(self.scopes.len()).unwrap_or(u32::MAX));
+        self.scopes.insert(Arc::clone(&new), number);
+        (new, number)
     }
 
     pub(super) fn person(&mut self, name: &str) -> Arc<str> {
@@ -48,7 +50,7 @@ impl Names {
 
     /// Every scope that something was deployed to, in the order of their names.
     pub(super) fn scopes(&self) -> impl Iterator<Item = &ScopeName> {
-        self.scopes.keys()
+        self.scopes.keys().map(AsRef::as_ref)
     }
 }
 

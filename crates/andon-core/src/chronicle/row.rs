@@ -32,6 +32,7 @@ pub struct Row {
     fleet: Option<NonZeroU64>,
     canary: u32,
     exposed: u32,
+    place: u32,
     kind: Kind,
     outcome: Outcome,
 }
@@ -53,9 +54,11 @@ impl Row {
     /// The row of a summary.
     pub(super) fn new(summary: Summary, names: &mut Names) -> Self {
         let course = summary.course;
+        let (scope, place) = names.scope(&summary.scope);
         Self {
             id: summary.id,
-            scope: names.scope(&summary.scope),
+            scope,
+            place,
             release: summary.release.number(),
             from: summary.from.map_or(NO_RELEASE, |from| from.number()),
             revision: summary.revision.map(|revision| names.revision(revision)),
@@ -88,7 +91,12 @@ impl Row {
         &self.scope
     }
 
-    /// The same, shared.
+    /// The number of its scope: the scopes of a chronicle are numbered from 0 on, without gaps.
+    pub(super) fn place(&self) -> usize {
+        self.place as usize
+    }
+
+    /// Where, shared.
     pub(super) fn shared_scope(&self) -> Arc<ScopeName> {
         Arc::clone(&self.scope)
     }

@@ -13,7 +13,9 @@ pub(super) fn render(shown: &Shown) -> Markup {
             Some(standing) => {
                 h2 { "New hosts against old ones" }
                 p { strong { (standing.title()) } ": " (standing.sentence) }
+                @if let Some(charts) = &shown.evidence { (charts) }
                 @if !standing.metrics.is_empty() {
+                    @if shown.evidence.is_some() { h3 { "In numbers" } }
                     div.wide-table { table {
                         thead { tr {
                             th scope="col" { "Metric" } th.num scope="col" { "New ÷ old" } th.num scope="col" { "Surely between" }
@@ -27,7 +29,7 @@ pub(super) fn render(shown: &Shown) -> Markup {
                 h2 { "New hosts against old ones" }
                 p.empty { "Nothing to compare yet: the first hosts on the new release are seen a moment after they serve." }
             }
-            None => {}
+            None => @if let Some(charts) = &shown.evidence { h2 { "Traffic" } (charts) },
         }
     }
 }

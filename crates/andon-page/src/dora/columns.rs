@@ -42,7 +42,7 @@ pub(super) fn chart(columns: &[Column], unit: &str, about: &str) -> Markup {
                         title { (column.begins) ": " (column.read) }
                         // All of the height can be pointed at.
                         rect.hit x=(round(LEFT + width * at as f64)) y=(TOP) width=(round(width)) height=(BASE - TOP) {}
-                        @if let Some((top, high)) = column.height.map(bar) {
+                        @if let Some((top, high)) = column.height.filter(|height| *height > 0.0).map(bar) {
                             rect.bar x=(round(LEFT + width * (at as f64 + 0.12))) y=(round(top))
                                 width=(round(width * 0.76)) height=(round(high)) {}
                         }

@@ -73,7 +73,7 @@ fn what_is_not_known_is_no_nought() {
     let page =
         text(&Dora { empty: true, by_service: Vec::new(), ..dora(Measures::default(), Measures::default()) });
     assert!(page.contains("No deployment yet"));
-    assert_eq!(page.matches("class=\"figure\">not known").count(), 3);
-    assert!(page.contains("class=\"figure\">none"));
+    assert_eq!(page.matches("class=\"dora-figure\">not known").count(), 3);
+    assert!(page.contains("class=\"dora-figure\">none"));
     assert!(!page.contains("NaN") && !page.contains("0 %"));
 }

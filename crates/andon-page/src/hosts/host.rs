@@ -163,7 +163,7 @@ fn deployments(host: &Host, frame: &Frame) -> Markup {
                     td { (when::ago(row.accepted, frame)) }
                     td { (row.by) }
                     td { @if row.hosts.changed > 0 {
-                        a href={ "/v1/deployments/" (row.id.0) "/hosts/" (host.name) "/output" } { "output of " (row.id) }
+                        a href={ "/deployments/" (row.id.0) "/hosts/" (host.name) } { "output of " (row.id) }
                     } }
                 } } }
             } }

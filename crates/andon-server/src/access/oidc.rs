@@ -30,7 +30,7 @@ use super::{AccessError, hex, random};
 use crate::clock;
 
 /// People who are on their way through the provider at the same time.
-const MOST_ON_THEIR_WAY: usize = 1000;
+const MOST_ON_THEIR_WAY: usize = 10_000;
 /// How long that may take them.
 const WAY: Duration = Duration::from_secs(600);
 /// What the provider says of itself is asked again after this time.

@@ -1,6 +1,5 @@
 //! Passwords: argon2id digests with the cost that OWASP advises, and how long one has to be.
 
-use andon_core::access::Fingerprint;
 use argon2::{Algorithm, Argon2, Params, Version};
 
 /// Memory for one digest, in KiB; OWASP Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane.
@@ -90,16 +89,6 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     let pairs = text.len().is_multiple_of(2).then_some(text.as_bytes().chunks(2))?;
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     pairs.map(byte).collect()
-}
-
-/// How long one check takes here, for measurements.
-#[doc(hidden)]
-pub fn measured() -> std::time::Duration {
-    let began = std::time::Instant::now();
-    let _ = Fingerprint::of(
-        &digest("correct horse battery", &[7; 16], MEMORY, PASSES, LANES).unwrap_or_default(),
-    );
-    began.elapsed()
 }
 
 #[cfg(test)]

@@ -26,6 +26,9 @@ const ALL_TOGETHER: (f64, f64) = (50.0, 5.0);
 /// Requests at once of one visitor or address, and how many more come up every second.
 const REQUESTS: (f64, f64) = (2000.0, 500.0);
 
+/// People from one address who are sent to another system at once, and how many more come up every second.
+const LEAVING: (f64, f64) = (20.0, 0.2);
+
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Who {
     User(String),
@@ -138,7 +141,7 @@ impl Requests {
     /// # Errors
     /// How long to wait.
     pub fn of_visitor(&self, name: &str, now: Time) -> Result<(), Duration> {
-        self.take(format!("visitor {name}"), now)
+        self.take(format!("visitor {name}"), REQUESTS, now)
     }
 
     /// Counts a request of somebody unknown.
@@ -146,13 +149,21 @@ impl Requests {
     /// # Errors
     /// How long to wait.
     pub fn of_address(&self, address: IpAddr, now: Time) -> Result<(), Duration> {
-        self.take(format!("address {}", network(address)), now)
+        self.take(format!("address {}", network(address)), REQUESTS, now)
     }
 
-    fn take(&self, who: String, now: Time) -> Result<(), Duration> {
+    /// Counts somebody who is sent to another system that signs people in.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn of_leaving(&self, address: IpAddr, now: Time) -> Result<(), Duration> {
+        self.take(format!("leaving {}", network(address)), LEAVING, now)
+    }
+
+    fn take(&self, who: String, (most, per_second): (f64, f64), now: Time) -> Result<(), Duration> {
         let mut held = lock(&self.held);
         make_room(&mut held, &who, |bucket| bucket.last);
-        held.entry(who).or_insert(Bucket { left: REQUESTS.0, last: now }).take(REQUESTS, now)
+        held.entry(who).or_insert(Bucket { left: most, last: now }).take((most, per_second), now)
     }
 }
 

@@ -138,8 +138,11 @@ impl Artifacts {
         Ok(release)
     }
 
-    /// Writes down what is known of a release beside its bytes.
-    fn remember(&self, release: &Release) -> io::Result<()> {
+    /// Writes down what is known of a release beside its bytes, so that it is found by its name. Blocking.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn remember(&self, release: &Release) -> io::Result<()> {
         let text = serde_json::to_vec(release).map_err(io::Error::other)?;
         let path = self.dir.join(format!("{}.json", release.digest));
         let temporary = self.dir.join(format!(".{}.json", release.digest));

@@ -44,7 +44,7 @@ impl Controller {
             let asked_before = approvals.value.waiting(now).any(|ask| ask.release == release);
             let fact = ApprovalFact::Asked { release, by: self.me.clone(), needed, why: wish.why.clone() };
             if asked_before || self.record_approval(&wish.scope, &approvals, &fact).await? {
-                return Err(Problem::Unapproved(Box::new(refused)));
+                return Err(Problem::Unapproved(refused));
             }
         }
         Err(self.too_busy(&wish.scope))
@@ -69,13 +69,20 @@ impl Controller {
     /// is for the caller to ask. Gives the release's whole digest.
     ///
     /// # Errors
-    /// [`Problem::NotNow`] when nobody asked for it, or the same person did.
+    /// [`Problem::NotNow`] when nobody asked for it, the same person did, or the approval would not count.
     pub async fn approve(
         &self,
         scope: &ScopeName,
         release: &ReleaseId,
         why: Option<String>,
     ) -> Result<Digest, Problem> {
+        let directory = Arc::new(self.records.directory().await?.value);
+        if !may(&directory, scope)(&self.me.name) {
+            return Err(Problem::NotNow(format!(
+                "there is no user {} who may deploy to {scope}, so this approval would not count",
+                self.me.name
+            )));
+        }
         for _ in 0..RACES {
             let approvals = self.records.approvals(scope).await?;
             let Some(asked) = approvals.value.asked_for(release, (self.clock)()) else {
@@ -170,8 +177,8 @@ fn may<'a>(directory: &'a Arc<Directory>, scope: &'a ScopeName) -> impl Fn(&str)
 }
 
 /// Why a release did not go out yet, as data.
-impl From<Unapproved> for Problem {
-    fn from(unapproved: Unapproved) -> Self {
-        Problem::Unapproved(Box::new(unapproved))
+impl From<Box<Unapproved>> for Problem {
+    fn from(unapproved: Box<Unapproved>) -> Self {
+        Problem::Unapproved(unapproved)
     }
 }

@@ -59,7 +59,7 @@ impl Controller {
         };
         Secrets::new(&self.data).of_tests(&plan.service)?;
         let name = deployment.value.request.scope.stream();
-        let (ledger, holder) = (self.records.ledger().as_ref(), lease::holder(&self.me));
+        let (ledger, holder) = (self.records.ledger().as_ref(), self.holder());
         let lease = match lease::take(ledger, &name, &holder, (self.clock)()).await {
             Err(StoreError::Leased { .. }) => return Ok(None),
             other => other.map_err(Problem::store)?,
@@ -122,7 +122,7 @@ impl Controller {
     ) -> Result<Going, Problem> {
         let id = deployment.value.id;
         let name = deployment.value.request.scope.stream();
-        let (ledger, holder) = (self.records.ledger().as_ref(), lease::holder(&self.me));
+        let (ledger, holder) = (self.records.ledger().as_ref(), self.holder());
         let taken = match lease::take(ledger, &name, &holder, (self.clock)()).await {
             Err(StoreError::Leased { by, until, .. }) if !by_force => {
                 let since = self.in_charge_since(id).await?;

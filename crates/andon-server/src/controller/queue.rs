@@ -83,7 +83,7 @@ impl Controller {
         known: &Versioned<Scope>,
         behind: DeploymentId,
     ) -> Result<(), Problem> {
-        let (ledger, holder) = (self.records.ledger().as_ref(), lease::holder(&self.me));
+        let (ledger, holder) = (self.records.ledger().as_ref(), self.holder());
         match lease::take(ledger, &wish.scope.stream(), &holder, (self.clock)()).await {
             Ok(lease) => {
                 ledger.release(&lease).await.map_err(Problem::store)?;

@@ -77,7 +77,7 @@ impl Controller {
     async fn bring_to_rest(&self, id: DeploymentId) -> Result<Option<Found>, Problem> {
         let mut deployment = self.records.deployment(id).await?;
         let name = deployment.value.request.scope.stream();
-        let (ledger, holder) = (self.records.ledger().as_ref(), lease::holder(&self.me));
+        let (ledger, holder) = (self.records.ledger().as_ref(), self.holder());
         let lease = match lease::take(ledger, &name, &holder, (self.clock)()).await {
             Ok(lease) => lease,
             Err(StoreError::Leased { by, .. }) => {

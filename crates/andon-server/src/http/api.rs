@@ -45,7 +45,7 @@ pub mod asked {
 }
 
 /// A driver stumbled while nobody watched.
-fn stumbled(id: andon_core::deployment::DeploymentId, why: String) {
+pub(super) fn stumbled(id: andon_core::deployment::DeploymentId, why: String) {
     tracing::error!(deployment = id.0, why, "the driver of a deployment stumbled");
 }
 

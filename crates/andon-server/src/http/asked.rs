@@ -3,11 +3,27 @@
 
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::reply::{ErrorCode, Refused};
 
 const NEXT: &str = "compare it with GET /v1/openapi.json";
+
+/// A number that JSON carries exactly wherever it is read: below 2^53.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u64")]
+pub(super) struct Whole(pub(super) u64);
+
+impl TryFrom<u64> for Whole {
+    type Error = String;
+
+    fn try_from(number: u64) -> Result<Self, String> {
+        /// The largest of them.
+        const MOST: u64 = (1 << 53) - 1;
+        if number <= MOST { Ok(Self(number)) } else { Err(format!("{number} is more than {MOST}")) }
+    }
+}
 
 /// The words behind the `?`.
 pub(super) struct AskedQuery<T>(pub(super) T);

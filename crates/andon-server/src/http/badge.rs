@@ -72,17 +72,22 @@ mod tests {
     #[test]
     fn what_hinders_is_said_before_what_runs() {
         let release = || Some("r-51bc07e2a944".parse().unwrap());
-        let free = Scope { current: release(), ..Scope::default() };
+        let scope = |lock| {
+            let mut scope = Scope::default();
+            (scope.current, scope.lock) = (release(), lock);
+            scope
+        };
+        let free = scope(Lock::Free);
         assert_eq!(words(&Scope::default(), false, false), ("· nothing yet".to_owned(), Tone::Unknown));
         assert_eq!(words(&free, false, false), ("✔ r-51bc07e2a944".to_owned(), Tone::Good));
         assert_eq!(words(&free, true, false), ("✘ rolled back to r-51bc07e2a944".to_owned(), Tone::Bad));
         assert_eq!(words(&free, true, true), ("✘ line stopped r-51bc07e2a944".to_owned(), Tone::Bad));
         let lock = Lock::Owned { deployment: DeploymentId(7), since: Time(0) };
-        let busy = Scope { current: release(), lock, ..Scope::default() };
+        let busy = scope(lock);
         assert_eq!(words(&busy, false, true), ("◐ #7 at work r-51bc07e2a944".to_owned(), Tone::Busy));
         let (deployment, reason) = (DeploymentId(7), String::new());
         let lock = Lock::Held { deployment, reason, since: Time(0) };
-        let held = Scope { current: release(), lock, ..Scope::default() };
+        let held = scope(lock);
         assert_eq!(words(&held, false, false).0, "✘ held since #7 r-51bc07e2a944");
     }
 }

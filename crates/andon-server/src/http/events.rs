@@ -13,7 +13,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::sleep;
 use utoipa::IntoParams;
 
-use super::asked::AskedQuery;
+use super::asked::{AskedQuery, Whole};
 use super::outlet::{Carrier, Cut, HEARTBEAT, Outlet, frame, heartbeat};
 use super::reply::{ErrorCode, Refused};
 
@@ -31,8 +31,8 @@ use hub::{Batch, Past};
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
     /// Only those of this deployment, and of the line.
-    #[param(maximum = 9_007_199_254_740_991u64)]
-    deployment: Option<u64>,
+    #[param(value_type = Option<u64>, maximum = 9_007_199_254_740_991u64)]
+    deployment: Option<Whole>,
     /// Only those of this service, and of the line.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     service: Option<ServiceName>,
@@ -44,7 +44,7 @@ impl Wanted {
             (None, None) => true,
             _ if event.of_the_line => true,
             (deployment, service) => {
-                deployment.is_none_or(|only| event.deployment == Some(only))
+                deployment.is_none_or(|only| event.deployment == Some(only.0))
                     && service.as_ref().is_none_or(|only| event.service.as_ref() == Some(only))
             }
         }

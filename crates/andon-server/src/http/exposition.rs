@@ -23,7 +23,7 @@ use outcomes::Counted;
 const MESSAGES: usize = 1000;
 
 /// How the line, its deployments and this server stand, as text of OpenMetrics.
-#[utoipa::path(get, path = "/metrics", tag = "server",
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "server",
     responses((status = OK, body = String, content_type = "application/openmetrics-text")))]
 pub(super) async fn show(
     State(desk): State<Arc<Desk>>,

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::Desk;
 use super::body::Bytes;
-use super::reply::{ErrorCode, Refused, as_text};
+use super::reply::{ErrorCode, Problem, Refused, as_text};
 use crate::evaluations::{Advice, EvaluationError, EvaluationId, Life, Request, View};
 
 /// When Flagger asks.
@@ -63,7 +63,7 @@ impl Payload {
     params(("hook" = String, Path, description = "When Flagger asks: `pre-rollout`, `rollout`, `confirm-traffic-increase`, \
         `confirm-promotion`, `rollback` or `post-rollout`")),
     request_body = Payload, responses((status = OK, body = String, content_type = "text/plain"),
-        (status = CONFLICT, body = String, content_type = "text/plain")))]
+        (status = CONFLICT, content((String = "text/plain"), (Problem = "application/json")))))]
 pub(super) async fn answer(
     State(desk): State<Arc<Desk>>,
     Path(hook): Path<String>,

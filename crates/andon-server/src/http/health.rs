@@ -23,7 +23,7 @@ struct Health {
 }
 
 /// Whether this process serves. For everybody.
-#[utoipa::path(get, path = "/health", tag = "server", security(()), responses((status = OK, body = Health)))]
+#[utoipa::path(get, path = "/health", operation_id = "health", tag = "server", security(()), responses((status = OK, body = Health)))]
 pub(super) async fn show(State(desk): State<Arc<Desk>>) -> Response<Body> {
     // The words of a mistake are for those who are let in: here it is only said that there is one.
     let line = match (desk.line.current(), desk.line.complaint()) {

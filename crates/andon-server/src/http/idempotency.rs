@@ -1,13 +1,15 @@
 //! Changes that are asked for twice are done once. A client that heard no answer sends its request again, under the same
 //! `Idempotency-Key`, and gets the answer that it did not hear. Every change goes on to its end, also when its client leaves.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use andon_core::digest::Digest;
 use axum::body::Body;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{FromRequest, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
@@ -33,13 +35,29 @@ const LONGEST: usize = 64;
 /// The longest answer that is kept, in bytes.
 const KEPT: usize = 256 * 1024;
 
+/// What is done once.
+#[derive(Debug, Clone)]
+pub(super) struct Once {
+    /// What was done.
+    pub(super) keys: Keys,
+    /// Methods and paths of the changes that take a key.
+    pub(super) changes: Arc<BTreeSet<(String, String)>>,
+}
+
 /// Does a change once.
-pub(super) async fn once(State(keys): State<Keys>, request: Request, next: Next) -> Response<Body> {
-    if !matches!(*request.method(), Method::POST | Method::DELETE | Method::PUT | Method::PATCH) {
+pub(super) async fn once(State(once): State<Once>, request: Request, next: Next) -> Response<Body> {
+    if request.method().is_safe() {
         return next.run(request).await;
     }
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let change = route.map(|route| (request.method().to_string(), route));
+    if !change.is_some_and(|change| once.changes.contains(&change)) {
+        // What is sent twice by itself, what is secret, pages, and what is no change at all.
+        return to_its_end(next.run(request)).await;
+    }
+    let keys = once.keys;
     match key(request.headers()) {
-        Ok(Some(key)) if *request.method() != Method::PUT && !holds_secrets(request.uri().path()) => {
+        Ok(Some(key)) if !holds_secrets(request.uri().path()) => {
             keyed(keys, key, request, next).await.unwrap_or_else(IntoResponse::into_response)
         }
         Ok(_) => to_its_end(next.run(request)).await,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use andon_core::chronicle::dna::{Ages, Sighting, Strip, strip};
+use andon_core::chronicle::dna::{Sighting, Strip, strip};
 use andon_core::name::{EnvironmentName, HostName, ServiceName};
 use andon_core::scope::ScopeName;
 use andon_core::time::Time;
@@ -28,7 +28,6 @@ struct Sight {
     known: Arc<Known>,
     counted: Arc<Counted>,
     line: Option<Arc<LineOnDisk>>,
-    ages: Ages,
 }
 
 impl Sight {
@@ -38,8 +37,7 @@ impl Sight {
         let line = desk.line.current().ok();
         let scopes: Vec<ScopeName> = line.iter().flat_map(|line| line.scopes()).collect();
         desk.census.look(&scopes);
-        let ages = Ages::of(&known.deployments);
-        Self { known, counted: desk.census.now(), line, ages }
+        Self { known, counted: desk.census.now(), line }
     }
 
     fn scopes(&self) -> impl Iterator<Item = ScopeName> {
@@ -60,7 +58,7 @@ impl Sight {
         let hosts = hosts.unwrap_or_default();
         let said = hosts.iter().map(|host| (&host.name, sightings.and_then(|said| said.get(&host.name))));
         let current = self.known.scopes.get(scope).and_then(|known| known.scope.current.as_ref());
-        strip(&self.ages, scope, current, said)
+        strip(self.known.ages(), scope, current, said)
     }
 }
 

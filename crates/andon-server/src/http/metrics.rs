@@ -33,7 +33,7 @@ struct Taken {
 
 /// Takes in numbers that programs push: all of them, or nothing.
 #[utoipa::path(post, path = "/v1/metrics", tag = "numbers", params(Pushing),
-    request_body(content = String, content_type = "application/openmetrics-text", description = "Text of OpenMetrics"),
+    request_body(content = String, content_type = "text/plain", description = "Text of OpenMetrics"),
     responses((status = OK, body = Taken)))]
 pub(super) async fn receive(
     State(desk): State<Arc<Desk>>,

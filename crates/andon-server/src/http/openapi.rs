@@ -1,6 +1,8 @@
 //! `GET /v1/openapi.json`: what the API is, made of the code that answers. The same document is `docs/reference/openapi.json`,
 //! and the page about errors and conventions is made from it as well.
 
+use std::collections::BTreeSet;
+
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr, Response};
@@ -24,6 +26,7 @@ use super::reply::{ErrorCode, Problem, Wrong};
         (name = "insight", description = "What is known of all deployments and hosts as a whole"),
         (name = "releases", description = "What is deployed, brought here first"),
         (name = "messages", description = "What people are told"),
+        (name = "access", description = "Who may do what"),
         (name = "events", description = "What happens, as it happens"),
         (name = "ledger", description = "What is recorded, as it is kept"),
         (name = "evaluations", description = "The judge, for deployers of others"),
@@ -47,19 +50,34 @@ impl Modify for Common {
     }
 }
 
-/// Adds to every operation what all have in common: the form of an error, and for changes the key that makes them happen once.
-pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) {
-    for item in document.paths.paths.values_mut() {
-        let reads = [&mut item.get];
-        let changes = [&mut item.post, &mut item.delete, &mut item.put, &mut item.patch];
-        for operation in changes.into_iter().flatten() {
-            keyed(operation);
-            refusing(operation);
+/// Adds to every operation what all have in common: the form of an error, and for changes the key that makes them happen
+/// once. Gives the methods and paths of those.
+pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) -> BTreeSet<(String, String)> {
+    let mut changes = BTreeSet::new();
+    for (path, item) in &mut document.paths.paths {
+        // Passwords, and tokens that are told once, are kept nowhere.
+        let secret = path.starts_with("/v1/users") || path.starts_with("/v1/tokens");
+        let keyed = [("POST", &mut item.post), ("DELETE", &mut item.delete)];
+        for (method, operation) in keyed {
+            if let Some(operation) = operation.as_mut().filter(|_| !secret) {
+                takes_key(operation);
+                changes.insert((method.to_owned(), path.clone()));
+            }
         }
-        for operation in reads.into_iter().flatten() {
+        let all = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
+        for operation in all.into_iter().flatten() {
+            named(operation);
             refusing(operation);
         }
     }
+    changes
+}
+
+/// Handlers of different things have the same name: the thing comes first.
+fn named(operation: &mut Operation) {
+    let tag = operation.tags.get_or_insert_default().first().cloned().unwrap_or_default();
+    let id = operation.operation_id.take().unwrap_or_default();
+    operation.operation_id = Some(if tag.is_empty() { id } else { format!("{tag}_{id}") });
 }
 
 fn refusing(operation: &mut Operation) {
@@ -67,9 +85,17 @@ fn refusing(operation: &mut Operation) {
     let mut response = Response::new("It is not done; the code says why");
     response.content.insert("application/json".to_owned(), RefOr::T(content));
     operation.responses.responses.insert("default".to_owned(), RefOr::T(response));
+    // Every response says what it is; what is done needs no more words than that.
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            response.description = "Done".to_owned();
+        }
+    }
 }
 
-fn keyed(operation: &mut Operation) {
+fn takes_key(operation: &mut Operation) {
     use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
     use utoipa::openapi::schema::{ObjectBuilder, Type};
     let schema = ObjectBuilder::new()

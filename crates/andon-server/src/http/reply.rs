@@ -22,7 +22,7 @@ pub(super) struct Refused {
     pub(super) why: Option<String>,
     pub(super) next: String,
     again: Option<Duration>,
-    problem: Option<Value>,
+    problem: Option<Box<Value>>,
 }
 
 /// An answer to a request that is not done.
@@ -63,7 +63,7 @@ impl Refused {
 
     /// The same, with the problem for Andon's own commands, which word it themselves.
     pub(super) fn travelling(self, problem: &crate::Problem) -> Self {
-        Self { problem: serde_json::to_value(problem).ok(), ..self }
+        Self { problem: serde_json::to_value(problem).ok().map(Box::new), ..self }
     }
 
     /// The same; it may be asked again after that time.
@@ -87,7 +87,7 @@ impl Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response<Body> {
         let Self { code, message, why, next, again, problem } = &self;
-        let error = Wrong { code: *code, message, why: why.as_deref(), next, problem: problem.as_ref() };
+        let error = Wrong { code: *code, message, why: why.as_deref(), next, problem: problem.as_deref() };
         let mut response = as_json(code.status(), &Problem { error });
         let headers = response.headers_mut();
         if self.code == ErrorCode::Unauthorised {

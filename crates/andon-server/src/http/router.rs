@@ -1,5 +1,6 @@
 //! Which path is answered by what.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::http::{Method, StatusCode, Uri};
@@ -13,7 +14,7 @@ use utoipa_axum::routes;
 use super::events::Hub;
 use super::exposition::Outcomes;
 use super::gate::{self, headers};
-use super::idempotency::Keys;
+use super::idempotency::{Keys, Once};
 use super::meter::Meter;
 use super::openapi::Document;
 use super::reply::{ErrorCode, Refused, as_json};
@@ -26,11 +27,11 @@ use super::{
 /// gate.
 pub(super) fn router(desk: Arc<Desk>) -> Router {
     let doors = Arc::clone(&desk.doors);
-    let (api, document) = described();
+    let (api, document, changes) = described();
     let document = Arc::new(document);
     let records = desk.controller.records();
     let (hub, meter) = (Hub::new(records.clone(), desk.workshop.clone()), Meter::default());
-    let keys = Keys::new(records.clone());
+    let once = Once { keys: Keys::new(records.clone()), changes: Arc::new(changes) };
     Router::new()
         .route("/v1/openapi.json", get(move || async move { as_json(StatusCode::OK, document.as_ref()) }))
         .merge(api)
@@ -39,7 +40,7 @@ pub(super) fn router(desk: Arc<Desk>) -> Router {
         .merge(pages::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
-        .layer(from_fn_with_state(keys, idempotency::once))
+        .layer(from_fn_with_state(once, idempotency::once))
         .layer(Extension(hub))
         .layer(Extension(meter.clone()))
         .layer(Extension(Outcomes::default()))
@@ -56,8 +57,8 @@ pub(super) fn router(desk: Arc<Desk>) -> Router {
         .with_state(desk)
 }
 
-/// What is described in the document: the paths, and the document.
-fn described() -> (Router<Arc<Desk>>, utoipa::openapi::OpenApi) {
+/// What is described in the document: the paths, the document, and which of them are changes that take a key.
+fn described() -> (Router<Arc<Desk>>, utoipa::openapi::OpenApi, BTreeSet<(String, String)>) {
     let router = OpenApiRouter::with_openapi(Document::openapi())
         .merge(api::routes())
         .routes(routes!(line::show))
@@ -72,8 +73,8 @@ fn described() -> (Router<Arc<Desk>>, utoipa::openapi::OpenApi) {
         .routes(routes!(exposition::show));
     let (router, mut document) = router.split_for_parts();
     document.merge(Everybody::openapi());
-    openapi::complete(&mut document);
-    (router, document)
+    let changes = openapi::complete(&mut document);
+    (router, document, changes)
 }
 
 /// The description of the API.

@@ -46,7 +46,7 @@ async fn pages_tell_of_the_first_deployment() {
     scene.page("/hosts?q=nobody").await.says("0 of 4 hosts");
     let host = scene.page("/hosts/web3.example.com").await;
     host.says("href=\"/deployments/1\"");
-    host.says("/v1/deployments/1/hosts/web3.example.com/output");
+    host.says("href=\"/deployments/1/hosts/web3.example.com\"");
     host.says("8080");
     assert_eq!(scene.get("/hosts/web9.example.com").await.status, 404);
     assert_eq!(scene.get("/hosts/%3Cscript%3E").await.status, 404);

@@ -2,22 +2,25 @@
 
 use std::time::Duration;
 
-use andon_core::access::{Directory, Grant, TokenId, UserName};
+use andon_core::access::{AccessRefusal, Directory, Grant, TokenId, UserName};
 use andon_core::name::{EnvironmentName, ServiceName};
 use andon_core::quantity::parse_duration;
 use andon_core::release::ReleaseId;
 use andon_core::time::Time;
-use andon_server::access::{Access, AccessError, SessionSettings};
-use andon_server::{Controller, clock};
+use andon_server::access::AccessError;
+use andon_server::clock;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{Done, say, say_json};
 use crate::args::{Common, ScopeArgs};
-use crate::context::{Context, data_of, me, open_ledger_here};
+use crate::context::{Context, me};
 use crate::failure::Failure;
+use crate::screen::legible;
 use crate::{exit, when};
+use keeper::{Keeper, refused};
 
+mod keeper;
 mod password;
 
 /// `andon user ...`
@@ -132,29 +135,18 @@ fn token_id(text: &str) -> Result<TokenId, String> {
     text.parse().map(TokenId).map_err(|_| "a token is a number, for example 3".to_owned())
 }
 
-async fn open(common: &Common) -> Result<(Access, Controller), Failure> {
-    let controller = open_ledger_here(common).await?;
-    let data = data_of(common)?;
-    let access = Access::open(controller.records().clone(), &data, SessionSettings::default())?;
-    Ok((access, controller))
-}
-
 pub(crate) async fn user(common: &Common, what: UserCommand) -> Done {
-    let (access, _) = open(common).await?;
-    let by = me().name;
+    let keeper = Keeper::open(common).await?;
     match what {
         UserCommand::Add { name, grant, password } => {
             // Refused before anybody types a password.
-            access
-                .directory()
-                .await?
-                .add_user(name.clone(), grant.clone(), None, None)
-                .map_err(AccessError::from)?;
+            let known = keeper.directory().await?;
+            known.add_user(name.clone(), grant.clone(), None, None).map_err(refused)?;
             let password = match password.without_password {
                 true => None,
                 false => Some(password::read(password.password_stdin, &name)?),
             };
-            access.add_user(&by, &name, &grant, password.as_deref()).await?;
+            keeper.add_user(&name, &grant, password.as_deref()).await?;
             told(
                 common,
                 json!({ "user": name, "grants": written(&grant) }),
@@ -162,12 +154,10 @@ pub(crate) async fn user(common: &Common, what: UserCommand) -> Done {
             );
         }
         UserCommand::List => {
-            let directory = access.directory().await?;
-            list(common, &directory);
+            list(common, &keeper.directory().await?);
         }
         UserCommand::Grant { name, grants } => {
-            let decide = |directory: &Directory| directory.set_grants(name.clone(), grants.clone());
-            let changed = !access.change(&by, decide).await?.is_empty();
+            let changed = keeper.set_grants(&name, &grants).await?;
             let sentence = if changed {
                 format!("{name} may {}", words(&grants))
             } else {
@@ -176,15 +166,15 @@ pub(crate) async fn user(common: &Common, what: UserCommand) -> Done {
             told(common, json!({ "user": name, "grants": written(&grants), "changed": changed }), &sentence);
         }
         UserCommand::Remove { name } => {
-            access.remove_user(&by, &name).await?;
+            keeper.remove_user(&name).await?;
             told(common, json!({ "user": name }), &format!("{name} is let in no more"));
         }
         UserCommand::Password { name, password_stdin } => {
-            if access.directory().await?.user(name.as_str()).is_none() {
-                return Err(AccessError::from(andon_core::access::AccessRefusal::NoUser(name)).into());
+            if keeper.directory().await?.user(name.as_str()).is_none() {
+                return Err(refused(AccessRefusal::NoUser(name)));
             }
             let password = password::read(password_stdin, &name)?;
-            access.set_password(&by, &name, &password).await?;
+            keeper.set_password(&name, &password).await?;
             told(
                 common,
                 json!({ "user": name }),
@@ -196,79 +186,82 @@ pub(crate) async fn user(common: &Common, what: UserCommand) -> Done {
 }
 
 pub(crate) async fn token(common: &Common, what: TokenCommand) -> Done {
-    let (access, _) = open(common).await?;
-    let by = me().name;
+    let keeper = Keeper::open(common).await?;
     match what {
         TokenCommand::Make { name, user, grant, expires } => {
-            let made = access.make_token(&by, &user, &name, &grant, expires).await?;
+            let made = keeper.make_token(&user, &name, &grant, expires).await?;
             if common.json {
-                say_json(
-                    &json!({ "token": made.id, "secret": made.text, "expires": when::iso(made.expires) }),
-                );
+                say_json(&json!({ "token": made.token, "secret": made.secret, "expires": made.expires }));
             } else {
-                say(&made.text);
-                let until = when::iso(made.expires);
+                say(&made.secret);
+                let until = &made.expires;
                 crate::confirm::say_to_person(&format!(
                     "token {} speaks for {user} until {until}; it is shown this once",
-                    made.id
+                    made.token
                 ));
             }
         }
-        TokenCommand::List => {
-            let directory = access.directory().await?;
-            let now = clock::now();
-            if common.json {
-                let rows = directory.tokens().map(|(id, token)| {
-                    json!({
-                        "token": id, "name": token.name, "user": token.user, "grants": written(&token.grants),
-                        "made": when::iso(token.made), "expires": when::iso(token.expires), "expired": token.expires <= now,
-                    })
-                });
-                say_json(&Value::Array(rows.collect()));
-            } else if directory.tokens().next().is_none() {
-                say("There is no token.\n  next  andon token make NAME --user USER");
-            } else {
-                for (id, token) in directory.tokens() {
-                    let ends = if token.expires <= now { "expired" } else { "until" };
-                    let until = when::iso(token.expires);
-                    say(&format!(
-                        "{id:>4}  {}  for {}, may {}, {ends} {until}",
-                        token.name,
-                        token.user,
-                        words(&token.grants)
-                    ));
-                }
-            }
-        }
+        TokenCommand::List => list_tokens(common, &keeper.directory().await?),
         TokenCommand::Revoke { token } => {
-            access.revoke_token(&by, token).await?;
+            keeper.revoke_token(token).await?;
             told(common, json!({ "token": token }), &format!("token {token} is worth nothing any more"));
         }
     }
     Ok(exit::OK)
 }
 
-/// Who sits here, as the ledger will name them, and what the ledger lets a user of that name do.
-pub(crate) async fn whoami(common: &Common) -> Done {
-    let (access, _) = open(common).await?;
-    let (me, directory) = (me(), access.directory().await?);
-    let known = directory.user(&me.name);
+fn list_tokens(common: &Common, directory: &Directory) {
+    let now = clock::now();
     if common.json {
-        let grants = known.map(|user| written(&user.grants));
-        say_json(
-            &json!({ "name": me.name, "at": me.at, "user": known.is_some(), "grants": grants, "way": "ledger" }),
-        );
+        let rows = directory.tokens().map(|(id, token)| {
+            json!({
+                "token": id, "name": token.name, "user": token.user, "grants": written(&token.grants),
+                "made": when::iso(token.made), "expires": when::iso(token.expires), "expired": token.expires <= now,
+            })
+        });
+        say_json(&Value::Array(rows.collect()));
+    } else if directory.tokens().next().is_none() {
+        say("There is no token.\n  next  andon token make NAME --user USER");
     } else {
-        let server = match known {
-            Some(user) => format!("on the server {} may {}", me.name, words(&user.grants)),
-            None if directory.is_empty() => "there are no users, and nobody signs in".to_owned(),
-            None => format!("the server knows no user {}", me.name),
+        for (id, token) in directory.tokens() {
+            let ends = if token.expires <= now { "expired" } else { "until" };
+            let until = when::iso(token.expires);
+            let (user, may) = (&token.user, words(&token.grants));
+            say(&format!("{id:>4}  {}  for {user}, may {may}, {ends} {until}", token.name));
+        }
+    }
+}
+
+/// Who sits here, as the ledger will name them, and what they may do.
+pub(crate) async fn whoami(common: &Common) -> Done {
+    let keeper = Keeper::open(common).await?;
+    if let Keeper::Server(remote) = &keeper {
+        let me = remote.me().await?;
+        let may = if me.grants.is_empty() {
+            "read".to_owned()
+        } else {
+            format!("read, and {}", me.grants.join(", "))
         };
-        say(&format!(
+        let value = json!({ "name": me.name, "at": me.at, "way": me.way, "grants": me.grants, "server": remote.url() });
+        told(common, value, &legible(&format!("{} at {}, may {may}", me.name, remote.url())));
+        return Ok(exit::OK);
+    }
+    let (me, directory) = (me(), keeper.directory().await?);
+    let known = directory.user(&me.name);
+    let server = match known {
+        Some(user) => format!("a server lets {} {}", me.name, words(&user.grants)),
+        None if directory.is_empty() => "there are no users, and nobody signs in".to_owned(),
+        None => format!("a server knows no user {}", me.name),
+    };
+    let grants = known.map(|user| written(&user.grants));
+    told(
+        common,
+        json!({ "name": me.name, "at": me.at, "way": "ledger", "grants": grants, "user": known.is_some() }),
+        &format!(
             "{} at {}, on the ledger itself: whoever can write there may do everything\n  {server}",
             me.name, me.at
-        ));
-    }
+        ),
+    );
     Ok(exit::OK)
 }
 

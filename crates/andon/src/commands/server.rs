@@ -23,12 +23,14 @@ use crate::args::Common;
 use crate::context;
 use crate::exit;
 use crate::failure::Failure;
+use crate::logs::{self, LogForm};
 use crate::screen::legible;
 use notify::notify;
 
 mod background;
 mod charge;
 mod doors;
+mod files;
 mod notify;
 
 /// What is under way comes to rest within this time when the server ends. Hosts finish their steps by themselves.
@@ -45,9 +47,14 @@ pub(crate) struct ServerArgs {
     /// Receive StatsD here, over UDP and TCP
     #[arg(long, value_name = "ADDRESS")]
     statsd: Option<SocketAddr>,
+    /// The form of the log on the standard error [default: text on a terminal, else json]
+    #[arg(long, value_name = "FORM", value_enum)]
+    log: Option<LogForm>,
 }
 
 pub(crate) async fn server(common: &Common, args: ServerArgs) -> Done {
+    logs::begin(args.log);
+    files::make_room();
     let settings = args.doors.settings()?;
     let listen = doors::address(&settings)?;
     let mut ends = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
@@ -135,7 +142,12 @@ impl House {
         let line = context::line_of_a_server(common);
         let chronicle = Chronicles::start(controller.records().clone()).await;
         let chronicle = chronicle.map_err(|error| Failure::broken(error.to_string()))?;
-        let census = Census::start(line.clone(), &controller, &chronicle, clock::now);
+        // The page of somebody else's deployments asks no host behind their back.
+        let census = if loud {
+            Census::start(line.clone(), &controller, &chronicle, clock::now)
+        } else {
+            Census::none(clock::now)
+        };
         let registers = Registers::default();
         let desk =
             Desk { controller, evaluations, receiver, line, workshop, registers, chronicle, census, doors };

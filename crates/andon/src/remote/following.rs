@@ -20,6 +20,8 @@ const STRETCH: Duration = Duration::from_secs(40);
 /// The pause before a broken connection is made again: at first, and at most.
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The pause after a server has said that it is about to end: long enough to be read.
+const LEAVING: Duration = Duration::from_secs(1);
 /// A server that was not heard for so long is given up.
 const GIVE_UP: Duration = Duration::from_secs(15 * 60);
 /// The longest event, in bytes.
@@ -68,7 +70,14 @@ pub(super) fn follow(
         standing: None,
     });
     let follower = Follower { wire, records, trouble, deployment, progress };
-    Going { id, progress: watching, end: tokio::spawn(follower.to_the_end()) }
+    Going { id, progress: watching, end: tokio::spawn(follower.watch_to_the_end()) }
+}
+
+/// Why a connection ended before it should.
+struct Trouble {
+    words: String,
+    /// Whether the server said that it would.
+    leaving: bool,
 }
 
 struct Follower {
@@ -80,7 +89,7 @@ struct Follower {
 }
 
 impl Follower {
-    async fn to_the_end(mut self) -> Result<Deployment, Problem> {
+    async fn watch_to_the_end(mut self) -> Result<Deployment, Problem> {
         let (mut pause, mut heard) = (PAUSE, tokio::time::Instant::now());
         while !self.deployment.value.state.is_terminal() {
             match self.stretch(&mut heard).await? {
@@ -88,7 +97,10 @@ impl Follower {
                     pause = PAUSE;
                     self.trouble.send_replace(None);
                 }
-                Some(words) => {
+                Some(Trouble { words, leaving }) => {
+                    if leaving {
+                        pause = LEAVING;
+                    }
                     if heard.elapsed() >= GIVE_UP {
                         let why = format!("{words}; it was tried for {} min", GIVE_UP.as_secs() / 60);
                         return Err(RecordsError::Elsewhere(why).into());
@@ -104,7 +116,7 @@ impl Follower {
     }
 
     /// One connection to its end. Says what was wrong with it; nothing when it ended by itself.
-    async fn stretch(&mut self, heard: &mut tokio::time::Instant) -> Result<Option<String>, Problem> {
+    async fn stretch(&mut self, heard: &mut tokio::time::Instant) -> Result<Option<Trouble>, Problem> {
         let (say, mut said) = mpsc::channel(16);
         let path =
             format!("/v1/deployments/{}/progress?after={}", self.deployment.value.id.0, self.deployment.seq);
@@ -114,17 +126,17 @@ impl Follower {
         while let Some(event) = said.recv().await {
             match event {
                 Event::Over(None) => return Ok(None),
-                Event::Over(Some(Wrong::Broken(failure))) => return Ok(Some(failure.what)),
+                Event::Over(Some(Wrong::Broken(failure))) => {
+                    return Ok(Some(Trouble { words: failure.what, leaving: false }));
+                }
                 Event::Over(Some(Wrong::Problem(problem))) => return Err(problem),
                 Event::Over(Some(wrong)) => {
                     return Err(RecordsError::Elsewhere(Failure::from(wrong).what).into());
                 }
                 Event::Leaving => {
                     *heard = tokio::time::Instant::now();
-                    return Ok(Some(format!(
-                        "{} is about to end; it goes on when it is back",
-                        self.wire.url()
-                    )));
+                    let words = format!("{} is about to end; it goes on when it is back", self.wire.url());
+                    return Ok(Some(Trouble { words, leaving: true }));
                 }
                 Event::Stumbled(problem) => return Err(*problem),
                 Event::Facts { after, entries } => self.take_in(after, &entries).await?,
@@ -142,7 +154,7 @@ impl Follower {
                 return Ok(None);
             }
         }
-        Ok(Some(format!("{} broke off", self.wire.url())))
+        Ok(Some(Trouble { words: format!("{} broke off", self.wire.url()), leaving: false }))
     }
 
     async fn take_in(&mut self, after: u64, entries: &[Entry]) -> Result<(), Problem> {

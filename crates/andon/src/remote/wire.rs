@@ -132,6 +132,15 @@ impl Wire {
         self.talk(request, bytes, patience).await
     }
 
+    /// Takes something away.
+    pub(crate) async fn delete<T: DeserializeOwned + Send + 'static>(
+        &self,
+        path: &str,
+        patience: Patience,
+    ) -> Result<T, Wrong> {
+        self.talk(self.request("DELETE", path), Vec::new(), patience).await
+    }
+
     /// Brings bytes. An answer of 409 is one, too.
     pub(crate) async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(StatusCode, Value), Wrong> {
         let (wire, request) = (self.clone(), self.request("PUT", path));

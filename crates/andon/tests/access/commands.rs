@@ -65,3 +65,35 @@ fn a_password_is_long_enough_and_nowhere_to_be_read() {
     house.users(&[]);
     assert!(!house.ledger().contains(PASSWORD));
 }
+
+#[test]
+fn the_same_words_act_at_a_server_under_the_name_that_it_knows() {
+    let house = House::new();
+    house.users(&[("ben", &[])]);
+    let (admin, guest) = (house.token("ana", &["admin"], "1d"), house.token("ben", &[], "1d"));
+    let server = format!("http://{}", house.address);
+    let told = |token: &str, words: &[&str]| {
+        let mut command = house.project.command(words);
+        command.env("ANDON_SERVER", &server).env("ANDON_TOKEN", token).env("ANDON_USER", "mallory");
+        house.project.start_command(command).end()
+    };
+    told(&admin, &["whoami"]).code(0).says("ana at http://").says("may read, and admin");
+    told(&guest, &["whoami"]).code(0).says("ben at http://").says("may read").never_says("and");
+    told(&admin, &["user", "add", "eve", "--grant", "deploy", "--without-password"]).code(0);
+    told(&guest, &["user", "list"]).code(0).says("eve  may read, and deploy");
+    told(&guest, &["user", "add", "dan", "--without-password"]).code(3).says("ben may not");
+    told(&guest, &["user", "remove", "ana"]).code(3).says("ben may not");
+    told(&guest, &["token", "make", "t", "--user", "ben"]).code(3).says("ben may not look after users");
+    told(&admin, &["user", "grant", "eve", "line"]).code(0);
+    told(&admin, &["user", "grant", "eve", "line"]).code(0).says("may just that already");
+    told(&admin, &["user", "remove", "ana"]).code(3).says("the last one who looks after users");
+    let made = told(&admin, &["token", "make", "ci", "--user", "eve", "--grant", "line", "--json"]).code(0);
+    let made: serde_json::Value = serde_json::from_str(&made.out).unwrap();
+    let secret = made["secret"].as_str().unwrap();
+    told(secret, &["whoami", "--json"]).code(0).says("\"name\":\"eve\"").says("\"grants\":[\"line\"]");
+    told(&admin, &["token", "revoke", &made["token"].to_string()]).code(0);
+    told(secret, &["whoami"]).code(3);
+    told(&admin, &["user", "remove", "eve"]).code(0);
+    let ledger = house.ledger();
+    assert!(!ledger.contains("mallory") && ledger.contains("\"by\":\"ana\""), "{ledger}");
+}

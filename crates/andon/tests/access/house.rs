@@ -115,6 +115,25 @@ impl House {
         ))
     }
 
+    /// One request, of whose answer only the head is read: what follows may never end.
+    pub(crate) fn head(&self, method: &str, path: &str, lines: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        let line = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        let _ = write!(stream, "{line}Connection: close\r\n{lines}Content-Length: 0\r\n\r\n");
+        let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+        while !bytes.windows(4).any(|four| four == b"\r\n\r\n") {
+            match stream.read(&mut piece) {
+                Ok(0) | Err(_) => break,
+                Ok(read) => bytes.extend_from_slice(&piece[..read]),
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let head = text.split("\r\n\r\n").next().unwrap_or_default().to_owned();
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        Answer { status, head, body: String::new() }
+    }
+
     /// One request of a program that shows a token.
     pub(crate) fn bearer(&self, token: &str, method: &str, path: &str, body: &str) -> Answer {
         self.ask(method, path, &format!("Authorization: Bearer {token}\r\n"), body)

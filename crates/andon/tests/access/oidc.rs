@@ -134,3 +134,16 @@ fn somebody_elsewhere_does_not_become_a_user_of_the_same_name_here() {
     assert_eq!(other.who(), None);
     assert_eq!(Browser::of(&house, "ana").who().as_deref(), Some("ana"));
 }
+
+#[test]
+fn a_provider_that_signs_with_new_keys_is_believed_again_without_a_restart() {
+    let mut provider = OidcProvider::start(CALLBACK, &[Account::new("ana", &[])]).unwrap();
+    let house = house(&provider, "");
+    for _ in 0..2 {
+        let mut ana = Browser::new(&house);
+        let path = back(&provider, &mut ana, "ana");
+        ana.get(&path).is(303);
+        assert_eq!(ana.who().as_deref(), Some("ana"));
+        provider.renew_keys().unwrap();
+    }
+}

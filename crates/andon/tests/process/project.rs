@@ -124,7 +124,17 @@ impl Project {
 
     /// Another program, in the surroundings of this project.
     pub(crate) fn around(&self, mut command: Command) -> Command {
-        for inherited in ["ANDON_LINE", "ANDON_DATA", "NO_COLOR", "CLICOLOR_FORCE", "SUDO_USER"] {
+        for inherited in [
+            "ANDON_LINE",
+            "ANDON_DATA",
+            "ANDON_SERVER",
+            "ANDON_TOKEN",
+            "XDG_CONFIG_HOME",
+            "XDG_CACHE_HOME",
+            "NO_COLOR",
+            "CLICOLOR_FORCE",
+            "SUDO_USER",
+        ] {
             command.env_remove(inherited);
         }
         command

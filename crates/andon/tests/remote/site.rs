@@ -49,11 +49,6 @@ impl Site {
         Person { checkout, url: self.url() }
     }
 
-    /// What the server has said so far.
-    pub(crate) fn said(&self) -> String {
-        self.server.as_ref().unwrap().said()
-    }
-
     /// Waits until the server has said `words`.
     pub(crate) fn until_said(&mut self, words: &str) {
         self.server.as_mut().unwrap().until_said(words);

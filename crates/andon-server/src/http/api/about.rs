@@ -12,7 +12,7 @@ use crate::http::gate::Asker;
 use crate::http::reply::{Refused, as_json};
 
 /// Who answers, and who asks.
-#[utoipa::path(get, path = "/v1/about", tag = "server", responses((status = OK, body = Object)))]
+#[utoipa::path(get, path = "/v1/about", operation_id = "about", tag = "server", responses((status = OK, body = Object)))]
 pub(super) async fn show(State(desk): State<Arc<Desk>>, asker: Asker) -> Result<Response<Body>, Refused> {
     let you = asker.person();
     Ok(as_json(
@@ -27,7 +27,7 @@ pub(super) async fn show(State(desk): State<Arc<Desk>>, asker: Asker) -> Result<
 }
 
 /// The line of the server, as it deploys by it, and where it lies; and what is wrong with a newer one.
-#[utoipa::path(get, path = "/v1/about/line", tag = "server", responses((status = OK, body = Object)))]
+#[utoipa::path(get, path = "/v1/about/line", operation_id = "line", tag = "server", responses((status = OK, body = Object)))]
 pub(super) async fn line(State(desk): State<Arc<Desk>>) -> Result<Response<Body>, Refused> {
     let line = desk.fresh_line().await?;
     Ok(as_json(

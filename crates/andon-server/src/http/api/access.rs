@@ -131,7 +131,7 @@ pub(crate) struct NewToken {
 }
 
 /// Who asks, and what they may do.
-#[utoipa::path(get, path = "/v1/me", responses((status = OK, body = Me)))]
+#[utoipa::path(get, path = "/v1/me", tag = "access", responses((status = OK, body = Me)))]
 pub(crate) async fn me(asker: Asker) -> Response<Body> {
     let way = match asker.way() {
         Way::Machine => "machine",
@@ -145,7 +145,7 @@ pub(crate) async fn me(asker: Asker) -> Response<Body> {
 }
 
 /// Everybody who is let in.
-#[utoipa::path(get, path = "/v1/users", responses((status = OK, body = [User])))]
+#[utoipa::path(get, path = "/v1/users", tag = "access", responses((status = OK, body = [User])))]
 pub(crate) async fn users(State(desk): State<Arc<Desk>>) -> Result<Response<Body>, Refused> {
     let directory = desk.doors.access.directory().await?;
     let users = directory.users().map(|(name, user)| User {
@@ -160,7 +160,7 @@ pub(crate) async fn users(State(desk): State<Arc<Desk>>) -> Result<Response<Body
 }
 
 /// Lets somebody in.
-#[utoipa::path(post, path = "/v1/users", request_body = NewUser, responses((status = CREATED)))]
+#[utoipa::path(post, path = "/v1/users", tag = "access", request_body = NewUser, responses((status = CREATED)))]
 pub(crate) async fn add_user(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
@@ -174,7 +174,7 @@ pub(crate) async fn add_user(
 }
 
 /// Says what somebody may do from now on.
-#[utoipa::path(post, path = "/v1/users/{name}/grants", request_body = NewGrants, params(("name" = String, Path)), responses((status = OK)))]
+#[utoipa::path(post, path = "/v1/users/{name}/grants", tag = "access", request_body = NewGrants, params(("name" = String, Path)), responses((status = OK)))]
 pub(crate) async fn set_grants(
     State(desk): State<Arc<Desk>>,
     AskedPath(name): AskedPath<String>,
@@ -191,7 +191,7 @@ pub(crate) async fn set_grants(
 }
 
 /// Sets a password: one's own with the present one, that of others with the role admin.
-#[utoipa::path(post, path = "/v1/users/{name}/password", request_body = NewPassword, params(("name" = String, Path)), responses((status = OK)))]
+#[utoipa::path(post, path = "/v1/users/{name}/password", tag = "access", request_body = NewPassword, params(("name" = String, Path)), responses((status = OK)))]
 pub(crate) async fn set_password(
     State(desk): State<Arc<Desk>>,
     AskedPath(name): AskedPath<String>,
@@ -220,7 +220,7 @@ pub(crate) async fn set_password(
 }
 
 /// Lets somebody in no more: their sessions and tokens end.
-#[utoipa::path(delete, path = "/v1/users/{name}", params(("name" = String, Path)), responses((status = OK)))]
+#[utoipa::path(delete, path = "/v1/users/{name}", tag = "access", params(("name" = String, Path)), responses((status = OK)))]
 pub(crate) async fn remove_user(
     State(desk): State<Arc<Desk>>,
     AskedPath(name): AskedPath<String>,
@@ -233,7 +233,7 @@ pub(crate) async fn remove_user(
 }
 
 /// Every token, without the secrets.
-#[utoipa::path(get, path = "/v1/tokens", responses((status = OK, body = [Listed])))]
+#[utoipa::path(get, path = "/v1/tokens", tag = "access", responses((status = OK, body = [Listed])))]
 pub(crate) async fn tokens(State(desk): State<Arc<Desk>>) -> Result<Response<Body>, Refused> {
     let directory = desk.doors.access.directory().await?;
     let listed = directory.tokens().map(|(id, token)| listed(id, token));
@@ -241,7 +241,7 @@ pub(crate) async fn tokens(State(desk): State<Arc<Desk>>) -> Result<Response<Bod
 }
 
 /// Makes a token: for oneself when one signed in, for others with the role admin.
-#[utoipa::path(post, path = "/v1/tokens", request_body = NewToken, responses((status = CREATED, body = Made)))]
+#[utoipa::path(post, path = "/v1/tokens", tag = "access", request_body = NewToken, responses((status = CREATED, body = Made)))]
 pub(crate) async fn make_token(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
@@ -265,7 +265,7 @@ pub(crate) async fn make_token(
 }
 
 /// Makes a token worth nothing: one's own, or any with the role admin.
-#[utoipa::path(delete, path = "/v1/tokens/{token}", params(("token" = u32, Path)), responses((status = OK)))]
+#[utoipa::path(delete, path = "/v1/tokens/{token}", tag = "access", params(("token" = u32, Path)), responses((status = OK)))]
 pub(crate) async fn revoke_token(
     State(desk): State<Arc<Desk>>,
     AskedPath(id): AskedPath<String>,

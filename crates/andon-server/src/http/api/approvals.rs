@@ -48,20 +48,20 @@ struct Waiting {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Approval {
     /// The service.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     service: ServiceName,
     /// The environment.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     environment: EnvironmentName,
     /// The release's short name, for example `r-51bc07e2a944`.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^r-[0-9a-f]{12}$")]
     release: ReleaseId,
     /// Why, in the person's words.
     why: Option<String>,
 }
 
 /// What waits for approvals, the oldest first.
-#[utoipa::path(get, path = "/v1/approvals", responses((status = OK, body = [Waiting])))]
+#[utoipa::path(get, path = "/v1/approvals", tag = "access", responses((status = OK, body = [Waiting])))]
 pub(crate) async fn waiting(State(desk): State<Arc<Desk>>) -> Result<Response<Body>, Refused> {
     let line = desk.line()?;
     let waiting = desk.controller.approvals_waiting(line.scopes()).await?;
@@ -80,7 +80,7 @@ pub(crate) async fn waiting(State(desk): State<Arc<Desk>>) -> Result<Response<Bo
 }
 
 /// Approves a release that waits, where whoever asks may deploy as well.
-#[utoipa::path(post, path = "/v1/approvals", request_body = Approval, responses((status = CREATED)))]
+#[utoipa::path(post, path = "/v1/approvals", tag = "access", request_body = Approval, responses((status = CREATED)))]
 pub(crate) async fn approve(
     State(desk): State<Arc<Desk>>,
     asker: Asker,

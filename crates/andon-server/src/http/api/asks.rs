@@ -10,9 +10,9 @@ use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::controller::{Controller, Going};
+use crate::controller::Controller;
 use crate::http::Desk;
-use crate::http::asked::AskedPath;
+use crate::http::asked::{AskedPath, Whole};
 use crate::http::body::Bytes;
 use crate::http::gate::Asker;
 use crate::http::reply::{Refused, as_json};
@@ -53,12 +53,12 @@ struct Answered {
 pub(super) async fn pause(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
-    AskedPath(number): AskedPath<u64>,
+    AskedPath(Whole(number)): AskedPath<Whole>,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
     controller.wish(DeploymentId(number), Ask::Pause, asked.why).await?;
-    Ok(answered(&desk, number, None))
+    Ok(answered(number, false))
 }
 
 /// Goes on with a paused one, or with one whose process is gone.
@@ -73,12 +73,13 @@ pub(super) async fn pause(
 pub(super) async fn resume(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
-    AskedPath(number): AskedPath<u64>,
+    AskedPath(Whole(number)): AskedPath<Whole>,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
-    let going = controller.resume(DeploymentId(number), asked.take_over).await?;
-    Ok(answered(&desk, number, going))
+    let take_over = asked.take_over;
+    let begun = desk.see_to(async move { controller.resume(DeploymentId(number), take_over).await }).await?;
+    Ok(answered(number, begun.is_some()))
 }
 
 /// Brings hosts in their cycle to a safe point, then stops.
@@ -93,13 +94,14 @@ pub(super) async fn resume(
 pub(super) async fn abort(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
-    AskedPath(number): AskedPath<u64>,
+    AskedPath(Whole(number)): AskedPath<Whole>,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
     let ask = Ask::Abort { rollback: asked.rollback };
-    let going = controller.ask(DeploymentId(number), ask, asked.why).await?;
-    Ok(answered(&desk, number, going))
+    let begun =
+        desk.see_to(async move { controller.ask(DeploymentId(number), ask, asked.why).await }).await?;
+    Ok(answered(number, begun.is_some()))
 }
 
 /// The controller for whoever asks, when they may act on that deployment.
@@ -110,10 +112,6 @@ async fn may(desk: &Desk, asker: &Asker, number: u64) -> Result<Controller, Refu
 }
 
 /// `driven` says whether it is this very wish that made it go on here.
-fn answered(desk: &Desk, number: u64, going: Option<Going>) -> Response<Body> {
-    let driven = going.is_some();
-    if let Some(going) = going {
-        desk.workshop.take(going, super::stumbled);
-    }
+fn answered(number: u64, driven: bool) -> Response<Body> {
     as_json(StatusCode::OK, &Answered { deployment: number, driven })
 }

@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::answers::{DeploymentAnswer, DeploymentEntry};
 use crate::clock;
 use crate::http::Desk;
-use crate::http::asked::{AskedPath, AskedQuery};
+use crate::http::asked::{AskedPath, AskedQuery, Whole};
 use crate::http::reply::{ErrorCode, Refused, as_json};
 
 /// Entries of one answer.
@@ -30,8 +30,8 @@ const PIECE: u64 = 256 * 1024;
 #[into_params(parameter_in = Query)]
 pub(super) struct After {
     /// Only those behind this place.
-    #[param(maximum = 9_007_199_254_740_991u64)]
-    after: Option<u64>,
+    #[param(value_type = Option<u64>, maximum = 9_007_199_254_740_991u64)]
+    after: Option<Whole>,
     /// At most so many.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
@@ -43,8 +43,8 @@ pub(super) struct After {
 #[into_params(parameter_in = Query)]
 pub(super) struct From {
     /// Bytes that need not be sent again: `next` of the answer before.
-    #[param(maximum = 9_007_199_254_740_991u64)]
-    offset: Option<u64>,
+    #[param(value_type = Option<u64>, maximum = 9_007_199_254_740_991u64)]
+    offset: Option<Whole>,
 }
 
 /// A piece of what the steps of a host printed.
@@ -66,7 +66,7 @@ struct Output {
     responses((status = OK, body = DeploymentAnswer)))]
 pub(super) async fn show(
     State(desk): State<Arc<Desk>>,
-    AskedPath(number): AskedPath<u64>,
+    AskedPath(Whole(number)): AskedPath<Whole>,
 ) -> Result<Response<Body>, Refused> {
     let deployment = desk.controller.records().deployment(DeploymentId(number)).await?.value;
     Ok(as_json(StatusCode::OK, &DeploymentAnswer::of(&deployment, clock::now())))
@@ -78,10 +78,11 @@ pub(super) async fn show(
     responses((status = OK, body = [DeploymentEntry])))]
 pub(super) async fn entries(
     State(desk): State<Arc<Desk>>,
-    AskedPath(number): AskedPath<u64>,
+    AskedPath(Whole(number)): AskedPath<Whole>,
     AskedQuery(asked): AskedQuery<After>,
 ) -> Result<Response<Body>, Refused> {
-    let (id, after, limit) = (DeploymentId(number), asked.after.unwrap_or(0), asked.limit.unwrap_or(MOST));
+    let (id, after, limit) =
+        (DeploymentId(number), asked.after.map_or(0, |after| after.0), asked.limit.unwrap_or(MOST));
     if !(1..=MOST).contains(&limit) {
         let what = format!("limit is 1 to {MOST}, not {limit}");
         return Err(Refused::new(ErrorCode::InvalidRequest, what, "ask again behind the last one for more"));
@@ -107,16 +108,16 @@ pub(super) async fn entries(
     responses((status = OK, body = Output)))]
 pub(super) async fn output(
     State(desk): State<Arc<Desk>>,
-    AskedPath((number, host)): AskedPath<(u64, HostName)>,
+    AskedPath((number, host)): AskedPath<(Whole, HostName)>,
     AskedQuery(from): AskedQuery<From>,
 ) -> Result<Response<Body>, Refused> {
-    let id = DeploymentId(number);
+    let (number, id) = (number.0, DeploymentId(number.0));
     let deployment = desk.controller.records().deployment(id).await?.value;
     if !deployment.hosts.contains_key(&host) {
         let next = format!("see which hosts it has: GET /v1/deployments/{number}");
         return Err(Refused::new(ErrorCode::NotFound, format!("{id} has no host {host}"), next));
     }
-    let offset = from.offset.unwrap_or(0);
+    let offset = from.offset.map_or(0, |offset| offset.0);
     let path = desk.controller.output_path(id, &host);
     let bytes = piece(&path, offset).await.map_err(|error| {
         let what = format!("what {host} printed cannot be read: {error}");

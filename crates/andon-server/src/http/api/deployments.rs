@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::wanted::Wanted;
 use crate::answers::DeploymentRow;
 use crate::http::Desk;
-use crate::http::asked::AskedQuery;
+use crate::http::asked::{AskedQuery, Whole};
 use crate::http::body::Bytes;
 use crate::http::gate::Asker;
 use crate::http::reply::{ErrorCode, Refused, as_json};
@@ -39,14 +39,12 @@ pub(super) struct Page {
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)]
     environment: Option<EnvironmentName>,
     /// Only those that this person asked for.
-    #[param(max_length = 512)]
     by: Option<String>,
     /// Only those in the state of this name.
-    #[param(max_length = 64)]
     state: Option<String>,
     /// Only those with a lower number.
-    #[param(maximum = 9_007_199_254_740_991u64)]
-    before: Option<u64>,
+    #[param(value_type = Option<u64>, maximum = 9_007_199_254_740_991u64)]
+    before: Option<Whole>,
     /// At most so many; 20 without it.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
@@ -65,7 +63,7 @@ pub(super) async fn list(
         return Err(Refused::new(ErrorCode::InvalidRequest, what, "follow the header Link for more"));
     }
     let mut rows: Vec<DeploymentRow> = Vec::new();
-    let (mut before, mut looked) = (page.before.map(DeploymentId), 0);
+    let (mut before, mut looked) = (page.before.map(|before| DeploymentId(before.0)), 0);
     let next = loop {
         let found = desk.controller.records().history(before, AT_ONCE.min(LOOKED - looked)).await?;
         let Some(last) = found.last() else { break None };
@@ -140,8 +138,11 @@ pub(super) async fn begin(
 ) -> Result<Response<Body>, Refused> {
     let wanted: Wanted = body.json()?;
     let wish = wanted.wish(&desk, &asker).await?;
-    let going = desk.controller.clone().on_behalf_of(asker.person()).deploy(wish).await?;
-    let id = desk.workshop.take(going, super::stumbled);
+    let controller = desk.controller.clone().on_behalf_of(asker.person());
+    let begun = desk.see_to(async move { controller.deploy(wish).await.map(Some) }).await?;
+    let id = begun.ok_or_else(|| {
+        Refused::new(ErrorCode::Unavailable, "nothing has begun", "look at the deployments, then ask again")
+    })?;
     let mut response = as_json(StatusCode::CREATED, &Begun { deployment: id.0 });
     if let Ok(place) = format!("/v1/deployments/{}", id.0).parse() {
         response.headers_mut().insert(header::LOCATION, place);

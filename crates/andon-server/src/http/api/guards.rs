@@ -50,10 +50,7 @@ pub(super) async fn record(
     let line = desk.line()?;
     let mut refused = Some(invalid(format!("no service has the environment {environment}")));
     for scope in line.scopes().filter(|scope| scope.environment == environment) {
-        refused = match asker.may(&Deed::Deploy(scope)) {
-            Ok(()) => None,
-            Err(no) => Some(no),
-        };
+        refused = asker.may(&Deed::Deploy(scope)).err();
         if refused.is_none() {
             break;
         }

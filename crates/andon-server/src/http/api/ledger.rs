@@ -11,7 +11,7 @@ use utoipa::{IntoParams, OpenApi};
 
 use crate::answers::{LedgerHead, LedgerRecord, LedgerRow, LedgerValue, LedgerVerification};
 use crate::http::Desk;
-use crate::http::asked::{AskedPath, AskedQuery};
+use crate::http::asked::{AskedPath, AskedQuery, Whole};
 use crate::http::reply::{ErrorCode, Refused, as_json};
 
 /// Rows of an answer to somebody who does not say how many.
@@ -23,8 +23,8 @@ const USUAL: usize = 1000;
 #[into_params(parameter_in = Query)]
 pub(super) struct After {
     /// Only those behind this place: a position for all records, a `seq` within a stream.
-    #[param(maximum = 9_007_199_254_740_991u64)]
-    after: Option<u64>,
+    #[param(value_type = Option<u64>, maximum = 9_007_199_254_740_991u64)]
+    after: Option<Whole>,
     /// At most so many; there may be fewer when they are large. Only an empty answer says that there are no more.
     #[param(minimum = 1, maximum = 10_000)]
     limit: Option<usize>,
@@ -38,10 +38,8 @@ pub(super) struct Rows {
     /// Only those with a lower rank.
     before: Option<i64>,
     /// Together with `before`: also those of exactly that rank with a lower key.
-    #[param(max_length = 512)]
     before_key: Option<String>,
     /// Only those whose key begins with this.
-    #[param(max_length = 512)]
     prefix: Option<String>,
     /// At most so many.
     #[param(minimum = 1, maximum = 10_000)]
@@ -78,7 +76,7 @@ pub(super) async fn records(
     State(desk): State<Arc<Desk>>,
     AskedQuery(asked): AskedQuery<After>,
 ) -> Result<Response<Body>, Refused> {
-    let (after, limit) = (asked.after.unwrap_or(0), bounded(asked.limit)?);
+    let (after, limit) = (asked.after.map_or(0, |after| after.0), bounded(asked.limit)?);
     let records = desk.controller.records().ledger().tail(after, limit).await?;
     Ok(as_json(StatusCode::OK, &records.into_iter().map(LedgerRecord::from).collect::<Vec<_>>()))
 }
@@ -93,7 +91,7 @@ pub(super) async fn stream(
     AskedQuery(asked): AskedQuery<After>,
 ) -> Result<Response<Body>, Refused> {
     named("the stream", &stream)?;
-    let (after, limit) = (asked.after.unwrap_or(0), bounded(asked.limit)?);
+    let (after, limit) = (asked.after.map_or(0, |after| after.0), bounded(asked.limit)?);
     let records = desk.controller.records().ledger().read(&stream, after, limit).await?;
     Ok(as_json(StatusCode::OK, &records.into_iter().map(LedgerRecord::from).collect::<Vec<_>>()))
 }

@@ -9,9 +9,8 @@ use axum::extract::State;
 use axum::http::{HeaderValue, Response, header};
 use tokio::io::AsyncReadExt;
 
-use super::wanted::invalid;
 use crate::http::Desk;
-use crate::http::asked::AskedPath;
+use crate::http::asked::{AskedPath, Whole};
 use crate::http::reply::{ErrorCode, Refused};
 
 /// The most that is sent, in bytes.
@@ -22,15 +21,15 @@ const MOST: u64 = 4 << 20;
     get,
     path = "/v1/deployments/{number}/logs/{host}",
     tag = "deployments",
+    operation_id = "log",
     params(("number" = u64, Path, description = "The deployment", maximum = 9_007_199_254_740_991u64), ("host" = String, Path, description = "The host", pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length = 253)),
     responses((status = OK, body = String, content_type = "text/plain"))
 )]
 pub(super) async fn show(
     State(desk): State<Arc<Desk>>,
-    AskedPath((number, host)): AskedPath<(u64, String)>,
+    AskedPath((number, host)): AskedPath<(Whole, HostName)>,
 ) -> Result<Response<Body>, Refused> {
-    let host = HostName::new(&host).map_err(|error| invalid(error.to_string()))?;
-    let id = DeploymentId(number);
+    let id = DeploymentId(number.0);
     let path = desk.controller.output_path(id, &host);
     let missing = |_| {
         let what = format!("nothing was printed by {host} in {id}");

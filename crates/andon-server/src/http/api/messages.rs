@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use super::wanted::invalid;
 use crate::answers::MessageRow;
 use crate::http::Desk;
 use crate::http::asked::AskedQuery;
 use crate::http::body::Bytes;
 use crate::http::gate::Asker;
 use crate::http::reply::{ErrorCode, Refused, as_json};
+use crate::lines::NoScope;
 use crate::{clock, revision};
 
 /// The time for a round of tries that somebody waits for.
@@ -83,8 +83,7 @@ pub(super) async fn test(
 ) -> Result<Response<Body>, Refused> {
     let Tested { service: name } = body.json()?;
     let line = desk.fresh_line().await?;
-    let service =
-        line.line().services.get(&name).ok_or_else(|| invalid(format!("there is no service {name}")))?;
+    let service = line.line().services.get(&name).ok_or_else(|| NoScope::Service(name.clone()))?;
     let environment = service.environments.keys().next();
     let (Some(tell), Some(environment)) = (&service.tell, environment) else {
         let what = format!("{name} tells nobody");

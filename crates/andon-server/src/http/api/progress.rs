@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 
 use crate::driver::Progress;
 use crate::http::Desk;
-use crate::http::asked::{AskedPath, AskedQuery};
+use crate::http::asked::{AskedPath, AskedQuery, Whole};
 use crate::http::outlet::{Carrier, Outlet, frame, heartbeat};
 use crate::http::reply::Refused;
 
@@ -35,8 +35,8 @@ const QUIET: Duration = Duration::from_secs(5);
 #[into_params(parameter_in = Query)]
 pub(super) struct From {
     /// The facts up to this number are known already. The header `Last-Event-ID` says the same.
-    #[param(maximum = 9_007_199_254_740_991u64)]
-    after: Option<u64>,
+    #[param(value_type = Option<u64>, maximum = 9_007_199_254_740_991u64)]
+    after: Option<Whole>,
 }
 
 /// Events: `facts` (`after`, `entries`), `live` (`behind`, `standing`, `round`), `driven` (whether this server drives it),
@@ -45,12 +45,13 @@ pub(super) struct From {
     get,
     path = "/v1/deployments/{number}/progress",
     tag = "events",
+    operation_id = "progress",
     params(("number" = u64, Path, description = "The deployment", maximum = 9_007_199_254_740_991u64), From),
     responses((status = OK, body = String, content_type = "text/event-stream"))
 )]
 pub(super) async fn follow(
     State(desk): State<Arc<Desk>>,
-    AskedPath(number): AskedPath<u64>,
+    AskedPath(Whole(number)): AskedPath<Whole>,
     AskedQuery(From { after }): AskedQuery<From>,
     carrier: Carrier,
     headers: HeaderMap,
@@ -58,7 +59,7 @@ pub(super) async fn follow(
     let id = DeploymentId(number);
     let known = desk.controller.records().deployment(id).await?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let after = after.or(last).unwrap_or(0).min(known.seq);
+    let after = after.map(|after| after.0).or(last).unwrap_or(0).min(known.seq);
     let (say, response) = carrier.open()?;
     tokio::spawn(async move {
         // Whoever asked has gone: nothing is left to do.

@@ -18,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::wanted::{described, invalid, scope_of};
 use crate::artifacts::{Brought, PartError};
 use crate::http::Desk;
-use crate::http::asked::{AskedPath, AskedQuery};
+use crate::http::asked::{AskedPath, AskedQuery, Whole};
 use crate::http::body::Bytes;
 use crate::http::gate::Asker;
 use crate::http::reply::{ErrorCode, Refused, as_json};
@@ -32,8 +32,8 @@ pub(super) struct Bytewise {
     #[param(value_type = String, pattern = "^(tar|tar_gz|tar_zst)$")]
     packing: Packing,
     /// Where the part begins; all parts before it have come.
-    #[param(maximum = 9_007_199_254_740_991u64)]
-    offset: Option<u64>,
+    #[param(value_type = Option<u64>, maximum = 9_007_199_254_740_991u64)]
+    offset: Option<Whole>,
 }
 
 /// A release that has come, or shall be made.
@@ -101,7 +101,7 @@ pub(super) async fn bring(
     let digest = named(&digest)?;
     may_deploy_somewhere(&desk, &asker)?;
     let artifacts = desk.controller.artifacts().clone();
-    let offset = which.offset.unwrap_or(0);
+    let offset = which.offset.map_or(0, |offset| offset.0);
     let taken =
         tokio::task::spawn_blocking(move || artifacts.take_part(digest, which.packing, offset, &body.0));
     match taken.await.unwrap_or_else(|error| Err(PartError::Disk(std::io::Error::other(error)))) {

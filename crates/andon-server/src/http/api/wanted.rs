@@ -127,7 +127,14 @@ pub(super) fn scope_of(
 /// The release that the line describes for a scope, packed and kept.
 pub(super) async fn described(desk: &Desk, line: &LineOnDisk, scope: &ScopeName) -> Result<Release, Refused> {
     let (service, _) = line.parts(scope).ok_or_else(|| invalid(format!("there is no {scope}")))?;
-    line.release(desk.controller.artifacts(), service).await.map_err(Refused::from)
+    let artifacts = desk.controller.artifacts();
+    let release = line.release(artifacts, service).await.map_err(Refused::from)?;
+    // Whoever asked for it names it when they deploy it.
+    artifacts.remember(&release).map_err(|error| {
+        let what = format!("the release could not be kept: {error}");
+        Refused::new(ErrorCode::Unavailable, what, "free space on the server")
+    })?;
+    Ok(release)
 }
 
 /// A release by its name: one that was brought here, or one that the scope knows.

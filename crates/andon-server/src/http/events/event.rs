@@ -44,8 +44,13 @@ impl Teller {
         Self { records, scopes: std::collections::BTreeMap::new() }
     }
 
-    /// The event of a record.
-    pub(super) async fn tell(&mut self, record: &Record) -> Result<Event, RecordsError> {
+    /// The event of a record. Of one that a newer Andon wrote it is only told that it is there.
+    pub(super) async fn tell(&mut self, record: &Record) -> Event {
+        let told = self.told(record).await;
+        told.unwrap_or_else(|_| event("record", record, None, json!({})))
+    }
+
+    async fn told(&mut self, record: &Record) -> Result<Event, RecordsError> {
         let number = record.stream.strip_prefix("deployment/").and_then(|number| number.parse::<u64>().ok());
         if let Some(number) = number
             && let Ok(fact) = serde_json::from_value::<Fact>(record.fact.clone())

@@ -73,7 +73,7 @@ impl Batch {
     pub(super) fn frames(&self, wanted: &Wanted) -> Option<Bytes> {
         let shared = match (&wanted.deployment, &wanted.service) {
             (None, None) => Some(&self.all),
-            (Some(number), None) => self.by_deployment.get(number),
+            (Some(number), None) => self.by_deployment.get(&number.0),
             (None, Some(service)) => self.by_service.get(service),
             (Some(_), Some(_)) => None,
         };
@@ -160,7 +160,7 @@ impl Hub {
         let mut events = Vec::new();
         for record in self.0.records.ledger().tail(after, PAGE).await? {
             if record.position <= at {
-                events.push(Arc::new(self.0.teller.lock().await.tell(&record).await?));
+                events.push(Arc::new(self.0.teller.lock().await.tell(&record).await));
             }
         }
         Ok(Past { events, missed: false })
@@ -203,7 +203,7 @@ impl Hub {
         let mut teller = self.0.teller.lock().await;
         let mut events = Vec::new();
         for record in ledger.tail(at, PAGE).await? {
-            events.push(Arc::new(teller.tell(&record).await?));
+            events.push(Arc::new(teller.tell(&record).await));
         }
         Ok(events)
     }

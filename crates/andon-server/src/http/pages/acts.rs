@@ -102,10 +102,9 @@ pub(super) async fn resume(
     _form: Form,
 ) -> Result<Response<Body>, Refused> {
     let (controller, known) = acting(&desk, &asker, &number).await?;
-    if let Some(going) = controller.resume(known.id, false).await? {
-        desk.workshop.take(going, |_, _| {});
-    }
-    Ok(seen(known.id))
+    let id = known.id;
+    desk.see_to(async move { controller.resume(id, false).await }).await?;
+    Ok(seen(id))
 }
 
 /// `GET /deployments/{number}/abort`: asks once more.
@@ -135,11 +134,9 @@ pub(super) async fn abort(
             return Err(Refused::new(ErrorCode::InvalidRequest, what, "go back and choose one of them"));
         }
     };
-    let going = controller.ask(known.id, Ask::Abort { rollback }, form.text("why")?).await?;
-    if let Some(going) = going {
-        desk.workshop.take(going, |_, _| {});
-    }
-    Ok(seen(known.id))
+    let (id, why) = (known.id, form.text("why")?);
+    desk.see_to(async move { controller.ask(id, Ask::Abort { rollback }, why).await }).await?;
+    Ok(seen(id))
 }
 
 /// `GET /deployments/{number}/rollback`: asks where to.
@@ -197,8 +194,11 @@ pub(super) async fn rollback(
 /// Begins what was wished, for whoever asks, and leads to where it is seen. It goes on when nobody watches.
 pub(super) async fn begin(desk: &Desk, asker: &Asker, wish: Wish) -> Result<Response<Body>, Refused> {
     asker.may(&Deed::Deploy(wish.scope.clone()))?;
-    let going = desk.controller.clone().on_behalf_of(asker.person()).deploy(wish).await?;
-    Ok(seen(desk.workshop.take(going, |_, _| {})))
+    let controller = desk.controller.clone().on_behalf_of(asker.person());
+    let begun = desk.see_to(async move { controller.deploy(wish).await.map(Some) }).await?;
+    begun.map(seen).ok_or_else(|| {
+        Refused::new(ErrorCode::Unavailable, "nothing has begun", "look at the deployments, then try again")
+    })
 }
 
 /// The environment's name, when it was typed.

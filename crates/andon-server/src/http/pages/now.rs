@@ -4,26 +4,27 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use andon_core::access::Deed;
+use andon_core::chronicle::Row;
 use andon_core::deployment::Summary;
 use andon_core::release::ReleaseId;
 use andon_core::scope::{Scope, ScopeName};
-use andon_page::now::{Approval, Now, Row};
+use andon_page::now::{self, Approval, Now};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 
 use super::page;
 use super::setting::Framed;
+use crate::chronicles::Known;
 use crate::http::Desk;
 use crate::http::gate::Asker;
 use crate::http::reply::Refused;
-use crate::records::RecordsError;
 
 /// Deployments that are listed.
 const SHOWN: usize = 10;
 /// Deployments under way that are told of.
 const GOING: usize = 12;
-/// How far back the newest deployment of a scope is looked for at once.
+/// How far back a deployment is looked for that has not ended.
 const RECENT: usize = 200;
 
 pub(super) async fn show(
@@ -32,16 +33,17 @@ pub(super) async fn show(
     Framed(frame): Framed,
 ) -> Result<Response<Body>, Refused> {
     let records = desk.controller.records();
-    let recent = records.history(None, RECENT).await?;
+    let known = desk.chronicle.fresh().await;
+    let newest: Vec<Summary> = known.deployments.rows().rev().take(RECENT).map(Row::summary).collect();
     let mut going = Vec::new();
-    for row in recent.iter().filter(|row| row.ended.is_none()).take(GOING) {
+    for row in newest.iter().filter(|row| row.ended.is_none()).take(GOING) {
         going.push(records.deployment(row.id).await?.value);
     }
     let now = Now {
         line: records.cord().await?.value,
         going,
-        scopes: rows(&desk, &recent).await?,
-        recent: recent.into_iter().take(SHOWN).collect(),
+        scopes: scopes(&desk, &known),
+        recent: newest.into_iter().take(SHOWN).collect(),
         approvals: approvals(&desk, &asker).await?,
         may_line: asker.0.may(&Deed::Line),
         no_line: desk.line.current().err().map(|why| why.lines().next().unwrap_or_default().to_owned()),
@@ -69,23 +71,17 @@ async fn approvals(desk: &Desk, asker: &Asker) -> Result<Vec<Approval>, Refused>
 }
 
 /// Every scope of the line and of the ledger.
-async fn rows(desk: &Desk, recent: &[Summary]) -> Result<Vec<Row>, RecordsError> {
-    let records = desk.controller.records();
-    let known = records.scopes().await?.into_iter().map(|(name, outline)| (name, outline.scope));
-    let mut all: BTreeMap<ScopeName, Scope> = known.collect();
-    if let Ok(line) = desk.line.current() {
-        for name in line.scopes() {
-            all.entry(name).or_default();
-        }
+fn scopes(desk: &Desk, known: &Known) -> Vec<now::Row> {
+    let mut all: BTreeMap<ScopeName, Scope> =
+        known.scopes.iter().map(|(name, outline)| (name.clone(), outline.scope.clone())).collect();
+    for name in desk.line.current().iter().flat_map(|line| line.scopes()) {
+        all.entry(name).or_default();
     }
-    let mut rows = Vec::new();
-    for (name, scope) in all {
-        let last = match recent.iter().find(|row| row.scope == name) {
-            Some(last) => Some(last.clone()),
-            None if scope.current.is_none() && scope.releases.is_empty() => None,
-            None => records.history_of(std::slice::from_ref(&name), 1).await?.pop(),
-        };
-        rows.push(Row { name, scope, last });
-    }
-    Ok(rows)
+    let last: BTreeMap<&ScopeName, &Row> =
+        known.deployments.last_per_scope().map(|row| (row.scope(), row)).collect();
+    let row = |(name, scope)| {
+        let last = last.get(&name).map(|row| row.summary());
+        now::Row { name, scope, last }
+    };
+    all.into_iter().map(row).collect()
 }

@@ -45,7 +45,8 @@ pub(in crate::http) async fn frame(
     frame.signed_in = matches!(asker.way(), Way::Session(_));
     let records = desk.controller.records();
     frame.line = records.cord().await.ok().map(|cord| cord.value);
-    frame.last = records.history(None, 1).await.ok().and_then(|rows| rows.into_iter().next());
+    let known = desk.chronicle.fresh().await;
+    frame.last = known.deployments.rows().next_back().map(|row| row.summary());
     frame
 }
 

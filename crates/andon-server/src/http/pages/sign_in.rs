@@ -136,8 +136,8 @@ async fn leave(
     let doors = &desk.doors;
     let Some(oidc) = &doors.oidc else { return Ok(see("/sign-in")) };
     let address = doors.client(peer, &headers);
-    if let Err(wait) = doors.requests.of_address(address, clock::now()) {
-        return Err(later(wait, "these are too many requests"));
+    if let Err(wait) = doors.requests.of_leaving(address, clock::now()) {
+        return Err(later(wait, "sign-in was begun too often"));
     }
     match oidc.begin().await {
         Ok((url, key)) => {

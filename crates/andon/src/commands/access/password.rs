@@ -3,9 +3,9 @@
 use std::io::{BufRead, IsTerminal, Read, Write};
 
 use andon_core::access::UserName;
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::failure::Failure;
+use crate::still::Unseen;
 
 /// The longest line that is read, in bytes.
 const LONGEST: u64 = 4096;
@@ -30,18 +30,13 @@ pub(super) fn read(piped: bool, name: &UserName) -> Result<String, Failure> {
 
 /// What is typed, while the terminal shows nothing of it.
 fn ask(question: &str) -> Result<String, Failure> {
-    let broken = |error| Failure::broken(format!("the terminal cannot be kept from showing it: {error}"));
-    let stdin = std::io::stdin();
-    let before = tcgetattr(&stdin).map_err(broken)?;
-    let mut unseen = before.clone();
-    unseen.local_modes.remove(LocalModes::ECHO);
+    let unseen =
+        Unseen::begin().ok_or_else(|| Failure::broken("the terminal cannot be kept from showing it"))?;
     let mut stderr = std::io::stderr();
     let _ = stderr.write_all(question.as_bytes()).and_then(|()| stderr.flush());
-    tcsetattr(&stdin, OptionalActions::Flush, &unseen).map_err(broken)?;
     let typed = line();
-    let shown = tcsetattr(&stdin, OptionalActions::Now, &before);
+    drop(unseen);
     let _ = stderr.write_all(b"\n");
-    shown.map_err(broken)?;
     typed.ok_or_else(crate::signals::left)
 }
 
