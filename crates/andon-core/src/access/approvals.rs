@@ -163,8 +163,8 @@ impl Approvals {
         }
         let asked = self.waiting(now).find(|ask| ask.release == *release).map_or(wanting, |ask| &ask.by);
         let given = given.iter().map(|one| one.by.name.clone()).collect();
-        let scope = scope.clone();
-        Err(Box::new(Unapproved { scope, release: *release, needed, asked: asked.clone(), given }))
+        let asked = asked.clone();
+        Err(Box::new(Unapproved { scope: scope.clone(), release: *release, needed, asked, given }))
     }
 
     /// The request for a release that is named by its short name.

@@ -175,3 +175,10 @@ fn may<'a>(directory: &'a Arc<Directory>, scope: &'a ScopeName) -> impl Fn(&str)
         directory.is_empty() || known.is_some_and(|visitor| visitor.may(&Deed::Deploy(scope.clone())))
     }
 }
+
+/// Why a release did not go out yet, as data.
+impl From<Box<Unapproved>> for Problem {
+    fn from(unapproved: Box<Unapproved>) -> Self {
+        Problem::Unapproved(unapproved)
+    }
+}
