@@ -60,7 +60,7 @@ impl Answer {
 
 impl Served {
     fn start(project: &Project) -> Self {
-        let server = project.start(&["server", "--listen", "127.0.0.1:0"]);
+        let mut server = project.start(&["server", "--listen", "127.0.0.1:0"]);
         let answers = "andon server answers on http://";
         server.until_said(answers);
         let said = server.said();
