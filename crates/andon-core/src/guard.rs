@@ -165,7 +165,13 @@ mod tests {
     fn guard(protected: bool, max_changed: Option<Share>, said: Option<&str>) -> Guard {
         let confirmed = said.map(|said| Confirmation { environment: name(said), how: How::Given });
         Guard {
-            environment: Some(Environment { name: name("production"), protected, max_changed, approvals: 0, after: None }),
+            environment: Some(Environment {
+                name: name("production"),
+                protected,
+                max_changed,
+                approvals: 0,
+                after: None,
+            }),
             passes: Passes { confirmed, allow_wide: None },
         }
     }
