@@ -166,11 +166,9 @@ mod tests {
         let confirmed = said.map(|said| Confirmation { environment: name(said), how: How::Given });
         Guard {
             environment: Some(Environment {
-                name: name("production"),
                 protected,
                 max_changed,
-                approvals: 0,
-                after: None,
+                ..Environment::open(name("production"))
             }),
             passes: Passes { confirmed, allow_wide: None },
         }

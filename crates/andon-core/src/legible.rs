@@ -40,7 +40,32 @@ pub fn plain(bytes: &[u8]) -> String {
         }
     }
     kept.extend_from_slice(rest);
-    neutral(&kept)
+    without_spoilt_colours(neutral(&kept))
+}
+
+/// What is left of colours where somebody before us has replaced the escape character.
+fn without_spoilt_colours(text: String) -> String {
+    const SPOILT: &str = "\u{fffd}[";
+    if !text.contains(SPOILT) {
+        return text;
+    }
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find(SPOILT) {
+        let (before, colour) = rest.split_at(at);
+        clean.push_str(before);
+        let body = colour.get(SPOILT.len()..).unwrap_or_default();
+        let codes = body.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b';').count();
+        match body.get(codes..).and_then(|after| after.strip_prefix('m')) {
+            Some(after) => rest = after,
+            None => {
+                clean.push_str(SPOILT);
+                rest = body;
+            }
+        }
+    }
+    clean.push_str(rest);
+    clean
 }
 
 /// The length of the whole escape sequence at the start of `bytes` (ECMA-48: a control sequence, or an operating system
@@ -77,6 +102,10 @@ mod tests {
     #[test]
     fn colours_are_left_out_where_there_is_no_terminal() {
         assert_eq!(plain(b"\x1b[1;31mred\x1b[0m \x1b]0;title\x07x\x1b]8;;u\x1b\\y"), "red xy");
+        assert_eq!(
+            plain("\u{fffd}[1;31mred\u{fffd}[0m \u{fffd}[x \u{fffd}[3".as_bytes()),
+            "red \u{fffd}[x \u{fffd}[3"
+        );
         assert_eq!(plain(b"half \x1b[31"), "half \\x1b[31");
         assert_eq!(plain(b"\x1b"), "\\x1b");
         assert_eq!(plain(b"\x1b]0;t\x1b"), "\\x1b]0;t\\x1b");

@@ -3,6 +3,7 @@
 
 const PAUSE = 1000;
 const LONGEST = 15000;
+const AGAIN = 3000;
 const EVENTS = ["deployment", "line", "scope", "message", "record", "progress", "reset"];
 const notice = document.getElementById("connection");
 const regions = () => document.querySelectorAll("[data-live][id]");
@@ -21,16 +22,20 @@ export function refresh() {
 
 async function once() {
   asked = false;
+  let failed = false;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
     if (answer.redirected) return location.reload();
     if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
-    lost(!answer.ok && answer.status >= 500);
+    failed = !answer.ok && answer.status >= 500;
   } catch {
-    lost(true);
+    failed = true;
   } finally {
+    lost(failed);
     last = Date.now();
     busy = false;
+    // Perhaps nothing happens for long: what failed is tried again without being told to.
+    if (failed) setTimeout(refresh, AGAIN);
     if (asked) refresh();
   }
 }
@@ -93,8 +98,12 @@ function lost(is) {
 
 let wait = PAUSE;
 
+let stream = null;
+
+// A browser opens six connections to one server and no more: a page that nobody sees keeps none.
 function listen() {
-  const stream = new EventSource("/v1/events");
+  if (stream || document.hidden) return;
+  stream = new EventSource("/v1/events");
   stream.onopen = () => {
     wait = PAUSE;
     lost(false);
@@ -102,17 +111,29 @@ function listen() {
   };
   stream.onerror = () => {
     lost(true);
-    if (stream.readyState !== EventSource.CLOSED) return;
+    if (stream?.readyState !== EventSource.CLOSED) return;
+    stream = null;
     setTimeout(listen, wait);
     wait = Math.min(wait * 2, LONGEST);
   };
-  EVENTS.forEach((name) => stream.addEventListener(name, refresh));
-  addEventListener("pagehide", () => stream.close(), { once: true });
+  EVENTS.forEach((name) => stream.addEventListener(name, heard));
+}
+
+function leave() {
+  stream?.close();
+  stream = null;
+}
+
+// Other modules of the page hear it too, over the same connection.
+function heard({ type }) {
+  document.dispatchEvent(new CustomEvent("andon:heard", { detail: type }));
+  refresh();
 }
 
 if (regions().length > 0) {
   listen();
-  document.addEventListener("visibilitychange", () => !document.hidden && refresh());
+  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : listen()));
+  addEventListener("pagehide", leave);
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   // What no event tells of, such as what a step prints, is asked for while the page says so.
   const rhythm = () => Number(document.querySelector("[data-every]")?.dataset.every ?? 0);

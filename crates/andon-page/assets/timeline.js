@@ -76,7 +76,10 @@ function take(text) {
   fresh.hidden = true;
   say(box().dataset.told);
   prepare();
-  if (focus !== null) [...found.querySelectorAll("a, #chart")].find((one) => keyOf(one) === focus)?.focus({ preventScroll: true });
+  if (focus !== null) {
+    const same = [...found.querySelectorAll("a, #chart")].find((one) => keyOf(one) === focus);
+    (same ?? chart() ?? found.querySelector("a"))?.focus({ preventScroll: true });
+  }
   const list = found.querySelector(".list");
   if (list) list.scrollTop = scrolled;
 }
@@ -135,7 +138,10 @@ function look(from, to) {
 
 function zoom(factor, at) {
   const { from, to } = span();
-  const middle = at ?? (from + to) / 2;
+  // Without a pointer, what is looked at stays in sight: the marker with the focus, or else the newest one.
+  const newest = marks().sort((one, other) => one.dataset.from - other.dataset.from).at(-1);
+  const held = document.activeElement.closest?.("a.mark") ?? newest;
+  const middle = at ?? (held ? Number(held.dataset.from) : (from + to) / 2);
   const longest = 40 * 365 * 86400000;
   if ((to - from) * factor > longest) return;
   look(middle - (middle - from) * factor, middle + (to - middle) * factor);
@@ -301,5 +307,4 @@ fresh.addEventListener("click", () => { if (kept) take(kept); });
 found.addEventListener("pointerleave", () => { if (kept && !found.contains(document.activeElement)) take(kept); });
 
 prepare();
-const source = new EventSource("/v1/events");
-for (const name of EVENTS) source.addEventListener(name, changed);
+document.addEventListener("andon:heard", ({ detail }) => EVENTS.includes(detail) && changed());

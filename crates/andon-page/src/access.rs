@@ -47,11 +47,11 @@ fn users(page: &Access, frame: &Frame) -> Markup {
                 p { "There is no user. Whoever reaches this server from its own machine acts as the user that it runs as; "
                     "with the first user, everybody signs in." }
             } @else {
-                table {
+                div.wide-table tabindex="0" role="region" aria-label="Users" { table {
                     thead { tr { th scope="col" { "Name" } th scope="col" { "May" } th scope="col" { "Since" }
                         th scope="col" { "Signed in" } @if page.administers { th scope="col" { "Change" } } } }
                     tbody { @for (name, user) in page.directory.users() { (row(page, frame, name, user)) } }
-                }
+                } }
             }
             @if page.administers { (new_user(frame)) }
         }
@@ -111,7 +111,7 @@ fn tokens(page: &Access, frame: &Frame) -> Markup {
             h2 { "Tokens" }
             @if all.is_empty() { p { "There is no token. A program shows one to speak for a user: " code { "andon token make NAME" } } }
             @else {
-                table {
+                div.wide-table tabindex="0" role="region" aria-label="Tokens" { table {
                     thead { tr { th scope="col" { "Number" } th scope="col" { "For" } th scope="col" { "User" }
                         th scope="col" { "May" } th scope="col" { "Until" } th scope="col" { "Change" } } }
                     tbody {
@@ -133,7 +133,7 @@ fn tokens(page: &Access, frame: &Frame) -> Markup {
                             }
                         }
                     }
-                }
+                } }
             }
             @if me.is_some_and(|me| page.directory.user(me).is_some()) { (new_token(frame)) }
         }

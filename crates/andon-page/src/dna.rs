@@ -227,11 +227,11 @@ fn names(hosts: &[HostName], attention: bool) -> Markup {
     }
 }
 
-/// What a host runs, with the release linked.
+/// What a host runs.
 pub(crate) fn runs(runs: &Runs) -> Markup {
     html! {
         @match runs {
-            Runs::Release(release) => { a.mono href={ "/releases/" (release) } { (release) } },
+            Runs::Release(release) => code { (release) },
             other => { (runs_words(other)) },
         }
     }

@@ -270,7 +270,7 @@ proptest! {
         }
         let plain: Vec<Summary> = plain.into_values().collect();
         prop_assert_eq!(chronicle.len(), plain.len());
-        prop_assert_eq!(chronicle.rows().map(Row::summary).collect::<Vec<_>>(), plain.clone());
+        prop_assert_eq!(&chronicle.rows().map(Row::summary).collect::<Vec<_>>(), &plain);
         let (query, span) = (words.join(" "), Span { from: Time(from), until: Time(from + length) });
         // A scope that was deployed to once is known for good, even when the number was given to another one since.
         let wanted: Vec<u64> = plain

@@ -148,7 +148,7 @@ fn deployments(host: &Host, frame: &Frame) -> Markup {
     html! {
         h2 { "Deployments" }
         @if host.deployments.is_empty() {
-            p.empty { "None that is known to have been planned for it.." }
+            p.empty { "None that is known to have been planned for it." }
         } @else {
             div.wide-table tabindex="0" role="region" aria-label="Deployments" { table {
                 thead { tr {

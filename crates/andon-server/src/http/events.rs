@@ -100,10 +100,11 @@ async fn carry(
             () = outlet.over() => return Ok(()),
             () = sleep(HEARTBEAT) => outlet.send(heartbeat()).await?,
             batch = live.recv() => match batch {
-                Ok(batch) => match batch.frames(wanted) {
-                    Some(frames) => outlet.send(frames).await?,
-                    None => {}
-                },
+                Ok(batch) => {
+                    if let Some(frames) = batch.frames(wanted) {
+                        outlet.send(frames).await?;
+                    }
+                }
                 Err(RecvError::Lagged(_) | RecvError::Closed) => return Err(Cut),
             },
         }

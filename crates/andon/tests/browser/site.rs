@@ -9,23 +9,22 @@ use crate::project::{LIMIT, Project, Running};
 pub(crate) struct Site {
     pub(crate) browser: Browser,
     address: String,
-    server: Option<Running>,
     pub(crate) project: Project,
 }
 
 impl Site {
     /// The server of a project, and a browser that has not gone anywhere yet.
     pub(crate) fn of(project: Project) -> Self {
-        Self::with(project, &[])
+        Self::at(project, "127.0.0.1:0", &[])
     }
 
-    /// The same with more words for the server.
-    pub(crate) fn with(project: Project, words: &[&str]) -> Self {
-        let mut all = vec!["server", "--listen", "127.0.0.1:0"];
+    /// The same at this address, with more words for the server.
+    pub(crate) fn at(project: Project, address: &str, words: &[&str]) -> Self {
+        let mut all = vec!["server", "--listen", address];
         all.extend(words);
         let mut server = project.start(&all);
         let address = answers_at(&mut server);
-        Self { browser: Browser::start().unwrap(), address, server: Some(server), project }
+        Self { browser: Browser::start().unwrap(), address, project }
     }
 
     /// The address of a path.
@@ -54,11 +53,6 @@ impl Site {
     #[track_caller]
     pub(crate) fn quiet(&self) {
         assert_eq!(self.browser.complaints().unwrap(), [""; 0]);
-    }
-
-    /// Kills the server without a word.
-    pub(crate) fn kill(&mut self) {
-        self.server.take().unwrap().kill();
     }
 }
 

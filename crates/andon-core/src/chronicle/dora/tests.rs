@@ -94,7 +94,7 @@ fn what_the_first_wave_caught_and_what_no_user_met_is_counted_apart() {
 fn a_first_wave_that_is_all_there_is_catches_nothing() {
     let single = stopped(1, 0, 1, 1);
     let single = Summary { hosts: HostCounts { total: 1, ..single.hosts }, ..single };
-    assert_eq!(measured(vec![single.clone()]).failed, 1);
+    assert_eq!(measured(vec![single]).failed, 1);
     // A ledger from before this was recorded says nothing of its waves.
     let old = Summary { course: Course::default(), ..stopped(1, 0, 1, 1) };
     let measures = measured(vec![old]);
@@ -142,7 +142,8 @@ fn a_declared_fix_makes_a_failure_of_what_it_mends_and_ends_it() {
 fn spans_services_and_environments_are_told_apart() {
     let mut chronicle = Chronicle::new();
     for id in 1..=20 {
-        let place = scope(["www", "mail"][id as usize % 2], ["staging", "production"][id as usize / 2 % 2]);
+        let service = if id % 2 == 0 { "www" } else { "mail" };
+        let place = scope(service, if id / 2 % 2 == 0 { "staging" } else { "production" });
         chronicle.apply(Summary { scope: place, ..deployed(id, "succeeded", id as i64 * 24) });
     }
     let production = EnvironmentName::new("production").unwrap();

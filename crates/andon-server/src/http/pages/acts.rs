@@ -155,6 +155,10 @@ pub(super) async fn ask_rollback(
     let line = desk.line()?;
     let environment = line.line().environments.get(&name.environment);
     let mut good = scope.good();
+    // What runs is no way back, unless a deployment that did not get through has to be undone.
+    good.retain(|it| {
+        scope.current.as_ref() != Some(&it.release.id) || meant.as_ref() == Some(&it.release.id)
+    });
     good.truncate(OFFERED);
     let asked = question::Rollback {
         deployment: &known,
