@@ -117,7 +117,7 @@ pub fn render(ledger: &Ledger, frame: &Frame) -> Markup {
                 @if ledger.head == 0 { "Nothing is recorded yet." } @else { "There are " (thousands(ledger.head)) " records." }
             }
             (verification(&ledger.verification, frame))
-            (search(&ledger.filter))
+            details open[!ledger.filter.is_empty() || ledger.complaint.is_some()] { summary { "Look for records" } (search(&ledger.filter)) }
             @if let Some(complaint) = &ledger.complaint { p class="notice" role="alert" { "✘ " (complaint) } }
             (found(ledger, frame))
         }

@@ -85,7 +85,7 @@ fn line(id: SubscriptionId, standing: &Standing, whose: bool, frame: &Frame) -> 
                 form method="post" action="/settings/notifications/end" {
                     (csrf(frame))
                     input type="hidden" name="id" value=(id);
-                    button aria-label=(format!("End wish {id}")) { "End it" }
+                    button class="plain" aria-label=(format!("End it: wish {id}")) { "End it" }
                 }
             }
         }

@@ -132,7 +132,7 @@ fn compare(service: &ServiceName, releases: &Releases) -> Markup {
     html! {
         form class="line" method="get" action="/releases/compare" {
             input type="hidden" name="service" value=(service);
-            (pick("from", "From", 1)) " " (pick("to", "to", 0)) " "
+            (pick("from", "From", 1)) " " (pick("to", "To", 0)) " "
             button { "Compare" }
         }
     }

@@ -60,7 +60,9 @@ impl Answer {
 
 impl Served {
     fn start(project: &Project) -> Self {
-        let server = project.start(&["server", "--listen", "127.0.0.1:0"]);
+        // A project without a line has no data either, unless it is said.
+        let data = project.data().display().to_string();
+        let mut server = project.start(&["server", "--listen", "127.0.0.1:0", "--data", &data]);
         let answers = "andon server answers on http://";
         server.until_said(answers);
         let said = server.said();
@@ -238,7 +240,11 @@ fn the_ledger_is_searched_shown_in_full_exported_and_verified() {
         .is(200)
         .says(&["stopped", "mended"])
         .never_says(&["deployment/3</code>"]);
-    served.get("/ledger?kind=marked").is(200).says(&["scope/www/production"]).never_says(&["lock_taken"]);
+    served
+        .get("/ledger?kind=marked")
+        .is(200)
+        .says(&["scope/www/production"])
+        .never_says(&["{&quot;lock_taken"]);
     served.get("/ledger?text=the+third").is(200).says(&["deployment/3"]);
     served.get("/ledger?by=nobody").is(200).says(&["None of the records"]);
     served.get("/ledger?from=1h&until=1m").is(200);
