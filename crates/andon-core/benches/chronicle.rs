@@ -96,10 +96,10 @@ fn millis(span: Duration) -> f64 {
 
 fn summary(id: u64, fleet: FleetId) -> Result<Summary, Box<dyn Error>> {
     let service = ServiceName::new(format!("shop{}", id / 2 % SERVICES))?;
-    let environment = EnvironmentName::new(if id % 2 == 0 { "production" } else { "staging" })?;
+    let environment = EnvironmentName::new(if id.is_multiple_of(2) { "production" } else { "staging" })?;
     let release = ReleaseId::of(&Digest::of(&(id / 2).to_le_bytes()));
     let accepted = Time(i64::try_from(id)? * 630_000);
-    let good = id % 20 != 0;
+    let good = !id.is_multiple_of(20);
     let after = |minutes: u64| Some(accepted + Duration::from_secs(60 * minutes));
     Ok(Summary {
         id: DeploymentId(id),
@@ -115,7 +115,7 @@ fn summary(id: u64, fleet: FleetId) -> Result<Summary, Box<dyn Error>> {
         }),
         release,
         by: ["ana", "bea", "carl", "dora"][usize::try_from(id % 4)?].into(),
-        why: (id % 3 == 0).then(|| format!("ticket {id}: the basket forgets what was put in")),
+        why: id.is_multiple_of(3).then(|| format!("ticket {id}: the basket forgets what was put in")),
         state: if good { "succeeded" } else { "rolled_back" }.into(),
         reason: (!good)
             .then(|| "errors on web7 were 9.6 × the old release (at least 4.1 ×), 41 of 2,210".into()),

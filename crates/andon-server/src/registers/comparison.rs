@@ -21,11 +21,14 @@ const LARGEST: ByteSize = ByteSize(4 << 30);
 /// Comparisons that are remembered.
 const REMEMBERED: usize = 16;
 
+/// Two releases, and what differs.
+type Known = ((Digest, Digest), Files);
+
 /// What was compared last, and the right to compare.
 #[derive(Debug, Clone)]
 pub(crate) struct Comparisons {
     one: Arc<Semaphore>,
-    known: Arc<Mutex<VecDeque<((Digest, Digest), Files)>>>,
+    known: Arc<Mutex<VecDeque<Known>>>,
 }
 
 impl Default for Comparisons {

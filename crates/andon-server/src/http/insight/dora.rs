@@ -64,11 +64,11 @@ pub(in crate::http) async fn gather(desk: &Desk, ask: Ask, now: Time) -> Dora {
 fn parts(span: Span, days: u32) -> Vec<Span> {
     let length = match days {
         ..=28 => 1,
-        29..=91 if days % 7 == 0 => 7,
-        _ if days % 28 == 0 && days / 28 <= 40 => 28,
+        29..=91 if days.is_multiple_of(7) => 7,
+        _ if days.is_multiple_of(28) && days / 28 <= 40 => 28,
         _ => 0,
     };
-    let count = if length > 0 { days / length } else { PARTS };
+    let count = days.checked_div(length).unwrap_or(PARTS);
     let whole = span.until.0.saturating_sub(span.from.0);
     let at = |part: u32| Time(span.from.0.saturating_add(whole / i64::from(count) * i64::from(part)));
     (0..count)
