@@ -123,7 +123,7 @@ impl Past {
         let last = self.places.len() - 1;
         let number = if id == self.count { last } else { usize::try_from(id.wrapping_mul(7919))? % last };
         let place = &mut self.places[number];
-        let is_bad = id % BAD == 0 && place.hosts.len() > 2 && number != last;
+        let is_bad = id.is_multiple_of(BAD) && place.hosts.len() > 2 && number != last;
         let pattern = match (is_bad, place.hosts.len()) {
             _ if number == last => &self.patterns.everywhere,
             (true, _) => &self.patterns.put_back,
@@ -155,10 +155,7 @@ impl Past {
 
 impl Place {
     fn new(service: &str, environment: &str, hosts: Vec<String>) -> Result<Self, Box<dyn Error>> {
-        let names = hosts
-            .iter()
-            .map(|host| HostName::new(host))
-            .collect::<Result<std::collections::BTreeSet<_>, _>>()?;
+        let names = hosts.iter().map(HostName::new).collect::<Result<std::collections::BTreeSet<_>, _>>()?;
         let name = ScopeName {
             service: ServiceName::new(service)?,
             environment: EnvironmentName::new(environment)?,
@@ -183,7 +180,7 @@ struct Own {
 impl Own {
     fn new(pattern: &Pattern, id: u64, place: &Place, at: Time) -> Result<Self, Box<dyn Error>> {
         let service = place.name.service.as_str();
-        let kind = if id % BACK == 0 && place.had > 1 { Kind::Rollback } else { Kind::Deploy };
+        let kind = if id.is_multiple_of(BACK) && place.had > 1 { Kind::Rollback } else { Kind::Deploy };
         // What staging had, production gets later on.
         let number = if kind == Kind::Rollback { place.had - 1 } else { place.had };
         let digest = Digest::of(format!("{service} {number}").as_bytes());

@@ -17,6 +17,7 @@ use andon_server::chronicles::Chronicles;
 use andon_server::evaluations::Evaluations;
 use andon_server::http::{self, Desk, Doors};
 use andon_server::lines::{Exceptions, LineKeeper, LineOnDisk};
+use andon_server::registers::Registers;
 use andon_server::senses::PushReceiver;
 use andon_server::workshop::Workshop;
 use andon_server::{Controller, Records, clock};
@@ -94,6 +95,7 @@ impl Scene {
             evaluations,
             line: keeper,
             workshop: Workshop::default(),
+            registers: Registers::default(),
             chronicle: chronicle.clone(),
             census: census.clone(),
             doors: Arc::new(Doors::new(settings, address, None, None, access).unwrap()),

@@ -264,6 +264,7 @@ impl Running {
     }
 
     /// What it has said on standard error so far.
+    #[allow(dead_code, reason = "only the tests of the API ask")]
     pub(crate) fn complained(&self) -> String {
         read_lossy(&self.err)
     }

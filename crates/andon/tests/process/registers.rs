@@ -101,7 +101,7 @@ impl Served {
         self.ask("POST", path, kind, fields)
     }
 
-    fn end(mut self) {
+    fn end(self) {
         self.server.signal(rustix::process::Signal::TERM);
         self.server.end().code(0);
     }
