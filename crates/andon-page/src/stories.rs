@@ -19,6 +19,7 @@ use andon_core::release::{Packing, Release, ReleaseId, Revision};
 use andon_core::scope::ScopeName;
 use andon_core::time::Time;
 use jiff::tz::TimeZone;
+use maud::Markup;
 
 use crate::frame::Frame;
 
@@ -176,4 +177,11 @@ pub(crate) fn failed(reason: &str) -> HostState {
 
 pub(crate) fn fold(facts: &[(Time, Fact)]) -> Deployment {
     Deployment::fold(DeploymentId(128), facts.iter().map(|(at, fact)| (*at, fact))).unwrap()
+}
+
+/// What a page shows, an element a line: without its head, which names files by their digests, and its foot.
+pub(crate) fn body(page: &Markup) -> String {
+    let (_, rest) = page.0.split_once("<body>").unwrap();
+    let (body, _) = rest.split_once("</main>").unwrap();
+    body.replace("><", ">\n<")
 }

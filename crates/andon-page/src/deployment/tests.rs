@@ -4,7 +4,7 @@ use andon_core::deployment::{Cause, Fact, HostState, PauseReason, Phase, State, 
 use andon_core::host::Stage;
 
 use super::*;
-use crate::stories::{HOSTILE, became, begun, doing, entered, failed, fold, frame, host};
+use crate::stories::{HOSTILE, became, begun, body, doing, entered, failed, fold, frame, host};
 
 pub(crate) fn shown(facts: &[(Time, Fact)]) -> Shown {
     Shown {
@@ -48,20 +48,16 @@ fn rolled_back(reason: &str) -> Vec<(Time, Fact)> {
     facts
 }
 
-fn text(markup: &Markup) -> String {
-    markup.0.replace("><", ">\n<")
-}
-
 #[test]
 fn a_running_deployment_says_what_it_waits_for() {
     let page = render(&shown(&running(8)), &frame(22));
-    insta::assert_snapshot!(text(&page));
+    insta::assert_snapshot!(body(&page));
 }
 
 #[test]
 fn one_that_was_put_back_says_why_and_what_comes_next() {
     let page = render(&shown(&rolled_back("answered 500, expected 200")), &frame(600));
-    insta::assert_snapshot!(text(&page));
+    insta::assert_snapshot!(body(&page));
 }
 
 #[test]
