@@ -21,11 +21,14 @@ const LARGEST: ByteSize = ByteSize(4 << 30);
 /// Comparisons that are remembered.
 const REMEMBERED: usize = 16;
 
+/// Two releases, by their bytes: the one that a comparison begins with, and the one that it leads to.
+type Pair = (Digest, Digest);
+
 /// What was compared last, and the right to compare.
 #[derive(Debug, Clone)]
 pub(crate) struct Comparisons {
     one: Arc<Semaphore>,
-    known: Arc<Mutex<VecDeque<((Digest, Digest), Files)>>>,
+    known: Arc<Mutex<VecDeque<(Pair, Files)>>>,
 }
 
 impl Default for Comparisons {
@@ -73,7 +76,7 @@ impl Comparisons {
         Ok(files)
     }
 
-    fn remembered(&self, pair: &(Digest, Digest)) -> Option<Files> {
+    fn remembered(&self, pair: &Pair) -> Option<Files> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.iter().find(|(of, _)| of == pair).map(|(_, files)| files.clone())
     }
