@@ -88,9 +88,7 @@ pub(crate) async fn approve(
 ) -> Result<Response<Body>, Refused> {
     let Approval { service, environment, release, why } = body.json()?;
     let line = desk.line()?;
-    let scope = line.scope(&service, Some(&environment)).map_err(|error| {
-        Refused::new(ErrorCode::InvalidRequest, error.to_string(), "see what the line has: GET /v1/line")
-    })?;
+    let scope = line.scope(&service, Some(&environment)).map_err(Refused::from)?;
     asker.may(&Deed::Deploy(scope.clone()))?;
     let controller = desk.controller.clone().on_behalf_of(asker.person());
     let digest = controller.approve(&scope, &release, why).await.map_err(|problem| match problem {

@@ -56,7 +56,6 @@ pub(super) struct Days {
     #[param(max_length = 64, example = "Europe/Berlin")]
     zone: Option<String>,
     /// Only deployments that fit these words, as on the timeline: `@ana www ERROR`.
-    #[param(max_length = 400)]
     q: Option<String>,
 }
 
@@ -76,7 +75,6 @@ pub(super) struct Which {
 #[into_params(parameter_in = Query)]
 pub(super) struct Find {
     /// Only hosts that fit these words: a part of a name, a group, a service, a release; `out`, `unknown`, `behind`.
-    #[param(max_length = 400)]
     q: Option<String>,
 }
 

@@ -38,11 +38,9 @@ pub(super) struct Wanted {
     /// `all`, or a number of days until now: `7d`.
     #[param(pattern = "^(all|[1-9][0-9]{0,3}d)$")]
     span: Option<String>,
-    /// From when on.
-    #[param(format = DateTime)]
+    /// From when on, as RFC 3339.
     from: Option<String>,
-    /// Until when.
-    #[param(format = DateTime)]
+    /// Until when, as RFC 3339.
     to: Option<String>,
     /// Only those with a lower number.
     #[param(maximum = 9_007_199_254_740_991u64)]
