@@ -28,11 +28,7 @@ type Known = ((Digest, Digest), Files);
 #[derive(Debug, Clone)]
 pub(crate) struct Comparisons {
     one: Arc<Semaphore>,
-<<<<<<< HEAD
     known: Arc<Mutex<VecDeque<Known>>>,
-=======
-    known: Arc<Mutex<VecDeque<(Pair, Files)>>>,
->>>>>>> registers
 }
 
 impl Default for Comparisons {
@@ -80,7 +76,7 @@ impl Comparisons {
         Ok(files)
     }
 
-    fn remembered(&self, pair: &Pair) -> Option<Files> {
+    fn remembered(&self, pair: &(Digest, Digest)) -> Option<Files> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.iter().find(|(of, _)| of == pair).map(|(_, files)| files.clone())
     }

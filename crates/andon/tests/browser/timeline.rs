@@ -42,7 +42,7 @@ fn it_filters_zooms_and_is_shown_again_by_its_address() {
 
     // All of it lies within a minute at the right end: one looks at the last tenth of a tenth of it.
     let before = site.browser.eval("return document.querySelector('.timeline').dataset.from").unwrap();
-    site.browser.drag("#chart svg:not([hidden])", (0.8, 0.5), (0.99, 0.5)).unwrap();
+    site.browser.drag("#chart .both > .wide", (0.8, 0.5), (0.99, 0.5)).unwrap();
     let moved = format!("document.querySelector('.timeline').dataset.from !== {before}");
     site.browser.until("it looks closer", &moved).unwrap();
     site.browser.until("the address says so", "location.search.includes('from=')").unwrap();

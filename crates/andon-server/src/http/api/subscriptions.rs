@@ -19,7 +19,7 @@ use crate::http::reply::{Refused, as_json};
 use crate::http::subscriptions::{mail_server, own, refused};
 
 /// The wishes of whoever asks; those of all for who looks after users.
-#[utoipa::path(get, path = "/v1/subscriptions", tag = "messages", responses((status = OK, body = [SubscriptionRow])))]
+#[utoipa::path(get, operation_id = "subscriptions", path = "/v1/subscriptions", tag = "messages", responses((status = OK, body = [SubscriptionRow])))]
 pub(super) async fn list(State(desk): State<Arc<Desk>>, asker: Asker) -> Result<Response<Body>, Refused> {
     let all = desk.controller.records().subscriptions().await?.value;
     let (person, everyone) = (asker.person().name, asker.may(&Deed::Administer).is_ok());
