@@ -42,7 +42,7 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ssh_config: Option<PathBuf>,
     /// Speak with the controller at this server [default: the one that the line names]; its token: andon login
-    #[arg(long, global = true, value_name = "URL", env = "ANDON_SERVER")]
+    #[arg(id = "spoken_to", long = "server", global = true, value_name = "URL", env = "ANDON_SERVER")]
     pub(crate) server: Option<String>,
     /// Work in this process, on the ledger of this machine, although a server is named
     #[arg(long, global = true)]
