@@ -8,7 +8,8 @@ use crate::project::Project;
 use crate::site::Site;
 
 /// What the list beside the chart has.
-const LISTED: &str = "[...document.querySelectorAll('#finds li')].map((it) => it.innerText).join('\\n')";
+/// What is listed; how long ago it was changes while one looks.
+const LISTED: &str = "[...document.querySelectorAll('#finds li')].map((it) => it.innerText.replace(/\\d+ (s|min) ago|just now/, '')).join('\\n')";
 const COUNT: &str = "document.querySelectorAll('#finds li').length";
 
 /// Five deployments of www; the fourth was put back.

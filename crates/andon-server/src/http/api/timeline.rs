@@ -36,7 +36,6 @@ pub(super) struct Wanted {
     #[param(max_length = 200)]
     q: Option<String>,
     /// `all`, or a number of days until now: `7d`.
-    #[param(pattern = "^(all|[1-9][0-9]{0,3}d)$")]
     span: Option<String>,
     /// From when on, as RFC 3339.
     from: Option<String>,
