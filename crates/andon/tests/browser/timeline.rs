@@ -7,8 +7,7 @@ use crate::look;
 use crate::project::Project;
 use crate::site::Site;
 
-/// What the list beside the chart has.
-/// What is listed; how long ago it was changes while one looks.
+/// What the list beside the chart has; how long ago it was changes while one looks.
 const LISTED: &str = "[...document.querySelectorAll('#finds li')].map((it) => it.innerText.replace(/\\d+ (s|min) ago|just now/, '')).join('\\n')";
 const COUNT: &str = "document.querySelectorAll('#finds li').length";
 
