@@ -5,7 +5,6 @@
 //! here fetches, names or activates a release.
 
 mod archive_error;
-mod contents;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
 pub mod fuzz;
@@ -18,7 +17,6 @@ mod scan;
 mod unpack;
 
 pub use archive_error::ArchiveError;
-pub use contents::{Entry, contents};
 pub use pack::pack;
 pub use packed::packing_of;
 pub use policy::{Limits, Refusal};

@@ -85,8 +85,7 @@ pub fn stream(environment: &EnvironmentName) -> String {
 }
 
 /// Why an environment is left alone: its name is missing, or another one was said.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unconfirmed {
     /// It is protected, and nobody said its name.
     #[error("{0} is protected: it changes only when its name is said")]
@@ -102,7 +101,7 @@ pub enum Unconfirmed {
 }
 
 /// More hosts would change at one go than an environment allows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TooWide {
     /// Where.
     pub environment: EnvironmentName,
@@ -165,11 +164,7 @@ mod tests {
     fn guard(protected: bool, max_changed: Option<Share>, said: Option<&str>) -> Guard {
         let confirmed = said.map(|said| Confirmation { environment: name(said), how: How::Given });
         Guard {
-            environment: Some(Environment {
-                protected,
-                max_changed,
-                ..Environment::open(name("production"))
-            }),
+            environment: Some(Environment { name: name("production"), protected, max_changed }),
             passes: Passes { confirmed, allow_wide: None },
         }
     }

@@ -44,7 +44,6 @@ pub(crate) enum Thing {
     Secret(SecretName),
     Service,
     Environment,
-    Server,
 }
 
 /// A probe with what a test or a health check may say beside it.
@@ -76,7 +75,6 @@ pub(crate) enum Sort {
     Secret,
     Service,
     Environment,
-    Server,
 }
 
 impl Sort {
@@ -103,7 +101,6 @@ impl Sort {
             Sort::Secret => "a secret, `secret(...)`",
             Sort::Service => "a service",
             Sort::Environment => "an environment",
-            Sort::Server => "a server",
         }
     }
 }
@@ -141,7 +138,6 @@ impl Description {
             Thing::Secret(_) => Sort::Secret,
             Thing::Service => Sort::Service,
             Thing::Environment => Sort::Environment,
-            Thing::Server => Sort::Server,
         }
     }
 }

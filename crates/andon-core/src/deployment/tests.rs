@@ -445,7 +445,6 @@ fn name(text: &str) -> HostName {
     HostName::new(text).unwrap()
 }
 
-mod causes;
 mod clock;
 mod judging;
 mod line;

@@ -94,8 +94,7 @@ pub struct Letter {
 }
 
 /// What one try came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It was taken; what the server answered.
     Delivered(String),

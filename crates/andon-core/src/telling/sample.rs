@@ -26,7 +26,6 @@ pub fn sample(scope: ScopeName, revision: Option<Revision>, by: &Person, at: Tim
         next: Vec::new(),
         output: None,
         picture: Some(picture(at)),
-        asked: None,
     }
 }
 

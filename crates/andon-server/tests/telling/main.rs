@@ -5,4 +5,3 @@
 mod desk;
 mod hooks;
 mod mails;
-mod subscribers;

@@ -19,5 +19,4 @@ mod absent;
 mod application;
 mod faults;
 mod reboot;
-mod server;
 mod service;

@@ -15,4 +15,3 @@ mod line;
 mod process;
 mod prometheus;
 mod replay;
-mod timeline;

@@ -2,11 +2,9 @@
 
 use andon_core::deployment::DeploymentId;
 use andon_core::name::HostName;
-use serde::{Deserialize, Serialize};
 
 /// One thing that was found, and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// Somebody works here: nothing was touched.
     Driven {
@@ -20,7 +18,7 @@ pub enum Found {
         /// Which one.
         deployment: DeploymentId,
         /// The name of its state.
-        state: String,
+        state: &'static str,
         /// Whether it had to be brought to rest now.
         driven: bool,
         /// Whether its hosts are at rest: not in time, where a balancer does not answer.
@@ -33,7 +31,7 @@ pub enum Found {
         /// Which one.
         deployment: DeploymentId,
         /// The name of its last state.
-        state: String,
+        state: &'static str,
     },
     /// A host is fit to serve, and is in traffic again.
     Returned {
