@@ -9,12 +9,17 @@ mod figures;
 mod immune;
 mod judge;
 mod ledger;
+mod links;
 mod lost;
+mod pages;
 mod peers;
 mod proxy;
 mod reconcile;
 mod release;
 mod run;
+mod screens;
+mod served;
+mod streams;
 mod table;
 
 use crate::failure::Failure;
@@ -59,6 +64,16 @@ const BENCHES: &[Bench] = &[
         measure: |_| ledger::measure(),
     },
     Bench {
+        name: "pages",
+        about: "every page and every answer of the API with 1,000 hosts, 50 services and 100,000 deployments",
+        measure: |_| pages::measure(),
+    },
+    Bench {
+        name: "streams",
+        about: "500 clients of the event stream while a service is deployed",
+        measure: |_| streams::measure(),
+    },
+    Bench {
         name: "release",
         about: "a release of 50 MiB to 20 hosts with an ssh daemon each, and again when they have it",
         measure: |_| release::measure(),
@@ -84,6 +99,12 @@ const BENCHES: &[Bench] = &[
 pub(crate) fn soak(requests: u64) -> Result<(), Failure> {
     run_program(cargo().args(["build", "--release", "--package", "andon"]))?;
     proxy::soak(requests)
+}
+
+/// Looks at every page of a town of 1,000 hosts in a real browser, and keeps pictures.
+pub(crate) fn screens() -> Result<(), Failure> {
+    run_program(cargo().args(["build", "--release", "--package", "andon"]))?;
+    screens::look()
 }
 
 /// Runs the benches whose name contains `filter` and prints one table; fails when a target was missed.

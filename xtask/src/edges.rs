@@ -15,8 +15,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("andon-store", &["andon-core"]),
     ("andon-archive", &["andon-core"]),
     ("andon-load", &["andon-core"]),
+    ("andon-chart", &["andon-core"]),
+    ("andon-page", &["andon-core", "andon-chart"]),
     ("andon-agent", &["andon-core", "andon-api", "andon-archive"]),
-    ("andon-server", &["andon-core", "andon-line", "andon-api", "andon-store", "andon-archive"]),
+    (
+        "andon-server",
+        &[
+            "andon-core",
+            "andon-line",
+            "andon-api",
+            "andon-store",
+            "andon-archive",
+            "andon-chart",
+            "andon-page",
+        ],
+    ),
     (
         "andon",
         &[

@@ -81,6 +81,8 @@ enum Task {
         #[command(subcommand)]
         task: MachinesTask,
     },
+    /// Look at every page of 1,000 hosts and 100,000 deployments in a real browser; fails when something is broken
+    Screens,
     /// Measure Andon against other tools, side by side on this machine
     Bench {
         /// Only the benches whose name contains this; `proxy-soak` looks for growing memory, and runs by name only
@@ -135,6 +137,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Machines { task: MachinesTask::Clean { when_stdin_closes } } => {
             machines::clean(when_stdin_closes)
         }
+        Task::Screens => bench::screens(),
         Task::Bench { filter: Some(filter), requests, .. } if filter == "proxy-soak" => bench::soak(requests),
         Task::Bench { filter, runs, install_peers, .. } => {
             bench::bench(filter.as_deref(), runs, install_peers)

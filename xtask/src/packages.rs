@@ -1,6 +1,6 @@
-//! The Debian packages that tests need, installed when missing and when this process may.
+//! The packages that tests need, installed when missing and when this process may: Debian's, npm's and PyPI's.
 
-use andon_testbed::require;
+use andon_testbed::{PackagesError, PythonTool, require};
 
 use crate::failure::Failure;
 use crate::program::{program, run};
@@ -32,13 +32,21 @@ const FOR_TESTS: &[&str] = &[
     "mkfs.ext4",
     "unshare",
     "xargs",
+    "xmllint",
     "aiosmtpd",
     "faketime",
+    "chromium",
+    "chromedriver",
+    "node",
+    "npm",
 ];
 
-/// Makes sure that every program of the tests is here.
+/// Makes sure that every program of the tests is here, and what they use of npm and PyPI, which tests would wait for.
 pub(crate) fn install_for_tests() -> Result<(), Failure> {
-    ensure(FOR_TESTS)
+    ensure(FOR_TESTS)?;
+    let found = |error: PackagesError| Failure::Found(error.to_string());
+    andon_testbed::packages::node_modules().map_err(found)?;
+    PythonTool::ALL.into_iter().try_for_each(|tool| tool.directory().map(drop).map_err(found))
 }
 
 /// Makes sure that these programs are here.

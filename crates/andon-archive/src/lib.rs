@@ -5,6 +5,7 @@
 //! here fetches, names or activates a release.
 
 mod archive_error;
+mod contents;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
 pub mod fuzz;
@@ -17,6 +18,7 @@ mod scan;
 mod unpack;
 
 pub use archive_error::ArchiveError;
+pub use contents::{Entry, contents};
 pub use pack::pack;
 pub use packed::packing_of;
 pub use policy::{Limits, Refusal};

@@ -13,6 +13,8 @@ use crate::name::{DeploymentId, ScopeName};
 use crate::person::Person;
 use crate::time::Time;
 
+pub mod words;
+
 /// The name of the line's stream in the ledger.
 pub const STREAM: &str = "line";
 /// Changes that a cord remembers, the newest ones; the ledger has all.
@@ -228,6 +230,21 @@ impl Stop {
         match &self.by {
             Puller::Person { .. } => None,
             Puller::Deployment { scope, .. } => Some(scope),
+        }
+    }
+}
+
+impl CordFact {
+    /// The person who did it; `None` where a deployment did.
+    pub fn person(&self) -> Option<&str> {
+        match self {
+            CordFact::Stopped { by, .. } | CordFact::Started { by, .. } | CordFact::Mended { by, .. } => {
+                match by {
+                    Puller::Person { person } => Some(&person.name),
+                    Puller::Deployment { .. } => None,
+                }
+            }
+            CordFact::Passed { by, .. } => Some(by),
         }
     }
 }

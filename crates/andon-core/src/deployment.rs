@@ -23,6 +23,8 @@ use crate::time::Time;
 
 pub use crate::kind::Kind;
 pub use crate::name::DeploymentId;
+pub use cause::HostCause;
+pub use course::{Course, FleetId, FleetIdError};
 pub use ending::Ending;
 pub use fact::{Ask, Fact, Request, SiteState};
 pub use handle::Input;
@@ -34,7 +36,9 @@ pub use state::{AfterAbort, CancelReason, Cause, PauseReason, PendingReason, Pha
 pub use summary::{HostCounts, Summary};
 pub use traffic::TrafficSight;
 
+mod cause;
 mod consequences;
+mod course;
 mod decide;
 mod ending;
 mod fact;
@@ -42,10 +46,12 @@ mod handle;
 mod host_run;
 mod judging;
 mod orders;
+pub mod passage;
 mod rollback;
 pub mod sentence;
 mod site;
 mod state;
+pub mod story;
 mod summary;
 mod switch;
 pub mod traffic;
@@ -80,6 +86,8 @@ pub struct Deployment {
     pub judged: Option<Standing>,
     /// How the newest stage ended that had a verdict.
     concluded: Option<Standing>,
+    /// What was passed on the way.
+    milestones: course::Milestones,
     /// What a person asked for and has not been answered yet.
     asked: Option<(Ask, Person)>,
     /// The latest moment that was recorded: time never runs backwards for a deployment.
@@ -105,6 +113,7 @@ impl Deployment {
             progress: at,
             judged: None,
             concluded: None,
+            milestones: course::Milestones::default(),
             asked: None,
             latest: at,
             ahead: Duration::ZERO,
@@ -165,6 +174,7 @@ impl Deployment {
                         run.joined = Some(at);
                     }
                     run.share = Some(*share);
+                    run.exposed |= *share > 0 && run.touched;
                     run.serving = *share > 0;
                     run.drained = *share == 0;
                 }
@@ -199,6 +209,7 @@ impl Deployment {
         if state.is_terminal() {
             self.ended = Some(at);
         }
+        self.milestones.pass(at, state);
         self.progress = at;
         let stage = self.stage_since();
         self.state = state.clone();
@@ -212,6 +223,7 @@ impl Deployment {
     fn enter_host(&mut self, at: Time, host: &HostName, state: &HostState) {
         let Some(run) = self.hosts.get_mut(host) else { return };
         run.enter(at, state);
+        run.exposed |= self.plan.as_ref().is_some_and(|plan| state.exposes(plan));
         if *state == HostState::Succeeded || *state == HostState::Reverted {
             self.progress = at;
         }
@@ -270,6 +282,7 @@ impl HostRun {
             state,
             since: at,
             touched: false,
+            exposed: false,
             serving,
             served_before: serving,
             able: serving || healthy,

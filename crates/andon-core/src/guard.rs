@@ -85,7 +85,8 @@ pub fn stream(environment: &EnvironmentName) -> String {
 }
 
 /// Why an environment is left alone: its name is missing, or another one was said.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unconfirmed {
     /// It is protected, and nobody said its name.
     #[error("{0} is protected: it changes only when its name is said")]
@@ -101,7 +102,7 @@ pub enum Unconfirmed {
 }
 
 /// More hosts would change at one go than an environment allows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TooWide {
     /// Where.
     pub environment: EnvironmentName,
@@ -164,7 +165,11 @@ mod tests {
     fn guard(protected: bool, max_changed: Option<Share>, said: Option<&str>) -> Guard {
         let confirmed = said.map(|said| Confirmation { environment: name(said), how: How::Given });
         Guard {
-            environment: Some(Environment { name: name("production"), protected, max_changed }),
+            environment: Some(Environment {
+                protected,
+                max_changed,
+                ..Environment::open(name("production"))
+            }),
             passes: Passes { confirmed, allow_wide: None },
         }
     }

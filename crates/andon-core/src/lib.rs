@@ -9,19 +9,25 @@
 //! - [`deployment`]: the state machine of a deployment and of each host in it.
 //! - [`analysis`]: the comparison of instances on the new release with instances on the old one.
 //! - [`scope`]: the lock, the queue and the known releases of one service in one environment.
+//! - [`chronicle`]: all deployments in memory, and what follows from them as numbers.
 //! - [`cord`]: whether changes flow at all, who stopped them and why.
 //! - [`balance`]: what a balancer is told, and what it sees.
 //! - [`telling`]: what people are told, and what became of each message.
+//! - [`access`]: who may do what.
 //! - [`host`]: what a host says about itself.
+//! - [`host_list`]: names of many hosts in few characters.
 //! - [`vitals`]: what a host sees of the processes and the logs of a service.
 
+pub mod access;
 pub mod analysis;
 pub mod balance;
+pub mod chronicle;
 pub mod cord;
 pub mod deployment;
 pub mod digest;
 pub mod guard;
 pub mod host;
+pub mod host_list;
 pub mod kind;
 pub mod legible;
 pub mod line;
@@ -30,10 +36,12 @@ pub mod name;
 pub mod person;
 pub mod phrase;
 pub mod plan;
+pub mod promotion;
 pub mod proportion;
 pub mod quantity;
 pub mod release;
 pub mod scope;
+pub mod sentence;
 pub mod signature;
 pub mod suggest;
 pub mod telling;

@@ -17,6 +17,7 @@ pub use environment::Environment;
 pub use probe::{Health, Probe, ProductionTest, Variable, VariableError};
 pub use rollout::{OnConflict, Rollout};
 pub use run::{Instance, Run, Supervision, SystemdUnit, Template};
+pub use server::{ServerUrl, ServerUrlError};
 pub use tell::{Hook, HookForm, HookUrl, Login, MailAddress, MailServer, Tell};
 pub use watch::{PrometheusQuery, Source, Watch, WatchRules, Watched};
 
@@ -26,6 +27,7 @@ pub mod environment;
 pub mod probe;
 pub mod rollout;
 pub mod run;
+pub mod server;
 pub mod tell;
 pub mod watch;
 
@@ -44,6 +46,9 @@ pub struct Line {
     /// What the line says of environments beyond their hosts.
     #[serde(default)]
     pub environments: BTreeMap<EnvironmentName, Environment>,
+    /// The server that deploys it; `None` leaves that to whoever gives a command.
+    #[serde(default)]
+    pub server: Option<ServerUrl>,
 }
 
 /// One machine and the way to it.

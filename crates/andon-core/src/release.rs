@@ -29,6 +29,16 @@ impl ReleaseId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The twelve hexadecimal characters as a number, for whoever keeps very many names.
+    pub(crate) fn number(&self) -> u64 {
+        self.0.get(2..).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or_default()
+    }
+
+    /// The name with this number; only its lower 48 bits count.
+    pub(crate) fn of_number(number: u64) -> Self {
+        Self(format!("r-{:012x}", number & 0xffff_ffff_ffff))
+    }
 }
 
 impl std::str::FromStr for ReleaseId {

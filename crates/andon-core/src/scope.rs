@@ -14,6 +14,9 @@ use crate::release::{Release, ReleaseId, ReleaseStatus};
 use crate::time::Time;
 
 pub use crate::name::ScopeName;
+pub use outline::Outline;
+
+mod outline;
 
 /// Good releases of a scope that are remembered besides the current one.
 pub const MOST_GOOD: usize = 50;
@@ -137,6 +140,13 @@ pub struct KnownRelease {
     pub because: String,
     /// Grows with every judgement in the scope: the newest is the largest.
     ordinal: u64,
+}
+
+impl KnownRelease {
+    /// The number of its judgement among all of the scope: the newest is the largest.
+    pub fn judgement(&self) -> u64 {
+        self.ordinal
+    }
 }
 
 /// The state of a scope.

@@ -13,6 +13,7 @@ use crate::scope::ScopeName;
 use crate::time::Time;
 
 pub use dispatch::{Dispatch, DispatchFact, GIVE_UP_AFTER, Letter, LetterState, Outcome};
+pub use news::{approval_asked, news, of_the_cord};
 pub use payload::Payload;
 pub use picture::Picture;
 pub use route::{Address, Route, routes};
@@ -22,11 +23,13 @@ pub use words::SlackMessage;
 
 mod dispatch;
 mod html;
+mod news;
 mod payload;
 mod picture;
 mod route;
 mod sample;
 mod sketch;
+pub mod subscriptions;
 pub mod words;
 
 /// The longest output of a host in a message, in characters; the end of it is what counts.
@@ -44,6 +47,15 @@ pub enum Kind {
     NotPutBack,
     /// A release failed, and there was nothing to put back to, or it was not allowed.
     Failed,
+    /// A deployment began. Only those are told who asked for it.
+    Began,
+    /// A deployment ended as it was meant to. Only those are told who asked for it.
+    Succeeded,
+    /// A deployment ended before its time by a person's wish, or through no fault of the release. Only those are told who
+    /// asked for it.
+    Undone,
+    /// A deployment waits for somebody's approval.
+    ApprovalAsked,
     /// A deployment goes on only when a person has decided.
     Paused,
     /// A host behaves unlike its peers on the same release.
@@ -63,6 +75,10 @@ impl Kind {
             Kind::PutBack => "put_back",
             Kind::NotPutBack => "not_put_back",
             Kind::Failed => "failed",
+            Kind::Began => "began",
+            Kind::Succeeded => "succeeded",
+            Kind::Undone => "undone",
+            Kind::ApprovalAsked => "approval_asked",
             Kind::Paused => "paused",
             Kind::SuspectHost => "suspect_host",
             Kind::LineStopped => "line_stopped",
@@ -103,6 +119,9 @@ pub struct Telling {
     pub output: Option<(HostName, String)>,
     /// What was measured.
     pub picture: Option<Picture>,
+    /// Why this person gets it, and how they get no more of them; `None` where the line itself tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
 }
 
 /// What is to be told about a deployment as it stands; nothing while nobody is needed.
@@ -212,6 +231,7 @@ fn line(
         next,
         output: None,
         picture: None,
+        asked: None,
     }
 }
 
@@ -233,6 +253,7 @@ fn about(deployment: &Deployment) -> Telling {
         next: Vec::new(),
         output: None,
         picture: None,
+        asked: None,
     }
 }
 

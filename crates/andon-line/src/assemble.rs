@@ -45,8 +45,8 @@ pub(crate) fn assemble(draft: Draft, sources: &Sources) -> (Line, Vec<Diagnostic
     check.sites();
     check.guards();
     let diagnostics = check.diagnostics;
-    let Draft { hosts, groups, sites, services, environments, .. } = draft;
-    let mut line = Line { hosts, groups, sites, services, environments };
+    let Draft { hosts, groups, sites, services, environments, server, .. } = draft;
+    let mut line = Line { hosts, groups, sites, services, environments, server };
     line.add_twins();
     (line, diagnostics)
 }

@@ -11,6 +11,7 @@ pub(crate) mod probe;
 pub(crate) mod release;
 pub(crate) mod rollout;
 pub(crate) mod run;
+pub(crate) mod server;
 pub(crate) mod service;
 pub(crate) mod site;
 pub(crate) mod tell;

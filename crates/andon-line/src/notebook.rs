@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use andon_core::line::{Environment, Host, Service, Site};
+use andon_core::line::{Environment, Host, ServerUrl, Service, Site};
 use andon_core::name::{EnvironmentName, GroupName, HostName, ServiceName, SiteName};
 use starlark::codemap::FileSpan;
 use starlark::eval::Evaluator;
@@ -28,6 +28,7 @@ pub(crate) struct Draft {
     pub(crate) sites: BTreeMap<SiteName, Site>,
     pub(crate) services: BTreeMap<ServiceName, Service>,
     pub(crate) environments: BTreeMap<EnvironmentName, Environment>,
+    pub(crate) server: Option<ServerUrl>,
     pub(crate) origins: BTreeMap<String, Place>,
     /// The keys of `origins` of the balancers of each service, in their order.
     pub(crate) balancers: BTreeMap<ServiceName, Vec<String>>,

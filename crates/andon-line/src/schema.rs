@@ -4,8 +4,8 @@
 
 use crate::call::Call;
 use crate::constructor::{
-    balancer, blue_green, environment, group, health, host, probe, release, rollout, run, service, site,
-    tell, watch,
+    balancer, blue_green, environment, group, health, host, probe, release, rollout, run, server, service,
+    site, tell, watch,
 };
 use crate::kind::Kind;
 use crate::value::Thing;
@@ -52,12 +52,13 @@ impl Constructor {
 }
 
 /// All constructors, in the order in which a reader meets them.
-pub(crate) const CONSTRUCTORS: [&Constructor; 32] = [
+pub(crate) const CONSTRUCTORS: [&Constructor; 33] = [
     &host::HOST,
     &group::GROUP,
     &site::SITE,
     &service::SERVICE,
     &environment::ENVIRONMENT,
+    &server::SERVER,
     &release::ARCHIVE,
     &release::DIRECTORY,
     &run::SYSTEMD,

@@ -44,6 +44,7 @@ pub(crate) enum Thing {
     Secret(SecretName),
     Service,
     Environment,
+    Server,
 }
 
 /// A probe with what a test or a health check may say beside it.
@@ -75,6 +76,7 @@ pub(crate) enum Sort {
     Secret,
     Service,
     Environment,
+    Server,
 }
 
 impl Sort {
@@ -101,6 +103,7 @@ impl Sort {
             Sort::Secret => "a secret, `secret(...)`",
             Sort::Service => "a service",
             Sort::Environment => "an environment",
+            Sort::Server => "a server",
         }
     }
 }
@@ -138,6 +141,7 @@ impl Description {
             Thing::Secret(_) => Sort::Secret,
             Thing::Service => Sort::Service,
             Thing::Environment => Sort::Environment,
+            Thing::Server => Sort::Server,
         }
     }
 }

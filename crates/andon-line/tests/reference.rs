@@ -31,6 +31,7 @@ fn the_reference_covers_the_constructors_and_their_parameters() {
             "site",
             "service",
             "environment",
+            "server",
             "archive",
             "directory",
             "systemd",

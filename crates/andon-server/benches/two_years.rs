@@ -258,6 +258,12 @@ async fn generate(at: &Path, pattern: Pattern, count: u64) -> Result<Generated, 
         ledger.append(past.batch(next..until, count)?).await?;
         next = until;
     }
+    // As the product writes them.
+    let ledger = Arc::new(ledger);
+    let records = Records::new(Arc::<SqliteLedger>::clone(&ledger));
+    for (name, ..) in &past.scopes {
+        records.renew_views(clock::now(), name).await?;
+    }
     ledger.close().await?;
     Ok(Generated { deployments: count, seconds: began.elapsed().as_secs_f64() })
 }

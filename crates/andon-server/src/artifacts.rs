@@ -13,8 +13,10 @@ use andon_core::line::ReleaseSource;
 use andon_core::release::{Packing, Release, ReleaseId, Revision};
 use andon_core::signature::Signed;
 
+pub use incoming::{Brought, PartError};
 pub use signature::SignatureError;
 
+mod incoming;
 mod signature;
 
 /// An artifact that no scope knows as good stays so long: a queued or paused deployment may still send it.
@@ -74,25 +76,20 @@ impl Artifacts {
 
     /// Where the bytes of a release lie, whether or not they do.
     pub fn path(&self, release: &Release) -> PathBuf {
-        let ending = match release.packing {
-            Packing::Tar => "tar",
-            Packing::TarGz => "tar.gz",
-            Packing::TarZst => "tar.zst",
-        };
-        self.dir.join(format!("{}.{ending}", release.digest))
+        self.dir.join(format!("{}.{}", release.digest, ending_of(release.packing)))
     }
 
     /// Removes what nobody has needed for a week and no scope may go back to. What cannot be removed stays.
-    pub fn prune(&self, needed: &BTreeSet<String>) {
+    pub fn prune(&self, needed: &BTreeSet<ReleaseId>) {
         let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
         for entry in entries {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let digest = name.split('.').next().unwrap_or_default();
+            let id = name.get(..12).and_then(|digest| format!("r-{digest}").parse::<ReleaseId>().ok());
             let old = entry
                 .metadata()
                 .and_then(|meta| meta.modified())
                 .is_ok_and(|at| SystemTime::now().duration_since(at).unwrap_or_default() > UNNEEDED_FOR);
-            if old && !needed.contains(digest) {
+            if old && !id.is_some_and(|id| needed.contains(&id)) {
                 let _ = std::fs::remove_file(entry.path());
             }
         }
@@ -124,6 +121,14 @@ impl Artifacts {
             let _ = std::fs::remove_file(&temporary);
         }
         kept
+    }
+}
+
+fn ending_of(packing: Packing) -> &'static str {
+    match packing {
+        Packing::Tar => "tar",
+        Packing::TarGz => "tar.gz",
+        Packing::TarZst => "tar.zst",
     }
 }
 
@@ -222,15 +227,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let artifacts = Artifacts::new(dir.path().to_owned());
         let long_ago = SystemTime::now() - UNNEEDED_FOR * 2;
-        for (name, at) in [("aa.tar", long_ago), ("bb.tar.gz", long_ago), ("cc.tar", SystemTime::now())] {
+        let (old, kept, new) = ("a".repeat(64), "b".repeat(64), "c".repeat(64));
+        let files = [
+            (format!("{old}.tar"), long_ago),
+            (format!("{kept}.tar.gz"), long_ago),
+            (format!("{new}.tar"), SystemTime::now()),
+        ];
+        for (name, at) in &files {
             let file = std::fs::File::create(dir.path().join(name)).unwrap();
-            file.set_modified(at).unwrap();
+            file.set_modified(*at).unwrap();
         }
-        artifacts.prune(&BTreeSet::from(["bb".to_owned()]));
+        artifacts.prune(&BTreeSet::from(["r-bbbbbbbbbbbb".parse().unwrap()]));
         let mut left: Vec<_> =
             std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, ["bb.tar.gz", "cc.tar"]);
+        assert_eq!(left, [files[1].0.as_str(), files[2].0.as_str()]);
     }
 
     #[test]

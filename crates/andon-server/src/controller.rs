@@ -15,7 +15,7 @@ use andon_core::plan::{self, Observations, Plan, PlannedPool, Proposal, Sights};
 use andon_core::release::Release;
 use andon_core::scope::{Admission, Scope, ScopeName};
 use andon_core::time::Time;
-use andon_store::{Lease, StoreError};
+use andon_store::{Holder, Lease, StoreError};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -29,6 +29,7 @@ use crate::records::{Records, Versioned, is_conflict};
 use crate::secrets::Secrets;
 use crate::{lease, preflight, traffic};
 
+mod approvals;
 mod charge;
 mod line;
 mod outlook;
@@ -36,6 +37,7 @@ mod queue;
 mod sweep;
 mod trial;
 
+pub use approvals::WaitingApproval;
 pub use sweep::{Found, Sweep};
 pub use trial::Trial;
 
@@ -91,10 +93,13 @@ pub struct Controller {
     artifacts: Artifacts,
     outputs: PathBuf,
     data: PathBuf,
+    /// The machine that this process runs on.
+    machine: String,
     me: Person,
     clock: Clock,
     outbox: Outbox,
     given_up: Option<watch::Receiver<bool>>,
+    stopped: Option<watch::Receiver<bool>>,
 }
 
 /// Good releases of a scope whose artifacts are kept here, the newest first.
@@ -108,8 +113,20 @@ impl Controller {
     pub fn new(records: Records, ways: Arc<dyn Hosts>, data: PathBuf, me: Person) -> Self {
         let artifacts = Artifacts::new(data.join("releases"));
         let outbox = Outbox::new(records.clone(), &data, me.clone(), clock::now);
-        let outputs = data.join("output");
-        Self { records, ways, artifacts, outputs, data, me, clock: clock::now, outbox, given_up: None }
+        let (outputs, machine) = (data.join("output"), me.at.clone());
+        Self {
+            records,
+            ways,
+            artifacts,
+            outputs,
+            data,
+            machine,
+            me,
+            clock: clock::now,
+            outbox,
+            given_up: None,
+            stopped: None,
+        }
     }
 
     /// The same, in the time of `clock`: for simulations.
@@ -123,6 +140,22 @@ impl Controller {
         Self { given_up: Some(signal), ..self }
     }
 
+    /// The ways to hosts.
+    pub(crate) fn ways(&self) -> &Arc<dyn Hosts> {
+        &self.ways
+    }
+
+    /// The same; when `signal` becomes true, what is driven here is left as it stands, for whoever takes charge of it next.
+    /// Steps that hosts have begun end by themselves.
+    pub fn stopped_at(self, signal: watch::Receiver<bool>) -> Self {
+        Self { stopped: Some(signal), ..self }
+    }
+
+    /// Whether nothing is driven here any more.
+    fn is_stopped(&self) -> bool {
+        self.stopped.as_ref().is_some_and(|signal| *signal.borrow())
+    }
+
     /// Becomes ready when what is being planned is given up.
     async fn giving_up(&self) {
         if let Some(mut signal) = self.given_up.clone()
@@ -131,6 +164,21 @@ impl Controller {
             return;
         }
         std::future::pending().await
+    }
+
+    /// The same; what it does, it does for `person`.
+    pub fn on_behalf_of(self, person: Person) -> Self {
+        Self { me: person, ..self }
+    }
+
+    /// A driver in this process, as a holder of leases.
+    fn holder(&self) -> Holder {
+        lease::holder(&self.machine, &self.me)
+    }
+
+    /// Who does all that.
+    pub fn me(&self) -> &Person {
+        &self.me
     }
 
     /// The ledger, typed.
@@ -151,6 +199,11 @@ impl Controller {
     /// What a host's steps printed in a deployment.
     pub fn output_path(&self, id: DeploymentId, host: &andon_core::name::HostName) -> PathBuf {
         self.outputs.join(id.0.to_string()).join(format!("{host}.log"))
+    }
+
+    /// What the analysis of a deployment heard.
+    pub(crate) fn recording_path(&self, id: DeploymentId) -> PathBuf {
+        crate::watching::recording_path(&self.data, id)
     }
 
     /// Asks the hosts of a service what they run.
@@ -208,7 +261,11 @@ impl Controller {
     /// Begins a deployment, or queues it behind the one at work. A refused plan leaves no trace.
     pub async fn deploy(&self, wish: Wish) -> Result<Going, Problem> {
         wish.guard.admits(&wish.scope.environment)?;
+        if self.is_stopped() {
+            return Err(Problem::GivenUp);
+        }
         self.check_fixed(&wish).await?;
+        self.check_approvals(&wish).await?;
         for _ in 0..RACES {
             let scope = self.records.scope(&wish.scope).await?;
             let begun = match scope.value.admits(wish.kind, wish.fixes) {
@@ -225,6 +282,8 @@ impl Controller {
                 }
             };
             if let Some(going) = begun? {
+                // It has begun: what is not noted now stays in the list of what waits, for at most a day.
+                let _ = self.approvals_used(&wish, going.id).await;
                 return Ok(going);
             }
         }
@@ -286,8 +345,8 @@ impl Controller {
     /// Forgets artifacts that no scope goes back to any more.
     async fn prune_artifacts(&self) -> Result<(), Problem> {
         let scopes = self.records.scopes().await?;
-        let good = scopes.iter().flat_map(|(_, scope)| scope.good().into_iter().take(MOST_GOOD));
-        let needed = good.map(|known| known.release.digest.to_string()).collect();
+        let good = scopes.iter().flat_map(|(_, outline)| outline.good_names().into_iter().take(MOST_GOOD));
+        let needed = good.cloned().collect();
         self.artifacts.prune(&needed);
         Ok(())
     }
@@ -311,7 +370,7 @@ impl Controller {
 
     /// The lease on a scope that was `known` to be free; `None` when it is not as it was known any more.
     async fn lease_on(&self, name: &ScopeName, known: &Versioned<Scope>) -> Result<Option<Lease>, Problem> {
-        let (ledger, holder) = (self.records.ledger().as_ref(), lease::holder(&self.me));
+        let (ledger, holder) = (self.records.ledger().as_ref(), self.holder());
         let mut tries = 1;
         loop {
             match lease::take(ledger, &name.stream(), &holder, (self.clock)()).await {
@@ -352,13 +411,13 @@ impl Controller {
             until,
             secrets: secrets.unwrap_or_default(),
             outbox: self.outbox.clone(),
+            stopped: self.stopped.clone(),
         };
-        let tells = deployment.value.plan.as_ref().is_some_and(|plan| plan.service.tell.is_some());
         let outbox = self.outbox.clone();
         let end = tokio::spawn(async move {
             // What is told while the deployment goes on must not wait for its end; nor does its end wait for that.
             let (stop, stopped) = oneshot::channel::<()>();
-            let _courier = tells.then(|| tokio::spawn(outbox.courier(stopped)));
+            let _courier = tokio::spawn(outbox.courier(stopped));
             let ended = driver.drive(deployment).await;
             drop(stop);
             ended

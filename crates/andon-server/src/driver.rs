@@ -34,6 +34,7 @@ use crate::watching::Watching;
 use at_work::{AtWork, Lost, News, Task, ask, carry_out};
 
 mod at_work;
+mod awaited;
 
 /// How long whoever takes a deployment over waits for its balancers before the hosts are asked.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
@@ -111,6 +112,8 @@ pub(crate) struct Driver {
     /// What the production tests need; found before the deployment began, or was gone on with, here.
     pub(crate) secrets: Secrets,
     pub(crate) outbox: Outbox,
+    /// Becomes true when this process drives nothing any more.
+    pub(crate) stopped: Option<watch::Receiver<bool>>,
 }
 
 /// What people have been told of already, as far as this process knows.
@@ -153,7 +156,8 @@ impl Driver {
             news.clear();
             self.publish(&deployment.value);
             self.tell(&deployment.value, &watching, &mut told).await;
-            if self.until.is_reached(&deployment.value, began.elapsed()) {
+            let stopped = self.stopped.as_ref().is_some_and(|signal| *signal.borrow());
+            if stopped || self.until.is_reached(&deployment.value, began.elapsed()) {
                 watching.close(&deployment.value);
                 return Ok(());
             }
@@ -308,13 +312,13 @@ impl Driver {
             let _ = self.outbox.note(deployment, || watching.picture(deployment)).await;
             told.state = Some(deployment.state.clone());
         }
-        let Some(tell) = deployment.plan.as_ref().and_then(|plan| plan.service.tell.as_ref()) else { return };
+        let tell = deployment.plan.as_ref().and_then(|plan| plan.service.tell.as_ref());
         let suspects = deployment.hosts.iter().filter(|(_, run)| run.suspect);
         for (host, run) in suspects {
             if told.suspects.insert(host.clone()) {
                 let why = run.failure.as_ref().map(|failure| failure.reason.as_str()).unwrap_or_default();
                 let telling = telling::suspect_host(deployment, host, why, run.since, None);
-                let _ = self.outbox.queue(telling, tell).await;
+                let _ = self.outbox.announce(telling, tell).await;
             }
         }
     }

@@ -15,11 +15,12 @@ pub(crate) const RENEWAL: Duration = Duration::from_secs(10);
 
 /// A driver in this process, as a holder of leases. Unique among all drivers of all processes of every boot: two
 /// of one process must not take each other's lease for their own.
-pub(crate) fn holder(me: &Person) -> Holder {
+/// `machine` is the one that this process runs on, whoever it acts for.
+pub(crate) fn holder(machine: &str, me: &Person) -> Holder {
     static HOLDERS: AtomicU64 = AtomicU64::new(1);
     let (pid, number) = (std::process::id(), HOLDERS.fetch_add(1, Ordering::Relaxed));
-    let id = format!("{}/{}/{pid}/{}/{number}", me.at, boot_id(), started(pid).unwrap_or_default());
-    Holder { id, description: format!("{} on {} (process {pid})", me.name, me.at) }
+    let id = format!("{machine}/{}/{pid}/{}/{number}", boot_id(), started(pid).unwrap_or_default());
+    Holder { id, description: format!("{} on {machine} (process {pid})", me.name) }
 }
 
 /// Takes or renews the lease on `name`. A holder of this machine whose process is gone is not waited for.
@@ -80,7 +81,9 @@ mod tests {
 
     #[test]
     fn a_living_process_is_not_gone_and_a_dead_one_is() {
-        let me = holder(&Person { name: "ana".into(), at: "laptop".into() });
+        let ana = Person { name: "ana".into(), at: "10.0.0.7 (token ci)".into() };
+        let me = holder("laptop", &ana);
+        assert!(me.id.starts_with("laptop/"), "a visitor's address says nothing of the process");
         assert!(!is_gone(&me, &me));
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let fields: Vec<&str> = me.id.split('/').collect();

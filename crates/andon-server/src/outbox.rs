@@ -28,6 +28,7 @@ use crate::secrets::Secrets;
 mod hook;
 mod mail;
 mod post;
+mod subscribers;
 
 const VIEW: &str = "telling";
 const LEASE: &str = "telling";
@@ -61,7 +62,7 @@ struct Row {
 }
 
 /// What a round of deliveries came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Round {
     /// Ways on which a message arrived.
     pub delivered: usize,
@@ -74,7 +75,7 @@ pub struct Round {
 impl Outbox {
     /// The messages of `records`, with secrets below the directory `data`.
     pub fn new(records: Records, data: &Path, me: Person, clock: Clock) -> Self {
-        let holder = lease::holder(&me);
+        let holder = lease::holder(&me.at, &me);
         Self { records, secrets: Secrets::new(data), me, clock, holder, round: Arc::default() }
     }
 
@@ -83,9 +84,22 @@ impl Outbox {
         Self { clock, ..self }
     }
 
-    /// Records a message, once: `false` when it was recorded before, or when nobody is to be told.
+    /// Records a message for everybody whom the line tells, once, and for those who asked for it. `false` when it was
+    /// recorded before, or when the line tells nobody.
     pub async fn queue(&self, telling: Telling, tell: &Tell) -> Result<bool, RecordsError> {
-        let routes = routes(&telling, tell);
+        self.announce(telling, Some(tell)).await
+    }
+
+    /// The same, where the line may tell nobody at all.
+    pub async fn announce(&self, telling: Telling, tell: Option<&Tell>) -> Result<bool, RecordsError> {
+        let routes = tell.map(|tell| routes(&telling, tell)).unwrap_or_default();
+        let new = self.put(telling.clone(), routes.clone()).await?;
+        self.tell_subscribers(&telling, &routes).await?;
+        Ok(new)
+    }
+
+    /// Records a message on these ways, once.
+    async fn put(&self, telling: Telling, routes: Vec<Route>) -> Result<bool, RecordsError> {
         if routes.is_empty() {
             return Ok(false);
         }
@@ -105,15 +119,14 @@ impl Outbox {
         deployment: &Deployment,
         picture: impl FnOnce() -> Option<Picture>,
     ) -> Result<bool, RecordsError> {
-        let Some(tell) = deployment.plan.as_ref().and_then(|plan| plan.service.tell.as_ref()) else {
-            return Ok(false);
-        };
+        let news = self.note_news(deployment).await?;
         if telling::of(deployment, None).is_none() {
-            return Ok(false);
+            return Ok(news);
         }
+        let tell = deployment.plan.as_ref().and_then(|plan| plan.service.tell.as_ref());
         match telling::of(deployment, picture()) {
-            Some(telling) => self.queue(telling, tell).await,
-            None => Ok(false),
+            Some(telling) => Ok(self.announce(telling, tell).await? || news),
+            None => Ok(news),
         }
     }
 
@@ -138,7 +151,7 @@ impl Outbox {
                 self.note(&deployment.value, || None).await?;
             }
         }
-        Ok(())
+        self.catch_up_subscribers().await
     }
 
     /// The newest messages, those that wait first; without pictures. Only those whose key begins with `prefix`.

@@ -1,5 +1,6 @@
 //! Why a controller could not do what it was asked.
 
+use andon_core::access::Unapproved;
 use andon_core::cord::Stop;
 use andon_core::deployment::DeploymentId;
 use andon_core::guard::Unconfirmed;
@@ -9,12 +10,18 @@ use andon_core::plan::Refusal;
 use andon_core::scope::ScopeName;
 use andon_core::time::Time;
 use andon_store::StoreError;
+use serde::{Deserialize, Serialize};
 
 use crate::records::RecordsError;
 use crate::secrets::SecretError;
 
+mod words;
+
+pub use words::Words;
+
 /// Why something could not be done.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Problem {
     /// The core refuses the plan.
     #[error("{}", .0.what())]
@@ -43,6 +50,9 @@ pub enum Problem {
         /// What the line stands for, the oldest reason first; at least one.
         stops: Vec<Stop>,
     },
+    /// The line asks for approvals of others, and they are missing. The wish was remembered: others see that it waits.
+    #[error("{0}")]
+    Unapproved(Box<Unapproved>),
     /// Another deployment is at work, and the line says not to wait.
     #[error("{by} is at work in {scope}")]
     Occupied {
@@ -95,7 +105,11 @@ pub enum Problem {
     NotNow(String),
     /// The ledger could not be read or written.
     #[error(transparent)]
-    Records(#[from] RecordsError),
+    Records(
+        #[from]
+        #[serde(with = "travelling")]
+        RecordsError,
+    ),
 }
 
 impl Problem {
@@ -107,5 +121,56 @@ impl Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         Problem::Refused(refusal)
+    }
+}
+
+/// What went wrong with a ledger, as far as it means something in another process: its words.
+mod travelling {
+    use andon_core::deployment::DeploymentId;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::records::RecordsError;
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Travelling {
+        NoDeployment(DeploymentId),
+        Said(String),
+    }
+
+    pub(super) fn serialize<S: Serializer>(error: &RecordsError, serializer: S) -> Result<S::Ok, S::Error> {
+        let travelling = match error {
+            RecordsError::NoDeployment(id) => Travelling::NoDeployment(*id),
+            other => Travelling::Said(other.to_string()),
+        };
+        travelling.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RecordsError, D::Error> {
+        Ok(match Travelling::deserialize(deserializer)? {
+            Travelling::NoDeployment(id) => RecordsError::NoDeployment(id),
+            Travelling::Said(words) => RecordsError::Elsewhere(words),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_says_the_same_in_another_process() {
+        let problems = [
+            Problem::NotNow("#7 has ended already".to_owned()),
+            Problem::GivenUp,
+            Problem::Records(RecordsError::NoDeployment(DeploymentId(7))),
+            Problem::Records(RecordsError::Store(StoreError::Invalid("no".to_owned()))),
+            Problem::TakenOver { by: "ana on desk".to_owned() },
+        ];
+        for problem in problems {
+            let text = serde_json::to_string(&problem).unwrap();
+            let there: Problem = serde_json::from_str(&text).unwrap();
+            assert_eq!(there.to_string(), problem.to_string(), "{text}");
+        }
     }
 }

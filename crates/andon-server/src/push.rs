@@ -5,7 +5,6 @@
 
 mod capture;
 pub mod fold;
-mod host_list;
 mod output;
 pub mod report;
 mod script;
@@ -23,7 +22,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::ssh::{ControlDirError, SshOptions};
-pub use host_list::host_list;
+pub use andon_core::host_list::host_list;
 pub use output::Output;
 pub use script::{CommandLine, CommandLineError, MAX_COMMAND_LEN, Streams};
 pub use status::Status;

@@ -11,6 +11,10 @@ use std::path::{Path, PathBuf};
 use andon_core::analysis::{Entry, Header, Recording};
 use serde::Serialize;
 
+pub use sample::sample;
+
+mod sample;
+
 /// The longest line, in bytes.
 pub const MAX_LINE: usize = 8 * 1024 * 1024;
 /// The longest recording, in bytes.

@@ -1,8 +1,8 @@
 //! Typed facts in the ledger, and the views that are kept beside them.
 //!
 //! A deployment is the stream `deployment/N`, a scope the stream `scope/SERVICE/ENVIRONMENT`, the line the stream
-//! `line`. All are folds. Three views spare readers the fold: `deployment` has one [`Summary`] a row, `scope` the last
-//! folded scope, `line` the line.
+//! `line`. All are folds. Views spare readers the fold: `deployment` has one [`Summary`] a row, `scope` the last folded
+//! scope (`records/scopes.rs`), `line` the line. Another one, `fleet`, has the sets of hosts that summaries name.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use andon_core::cord::{Cord, CordFact};
 use andon_core::deployment::{Deployment, DeploymentId, Fact, Summary};
 use andon_core::host::Fence;
 use andon_core::person::Person;
-use andon_core::scope::{Scope, ScopeFact, ScopeName};
+use andon_core::scope::{Scope, ScopeFact};
 use andon_core::time::Time;
 use andon_core::version::{FIRST_FACTS, Writer};
 use andon_store::{Batch, Ledger, Record, StoreError, StreamAppend, ViewQuery, ViewUpdate};
@@ -19,15 +19,20 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 
+mod access;
 mod cord;
+mod fleets;
 mod guarded;
 mod past;
+mod scopes;
+mod subscriptions;
 mod version;
+
+pub use subscriptions::SubscribingError;
 
 /// Facts that are read from the ledger at once.
 const PAGE: usize = 1000;
 const DEPLOYMENTS: &str = "deployment";
-const SCOPES: &str = "scope";
 
 /// Why records could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +64,9 @@ pub enum RecordsError {
     /// There is no such deployment.
     #[error("there is no deployment {0}")]
     NoDeployment(DeploymentId),
+    /// The ledger of a server could not be read or written; what that one said.
+    #[error("{0}")]
+    Elsewhere(String),
 }
 
 /// A folded value and the number of records that it was folded from.
@@ -71,7 +79,7 @@ pub struct Versioned<T> {
 }
 
 /// One fact of a deployment with its circumstances, for `show`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// When.
     pub at: Time,
@@ -79,15 +87,6 @@ pub struct Entry {
     pub by: String,
     /// What.
     pub fact: Fact,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ScopeView {
-    #[serde(default = "first_facts")]
-    facts: u32,
-    seq: u64,
-    name: ScopeName,
-    scope: Scope,
 }
 
 /// The ledger, typed.
@@ -111,45 +110,6 @@ impl Records {
     /// The ledger below.
     pub fn ledger(&self) -> &Arc<dyn Ledger> {
         &self.ledger
-    }
-
-    /// The state of a scope; a scope that nothing happened to is free and knows nothing.
-    pub async fn scope(&self, name: &ScopeName) -> Result<Versioned<Scope>, RecordsError> {
-        let stream = name.stream();
-        let view = self.ledger.view(SCOPES, &stream).await?;
-        let mut scope = match view.map(serde_json::from_value::<ScopeView>) {
-            Some(Ok(view)) if view.facts == self.writer.facts => {
-                Versioned { value: view.scope, seq: view.seq }
-            }
-            // A view that is gone or from another version is made again from the facts.
-            Some(_) | None => Versioned { value: Scope::default(), seq: 0 },
-        };
-        loop {
-            let records = self.ledger.read(&stream, scope.seq, PAGE).await?;
-            for record in &records {
-                let fact: ScopeFact = decode(record)?;
-                scope.value.apply(record.at, &fact);
-                scope.seq = record.seq;
-            }
-            // A page may be cut by its size; only an empty one is the end.
-            if records.is_empty() {
-                return Ok(scope);
-            }
-        }
-    }
-
-    /// Every scope that something happened to.
-    pub async fn scopes(&self) -> Result<Vec<(ScopeName, Scope)>, RecordsError> {
-        let rows = self.ledger.views(SCOPES, ViewQuery::newest(PAGE)).await?;
-        let views = rows.into_iter().filter_map(|row| serde_json::from_value::<ScopeView>(row.body).ok());
-        let mut scopes = Vec::new();
-        for view in views {
-            let current = view.facts == self.writer.facts;
-            let scope = if current { view.scope } else { self.scope(&view.name).await?.value };
-            scopes.push((view.name, scope));
-        }
-        scopes.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(scopes)
     }
 
     /// The facts of a deployment after `seq`.
@@ -284,12 +244,13 @@ impl Records {
             rank: i64::try_from(moved.id.0).unwrap_or(i64::MAX),
             body: encode(&moved.summary())?,
         }];
+        views.extend(fleets::planned(facts)?);
         let mut moved_scope = None;
         if let Some((scope, scope_facts)) = &scope {
-            let name = &moved.request.scope;
-            let (append, view, moved) = scope_append(self.writer.facts, at, name, scope, scope_facts)?;
+            let (append, of_scope, moved) =
+                self.on_scope(at, &moved.request.scope, scope, scope_facts).await?;
             appends.push(append);
-            views.push(view);
+            views.extend(of_scope);
             moved_scope = Some(moved);
         }
         if let Some((cord, cord_facts)) = line {
@@ -326,41 +287,6 @@ impl Records {
         let scope = Some((&mut scope, consequences.as_slice()));
         self.commit_on_line(at, by, deployment, facts, scope, line).await
     }
-
-    /// One transaction: facts of a scope that no deployment is about. On success the value has moved on.
-    pub(crate) async fn commit_scope(
-        &self,
-        at: Time,
-        by: &str,
-        name: &ScopeName,
-        scope: &mut Versioned<Scope>,
-        facts: &[ScopeFact],
-    ) -> Result<(), RecordsError> {
-        let (append, view, moved) = scope_append(self.writer.facts, at, name, scope, facts)?;
-        let batch = Batch { at, by: by.to_owned(), appends: vec![append], views: vec![view] };
-        self.write(batch).await?;
-        *scope = moved;
-        Ok(())
-    }
-}
-
-/// What facts add to a scope: to its stream, to its view, and to its value.
-fn scope_append(
-    made_of: u32,
-    at: Time,
-    name: &ScopeName,
-    scope: &Versioned<Scope>,
-    facts: &[ScopeFact],
-) -> Result<(StreamAppend, ViewUpdate, Versioned<Scope>), RecordsError> {
-    let mut value = scope.value.clone();
-    for fact in facts {
-        value.apply(at, fact);
-    }
-    let seq = scope.seq + facts.len() as u64;
-    let append = append(name.stream(), scope.seq, facts)?;
-    let body = encode(&ScopeView { facts: made_of, seq, name: name.clone(), scope: value.clone() })?;
-    let view = ViewUpdate { view: SCOPES.to_owned(), key: name.stream(), rank: at.0, body };
-    Ok((append, view, Versioned { value, seq }))
 }
 
 /// Whether somebody else was faster: read again, decide anew.

@@ -25,6 +25,37 @@ pub async fn head(dir: &Path) -> Option<Revision> {
     parse(&String::from_utf8_lossy(&output.stdout))
 }
 
+/// Commits of one answer at most.
+pub const MOST: usize = 100;
+
+/// The commits that `to` has and `from` has not, the newest first, at most [`MOST`]; without `from`, the newest of `to`.
+///
+/// # Errors
+/// Why they are not known, in one sentence: there is no repository around `dir`, or it does not have these commits.
+pub async fn between(dir: &Path, from: Option<&str>, to: &str) -> Result<Vec<Revision>, String> {
+    let hex =
+        |commit: &str| (4..=64).contains(&commit.len()) && commit.bytes().all(|b| b.is_ascii_hexdigit());
+    if !hex(to) || from.is_some_and(|from| !hex(from)) {
+        return Err("the releases do not say of which commits they were made".to_owned());
+    }
+    let range = from.map_or_else(|| to.to_owned(), |from| format!("{from}..{to}"));
+    let mut git = Command::new("git");
+    crate::secrets::withhold(&mut git);
+    git.arg("-C").arg(dir).args(["log", "-z", "--no-show-signature", &format!("--max-count={MOST}")]);
+    git.args(["--format=%h%x00%s%x00%an%x00%ct%x00%ae", "--end-of-options", &range, "--"]).kill_on_drop(true);
+    git.stdin(std::process::Stdio::null());
+    let answer = tokio::time::timeout(PATIENCE, git.output()).await;
+    let output = answer
+        .map_err(|_| format!("git did not answer within {} s", PATIENCE.as_secs()))?
+        .map_err(|error| format!("git could not be started: {error}"))?;
+    if !output.status.success() {
+        return Err("no repository here has these commits".to_owned());
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let fields: Vec<&str> = text.split('\0').collect();
+    Ok(fields.chunks(5).filter_map(|fields| parse(&fields.join("\0"))).collect())
+}
+
 fn parse(text: &str) -> Option<Revision> {
     let mut fields = text.trim_end().split('\0');
     let mut next = || {
@@ -52,5 +83,39 @@ mod tests {
         assert_eq!(revision.email.as_deref(), Some("ana@example.com"));
         assert_eq!(revision.at, Time(1_700_000_000_000));
         assert_eq!(parse(""), None);
+    }
+
+    fn git(dir: &Path, words: &[&str]) {
+        let git = andon_testbed::program::find("git").unwrap();
+        let mut git = std::process::Command::new(git);
+        git.arg("-C")
+            .arg(dir)
+            .args(["-c", "user.name=Ana <b>", "-c", "user.email=ana@example.com"])
+            .args(words);
+        assert!(git.output().unwrap().status.success(), "{words:?}");
+    }
+
+    #[tokio::test]
+    async fn the_commits_between_two_releases_are_those_of_the_second_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        git(dir.path(), &["init", "--quiet"]);
+        let mut commits = Vec::new();
+        for subject in ["one", "two", "--output=x"] {
+            git(dir.path(), &["commit", "--quiet", "--allow-empty", "-m", subject]);
+            commits.push(head(dir.path()).await.unwrap().commit);
+        }
+        let told = between(dir.path(), Some(&commits[0]), &commits[2]).await.unwrap();
+        let subjects: Vec<&str> = told.iter().map(|commit| commit.subject.as_str()).collect();
+        assert_eq!(subjects, ["--output=x", "two"]);
+        assert_eq!(told[0].author, "Ana b", "git has no angle brackets in names");
+        assert_eq!(between(dir.path(), None, &commits[2]).await.unwrap().len(), 3);
+        assert!(
+            between(dir.path(), Some("--output=x"), &commits[2]).await.unwrap_err().contains("do not say")
+        );
+        assert!(
+            between(dir.path(), Some("0123456"), &commits[2]).await.unwrap_err().contains("no repository")
+        );
+        let empty = tempfile::tempdir().unwrap();
+        assert!(between(empty.path(), None, &commits[0]).await.is_err());
     }
 }

@@ -26,7 +26,8 @@ pub struct Secrets {
 }
 
 /// Why there is no secret. Never says what it is.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SecretError {
     /// Nobody has said it.
     #[error("the secret {name} is not known: set {variable}, or write it into {path} (mode 0600)")]

@@ -14,6 +14,7 @@ use andon_core::host::{Authority, Placement};
 use andon_core::line::Host;
 use andon_core::name::HostName;
 use andon_core::plan::{Plan, PlannedPool, Sights};
+use serde::{Deserialize, Serialize};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
@@ -27,7 +28,7 @@ const SELDOM: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What was heard in one round: from every balancer, and then from the hosts that are being drained.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Round {
     wished: BTreeMap<HostName, Traffic>,
     pub(crate) sights: Sights,

@@ -42,6 +42,18 @@ pub struct StoredRecord {
     pub(crate) hash: Digest,
 }
 
+impl TryFrom<Record> for StoredRecord {
+    type Error = StoreError;
+
+    /// The record with its fact in the bytes that a ledger writes: those that were hashed.
+    fn try_from(record: Record) -> Result<Self, StoreError> {
+        let fact =
+            serde_json::to_vec(&record.fact).map_err(|error| StoreError::Invalid(error.to_string()))?;
+        let Record { position, stream, seq, at, by, hash, .. } = record;
+        Ok(Self { position, stream, seq, at, by, fact, hash })
+    }
+}
+
 impl StoredRecord {
     /// The place among all records.
     pub fn position(&self) -> u64 {

@@ -75,6 +75,14 @@ pub trait Ledger: Send + Sync + Debug {
     /// chain that can be read and does not hold is no error but the [`crate::Fault`] in the answer.
     async fn verify(&self) -> Result<Verification, StoreError>;
 
+    /// The same; `told` hears now and then which position the walk has come to, where a ledger can say it.
+    ///
+    /// # Errors
+    /// As [`Ledger::verify`].
+    async fn verify_telling(&self, _told: &(dyn Fn(u64) + Send + Sync)) -> Result<Verification, StoreError> {
+        self.verify().await
+    }
+
     /// The random name that this ledger got when it was made.
     fn id(&self) -> &str;
 }

@@ -221,8 +221,12 @@ impl Ledger for SqliteLedger {
     }
 
     async fn verify(&self) -> Result<Verification, StoreError> {
+        self.verify_telling(&|_| {}).await
+    }
+
+    async fn verify_telling(&self, told: &(dyn Fn(u64) + Send + Sync)) -> Result<Verification, StoreError> {
         let mut reader = self.reader().await?;
-        audit::verify(&mut reader, &self.id, &self.place).await
+        audit::verify(&mut reader, &self.id, &self.place, told).await
     }
 
     fn id(&self) -> &str {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use andon_core::digest::Digest;
+use serde::{Deserialize, Serialize};
 
 use crate::chain::{ChainEnd, StoredRecord, genesis};
 
@@ -19,7 +20,7 @@ pub struct Verification {
 }
 
 /// Where a ledger is not as it was written, and what is wrong there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// The position of the first bad record; of the newest one when no single record is bad.
     pub position: u64,
@@ -32,7 +33,8 @@ pub struct Fault {
 }
 
 /// What can be wrong with a record, or around it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Flaw {
     /// There is no such record, although there are later ones or the ledger once had it.
     Missing,

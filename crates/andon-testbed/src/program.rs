@@ -11,12 +11,16 @@ const PACKAGES: &[(&str, &str)] = &[
     ("c++", "g++"),
     ("cc", "gcc libc6-dev"),
     ("check_http", "monitoring-plugins-basic"),
+    ("chromedriver", "chromium-driver"),
+    // Signs such as the tick are in no other font that Debian would bring along.
+    ("chromium", "chromium fonts-dejavu-core"),
     ("clush", "clustershell"),
     ("ip", "iproute2"),
     ("losetup", "mount"),
     ("mkfs.ext4", "e2fsprogs"),
     ("mount", "mount"),
     ("nginx", "nginx-light"),
+    ("node", "nodejs"),
     ("nsenter", "util-linux"),
     ("parallel-ssh", "pssh"),
     ("pip3", "python3-pip"),
@@ -29,6 +33,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("tc", "iproute2"),
     ("unshare", "util-linux"),
     ("xargs", "findutils"),
+    ("xmllint", "libxml2-utils"),
 ];
 
 /// Where a program may live besides `PATH`: the administrator's directories are often missing from it.

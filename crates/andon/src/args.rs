@@ -30,7 +30,7 @@ pub(crate) struct Cli {
 }
 
 /// What every command understands.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Common {
     /// The line [default: line.star here or in a directory above]
     #[arg(long, global = true, value_name = "FILE", env = "ANDON_LINE")]
@@ -41,6 +41,12 @@ pub(crate) struct Common {
     /// Read this instead of ~/.ssh/config, as ssh -F does
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ssh_config: Option<PathBuf>,
+    /// Speak with the controller at this server [default: the one that the line names]; its token: andon login
+    #[arg(id = "spoken_to", long = "server", global = true, value_name = "URL", env = "ANDON_SERVER")]
+    pub(crate) server: Option<String>,
+    /// Work in this process, on the ledger of this machine, although a server is named
+    #[arg(long, global = true)]
+    pub(crate) local: bool,
     /// Write JSON for programs
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -93,6 +99,23 @@ pub(crate) enum Command {
         confirm: Option<EnvironmentName>,
         #[command(flatten)]
         exceptions: Exceptions,
+    },
+    /// Give an environment exactly what the environment before it runs, bit for bit
+    ///
+    /// Which one comes before stands in the line: environment("production", after = "staging"). Without that word it is
+    /// `staging`. What has not got through there goes nowhere.
+    #[command(
+        after_help = "Examples:\n  andon promote www\n  andon promote www production --why \"the sale begins\""
+    )]
+    Promote {
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Why, for the ledger
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+        /// The environment's name once more, where it is protected and no terminal is there to ask at
+        #[arg(long, value_name = "ENVIRONMENT")]
+        confirm: Option<EnvironmentName>,
     },
     /// Put an earlier good release back on every host, as fast as the floor allows
     #[command(
@@ -242,12 +265,52 @@ pub(crate) enum Command {
     },
     /// Answer over HTTP: the line's state, pushed metrics, and verdicts for other deployers
     ///
-    /// Listens on this machine only, unless told otherwise; elsewhere it asks for a bearer token. SIGTERM ends it in
+    /// Listens on this machine only, unless told otherwise; beyond it, and once there is a user, everybody says who they are. SIGTERM ends it in
     /// peace: requests that were begun are answered, evaluations go on when it is started again.
     #[command(
         after_help = "Examples:\n  andon server\n  andon server --listen 10.0.0.5:8420 --token-file /etc/andon/token\n  curl -s http://127.0.0.1:8420/v1/line"
     )]
     Server(commands::server::ServerArgs),
+    /// Keep a token for a server, for this person on this machine
+    ///
+    /// Whoever looks after the server makes tokens there. The token is read from standard input, shown to the server once,
+    /// and kept in ~/.config/andon/tokens, which nobody else may read. ANDON_TOKEN counts for more than that file.
+    #[command(
+        after_help = "Examples:\n  andon login https://andon.example.com\n  andon login https://andon.example.com < token"
+    )]
+    Login {
+        /// The server
+        url: String,
+    },
+    /// Who may sign in at a server of this ledger, and what they may do
+    #[command(
+        after_help = "Examples:\n  andon user add ana --grant admin\n  andon user list",
+        arg_required_else_help = true
+    )]
+    User {
+        #[command(subcommand)]
+        what: commands::access::UserCommand,
+    },
+    /// What programs show to speak for a user at a server of this ledger
+    #[command(
+        after_help = "Examples:\n  andon token make ci --user ben --grant deploy:www/staging\n  andon token revoke 3",
+        arg_required_else_help = true
+    )]
+    Token {
+        #[command(subcommand)]
+        what: commands::access::TokenCommand,
+    },
+    /// Under which name you act, and what you may do
+    #[command(after_help = "Example:\n  andon whoami --json")]
+    Whoami,
+    /// Agree to a release that waits for others, where the line says approvals
+    ///
+    /// The deployment that was refused for want of approvals asks for them. They count for 24 hours, for this release in
+    /// this environment alone, and never for whoever gave them.
+    #[command(
+        after_help = "Examples:\n  andon approve www production\n  andon approve www production r-51bc07e2a944 --why \"read the diff\""
+    )]
+    Approve(commands::access::ApproveArgs),
     /// A fleet of six local hosts that shows what Andon does; needs no root and no network
     #[command(after_help = "Example:\n  andon demo --once")]
     Demo {
@@ -350,6 +413,18 @@ pub(crate) enum TellCommand {
     Test {
         /// The service
         service: ServiceName,
+    },
+    /// Who asked to be told what, beyond what the line says
+    List,
+    /// Ask to be told, for yourself: that a deployment began or ended, that the line was stopped, that an approval is asked
+    #[command(
+        after_help = "Examples:\n  andon tell subscribe --mail ana@example.com --service www --environment production\n  andon tell subscribe --chat tell-ana --on began,ended-well,rolled-back"
+    )]
+    Subscribe(commands::tell::SubscribeArgs),
+    /// End one of the wishes in `andon tell list`
+    Unsubscribe {
+        /// Its number
+        subscription: u64,
     },
 }
 

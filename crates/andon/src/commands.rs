@@ -5,6 +5,7 @@ use crate::failure::Failure;
 
 pub(crate) use crate::voice::{say, say_json};
 
+pub(crate) mod access;
 pub(crate) mod canary;
 pub(crate) mod check;
 pub(crate) mod demo;
@@ -16,6 +17,7 @@ pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod ledger;
 pub(crate) mod line;
+pub(crate) mod login;
 pub(crate) mod plan;
 pub(crate) mod proxy;
 pub(crate) mod run;
@@ -41,6 +43,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
         Command::Deploy { scope, why, confirm, exceptions } => {
             deploy::deploy(common, &scope, why, confirm, exceptions).await
         }
+        Command::Promote { scope, why, confirm } => deploy::promote(common, scope, why, confirm).await,
         Command::Rollback { scope, to, why, confirm, take_over } => {
             deploy::rollback(common, &scope, to, why, confirm, take_over).await
         }
@@ -61,6 +64,11 @@ pub(crate) async fn dispatch(cli: Cli) -> Done {
         Command::Proxy(args) => proxy::proxy(common, args).await,
         Command::Canary { what } => canary::canary(common, what).await,
         Command::Server(args) => server::server(common, args).await,
+        Command::Login { url } => login::login(common, &url).await,
+        Command::User { what } => access::user(common, what).await,
+        Command::Token { what } => access::token(common, what).await,
+        Command::Whoami => access::whoami(common).await,
+        Command::Approve(args) => access::approve(common, args).await,
         Command::Demo { once } => demo::demo(common, once).await,
         Command::Hook { what } => hook::hook(common, what).await,
         Command::Ledger { what } => ledger::ledger(common, what).await,

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use andon_core::guard::{Confirmation, Guard, How, Passes, Unconfirmed};
+use andon_core::guard::{Confirmation, Guard, How, Passes};
 use andon_core::line::Line;
 use andon_core::name::EnvironmentName;
 use andon_core::plan::Plan;
@@ -70,19 +70,6 @@ pub(crate) fn at_stake(plan: &Plan) -> String {
     let few = u32::try_from(changing).is_ok_and(|all| plan.reach() >= all);
     let at_once = if few { String::new() } else { format!(", at most {} at one go", plan.reach()) };
     format!("changes {changing} of {total} hosts{at_once}")
-}
-
-/// How an unconfirmed environment is told.
-pub(crate) fn refused(unconfirmed: &Unconfirmed) -> Failure {
-    let failure = Failure::refused(unconfirmed.to_string());
-    match unconfirmed {
-        Unconfirmed::Missing(name) => failure
-            .why("line.star says so, and nobody sits here who could be asked; nothing has been changed")
-            .next(format!("say its name with the command: --confirm {name}")),
-        Unconfirmed::Other { .. } => {
-            failure.why("nothing has been changed").next("name the environment that is meant")
-        }
-    }
 }
 
 /// The line that a person types; `None` when they close the terminal instead.

@@ -5,23 +5,28 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use andon_core::line::{Host, Line, Service, Tell};
+use andon_core::line::{Host, Service, Tell};
 use andon_core::name::{EnvironmentName, ServiceName};
 use andon_core::person::Person;
-use andon_core::plan::PlannedPool;
+use andon_core::release::Release;
 use andon_core::scope::ScopeName;
 use andon_core::suggest::nearest;
 use andon_line::Loaded;
-use andon_server::history::Sampled;
+use andon_server::artifacts::ArtifactError;
 use andon_server::hosts::{AgentHosts, Agents, LocalAgent};
+use andon_server::lines::{LineKeeper, LineOnDisk, NoScope};
 use andon_server::ssh::SshOptions;
 use andon_server::{Controller, Records};
 use andon_store::{SqliteLedger, StoreError};
 
 use crate::args::{Common, ScopeArgs};
+use crate::commands::say;
+use crate::door::Door;
 use crate::exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
+use crate::remote::release::Made;
+use crate::remote::{Remote, choice};
 
 mod ownership;
 
@@ -67,24 +72,35 @@ pub(crate) fn width() -> usize {
     usize::from(console::Term::stdout().size().1).clamp(40, 120)
 }
 
-/// A line, read, and the controller that acts on it.
+/// A line, read, and the controller that acts on it: this process with the line of this machine, or a server with its own.
 pub(crate) struct Context {
-    /// The line.
-    pub(crate) loaded: Loaded,
-    /// Its directory: relative paths begin here.
-    pub(crate) dir: PathBuf,
+    /// The line that counts.
+    pub(crate) line: LineOnDisk,
+    /// With a server, the line of this machine: where the next release is built.
+    own: Option<LineOnDisk>,
     /// Who does all that.
-    pub(crate) controller: Controller,
+    pub(crate) controller: Door,
 }
 
 impl Context {
-    /// Reads the line and opens its ledger.
+    /// Reads the line and opens its ledger; or asks the server that is meant.
     pub(crate) async fn open(common: &Common) -> Result<Self, Failure> {
+        let Some(chosen) = choice::chosen(common)? else { return Self::open_here(common).await };
+        let remote = Remote::connect(chosen).await?;
+        let line = remote.line().await?;
+        // A line with mistakes is no line to build a release by; how things are done, the server's says.
+        let own = find_line(common).ok().and_then(|path| LineOnDisk::read(&path).ok());
+        Ok(Self { line, own, controller: Door::Server(remote) })
+    }
+
+    /// Reads the line of this machine and opens its ledger, whatever server is named.
+    pub(crate) async fn open_here(common: &Common) -> Result<Self, Failure> {
         let path = find_line(common)?;
         let loaded = load(&path)?;
         let dir = directory(&path);
         let controller = controller(common, &data_dir(common, &dir)).await?;
-        Ok(Self { loaded, dir, controller })
+        let line = LineOnDisk { loaded, dir };
+        Ok(Self { line, own: None, controller: Door::Here(Box::new(controller)) })
     }
 
     /// The same; what it plans is given up when `signal` becomes true.
@@ -94,21 +110,16 @@ impl Context {
 
     /// A service, by name.
     pub(crate) fn service(&self, name: &ServiceName) -> Result<&Service, Failure> {
-        let services = &self.loaded.line.services;
+        let services = &self.line.line().services;
         services
             .get(name)
             .ok_or_else(|| unknown("service", name.as_str(), services.keys().map(ServiceName::as_str)))
     }
 
-    /// The directory of the line, absolute: what is started there finds its files wherever this command was given.
-    pub(crate) fn directory(&self) -> PathBuf {
-        std::path::absolute(&self.dir).unwrap_or_else(|_| self.dir.clone())
-    }
-
     /// The two words the other way round.
     fn swapped(&self, args: &ScopeArgs) -> Option<Failure> {
         let environment = args.environment.as_ref()?;
-        let service = self.loaded.line.services.get(environment.as_str())?;
+        let service = self.line.line().services.get(environment.as_str())?;
         let (service, environment) =
             (&service.name, service.environments.keys().find(|name| name.as_str() == args.service.as_str())?);
         let what =
@@ -118,35 +129,65 @@ impl Context {
 
     /// The scope that the words mean, its service and its hosts in the line's order.
     pub(crate) fn scope(&self, args: &ScopeArgs) -> Result<(ScopeName, &Service, Vec<&Host>), Failure> {
-        let service = self.service(&args.service).map_err(|failure| self.swapped(args).unwrap_or(failure))?;
-        let environments = || service.environments.keys().map(EnvironmentName::as_str);
-        let environment = match &args.environment {
-            Some(name) => name,
-            None => {
-                let mut all = service.environments.keys();
-                match (all.next(), all.next()) {
-                    (Some(only), None) => only,
-                    _ => {
-                        let all: Vec<&str> = environments().collect();
-                        let what = format!("{} has several environments: {}", service.name, all.join(", "));
-                        return Err(Failure::usage(what).next("say which one"));
-                    }
-                }
-            }
-        };
-        let names = service
-            .environments
-            .get(environment)
-            .ok_or_else(|| unknown("environment", environment.as_str(), environments()))?;
-        let hosts = names.iter().filter_map(|name| self.loaded.line.hosts.get(name)).collect();
-        let scope = ScopeName { service: service.name.clone(), environment: environment.clone() };
+        let known = self.service(&args.service).map_err(|failure| self.swapped(args).unwrap_or(failure))?;
+        let environments = || known.environments.keys().map(EnvironmentName::as_str);
+        let scope =
+            self.line.scope(&args.service, args.environment.as_ref()).map_err(|none| match &none {
+                NoScope::Environment(_, name) => unknown("environment", name.as_str(), environments()),
+                NoScope::Service(_) => Failure::usage(none.to_string()),
+                NoScope::Several(..) => Failure::usage(none.to_string()).next("say which one"),
+            })?;
+        let (service, hosts) = self
+            .line
+            .parts(&scope)
+            .ok_or_else(|| Failure::usage(format!("there is no {scope} in the line")))?;
         Ok((scope, service, hosts))
+    }
+
+    /// The release that is deployed next, made ready to be sent.
+    pub(crate) async fn release(&self, common: &Common, scope: &ScopeName) -> Result<Release, Failure> {
+        let remote = match &self.controller {
+            Door::Here(controller) => {
+                let service = self.service(&scope.service)?;
+                return self.line.release(controller.artifacts(), service).await.map_err(not_ready);
+            }
+            Door::Server(remote) => remote,
+        };
+        let differs = self.own.as_ref().is_some_and(|own| own.loaded.digest != self.line.loaded.digest);
+        if differs && !common.json {
+            say(&format!(
+                "this line.star is not the one of {}: how it is deployed, the one there says",
+                remote.url()
+            ));
+        }
+        match remote.release(self.own.as_ref(), scope).await? {
+            Made::Here(release) => Ok(release),
+            Made::There(release) => {
+                if self.own.is_some() && !common.json {
+                    say(&format!("no release of {} is built here: {} has one", scope.service, remote.url()));
+                }
+                Ok(release)
+            }
+        }
     }
 }
 
-/// The balancers that send traffic to a service in an environment.
-pub(crate) fn pools(line: &Line, scope: &ScopeName, service: &Service, hosts: &[&Host]) -> Vec<PlannedPool> {
-    andon_core::plan::pools(&line.hosts, service, &scope.environment, hosts)
+/// A release that cannot be sent to hosts.
+pub(crate) fn not_ready(error: ArtifactError) -> Failure {
+    let what = error.to_string();
+    match error {
+        ArtifactError::NotKept { .. } => Failure::broken(what)
+            .why("a copy of the release is kept here before the first host is touched; nothing has been changed")
+            .next("free space there, or choose another place: --data DIR"),
+        ArtifactError::Unsigned { path, .. } => Failure::refused(what)
+            .why("the line says signed_by; what is not signed touches no host; nothing has been changed")
+            .next(format!("minisign -S -m {}, with a key that the line names", path.display())),
+        ArtifactError::Missing { .. } | ArtifactError::NotAnArchive(_) | ArtifactError::Refused { .. } => {
+            Failure::refused(what)
+                .why("a release is checked before the first host is touched; nothing has been changed")
+                .next("build it again, then: andon plan")
+        }
+    }
 }
 
 /// Everybody whom any service of the line tells; nobody where there is no line that can be read.
@@ -155,21 +196,10 @@ pub(crate) fn everybody(common: &Common) -> Option<Tell> {
     Tell::united(line.services.values().filter_map(|service| service.tell.as_ref()))
 }
 
-/// Every scope of the line that stands behind a balancer, with its balancers.
-pub(crate) fn sampled(common: &Common) -> Result<Vec<Sampled>, Failure> {
-    let line = load(&find_line(common)?)?.line;
-    let mut scopes = Vec::new();
-    for service in line.services.values() {
-        for (environment, names) in &service.environments {
-            let scope = ScopeName { service: service.name.clone(), environment: environment.clone() };
-            let hosts: Vec<&Host> = names.iter().filter_map(|name| line.hosts.get(name)).collect();
-            let pools = pools(&line, &scope, service, &hosts);
-            if !pools.is_empty() {
-                scopes.push(Sampled { scope, pools });
-            }
-        }
-    }
-    Ok(scopes)
+/// The line of a server, which reads it again and again: at first, why there is none is said in one sentence.
+pub(crate) fn line_of_a_server(common: &Common) -> LineKeeper {
+    let common = common.clone();
+    LineKeeper::open(Box::new(move || find_line(&common).map_err(|failure| failure.what)))
 }
 
 /// An unknown name, with the one that was probably meant.
@@ -183,8 +213,16 @@ pub(crate) fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'
     }
 }
 
-/// The ledger of a line, without the line.
-pub(crate) async fn open_ledger(common: &Common) -> Result<Controller, Failure> {
+/// The ledger of a line, without the line; or the one of the server that is meant.
+pub(crate) async fn open_ledger(common: &Common) -> Result<Door, Failure> {
+    match choice::chosen(common)? {
+        Some(chosen) => Ok(Door::Server(Remote::connect(chosen).await?)),
+        None => Ok(Door::Here(Box::new(open_ledger_here(common).await?))),
+    }
+}
+
+/// The ledger of a line on this machine, whatever server is named.
+pub(crate) async fn open_ledger_here(common: &Common) -> Result<Controller, Failure> {
     controller(common, &data_of(common)?).await
 }
 

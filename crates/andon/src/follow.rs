@@ -6,14 +6,16 @@ use std::time::Duration;
 use andon_core::analysis::Standing;
 use andon_core::deployment::{Ask, Deployment, PauseReason, State};
 use andon_core::time::Time;
-use andon_server::{Controller, Going, Problem, Progress, clock};
+use andon_server::{Going, Problem, Progress, clock};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
 use crate::commands::{Done, say, say_json};
 use crate::context::width;
+use crate::door::Door;
 use crate::failure::Failure;
 use crate::paint::Paint;
+use crate::remote::Remote;
 use crate::screen::paragraph;
 use crate::screen::waiting::Reminders;
 use crate::signals::{Said, Signals};
@@ -25,7 +27,7 @@ const TICK: Duration = Duration::from_millis(500);
 
 /// Watches to the end. Ctrl-C asks for an orderly abort; a second one leaves at once.
 pub(crate) async fn follow(
-    controller: &Controller,
+    controller: &Door,
     mut going: Going,
     as_json: bool,
     signals: &mut Signals,
@@ -36,7 +38,7 @@ pub(crate) async fn follow(
             say(&if as_json {
                 json::deployment(&deployment, clock::now()).to_string()
             } else {
-                left(&deployment, paint)
+                left(&deployment, controller.server().map(Remote::url), paint)
             });
             return Ok(exit::LEFT);
         }
@@ -69,7 +71,7 @@ pub(crate) type Beside<'a> = &'a dyn Fn() -> String;
 
 /// Shows a deployment until it ends or is left, and what goes on `beside` it. What it came to is for the caller to say.
 pub(crate) async fn watch_to_end(
-    controller: &Controller,
+    controller: &Door,
     going: &mut Going,
     silent: bool,
     beside: Option<Beside<'_>>,
@@ -85,14 +87,19 @@ pub(crate) async fn watch_to_end(
 }
 
 async fn watch(
-    controller: &Controller,
+    controller: &Door,
     going: &mut Going,
     view: &mut View<'_>,
     signals: &mut Signals,
 ) -> Result<Watched, Failure> {
     let Going { id, progress, end } = going;
-    let mut stops = 0;
+    let (mut stops, mut trouble) = (0, None);
     loop {
+        let now = controller.trouble();
+        if now != trouble {
+            view.note(now.as_deref().unwrap_or("the server is heard again"));
+            trouble = now;
+        }
         view.draw(&progress.borrow_and_update().clone());
         tokio::select! {
             ended = &mut *end => {
@@ -119,11 +126,13 @@ async fn watch(
                     let last = (*progress.borrow().deployment).clone();
                     return Ok(leave(controller, end, last).await);
                 }
-                view.note("stopping: hosts in their cycle finish it. Ctrl-C again leaves at once");
-                match controller.wish(*id, Ask::Abort { rollback: false }, Some("Ctrl-C".to_owned())).await {
-                    Ok(()) => {}
-                    Err(Problem::NotNow(why)) => view.note(&why),
-                    Err(problem) => return Err(problem.into()),
+                view.note(match controller.server() {
+                    None => "stopping: hosts in their cycle finish it. Ctrl-C again leaves at once",
+                    Some(_) => "stopping: hosts in their cycle finish it. Ctrl-C again leaves that to the server",
+                });
+                let abort = Ask::Abort { rollback: false };
+                if let Some(why) = controller.hint(*id, abort, Some("Ctrl-C".to_owned())).await? {
+                    view.note(&why);
                 }
             }
         }
@@ -156,7 +165,7 @@ pub(crate) fn ending(deployment: &Deployment, paint: Paint) -> String {
 
 /// Stops driving. What is recorded counts: it may have ended at this very moment.
 async fn leave(
-    controller: &Controller,
+    controller: &Door,
     end: &mut JoinHandle<Result<Deployment, Problem>>,
     last: Deployment,
 ) -> Watched {
@@ -169,12 +178,19 @@ async fn leave(
     if recorded.state.is_terminal() { Watched::Ended(recorded) } else { Watched::Left(recorded) }
 }
 
-/// What a deployment was left like: who is in the middle of what, and how it goes on.
-fn left(deployment: &Deployment, paint: Paint) -> String {
+/// What a deployment was left like: who is in the middle of what, and how it goes on; with a `server`, there.
+fn left(deployment: &Deployment, server: Option<&str>, paint: Paint) -> String {
     let width = wide(paint);
-    let headline = format!("left at once: nobody drives {} any more", deployment.id);
+    let headline = match server {
+        None => format!("left at once: nobody drives {} any more", deployment.id),
+        Some(url) => format!("left: {} goes on at {url}", deployment.id),
+    };
     let id = deployment.id.0;
     let next = match &deployment.plan {
+        _ if server.is_some() => {
+            [format!("watch it: andon show {id}"), format!("or stop it: andon abort {id} --rollback")]
+                .join(&format!(" {} ", paint.dot()))
+        }
         Some(_) => {
             let next =
                 [format!("it goes on with: andon resume {id}"), format!("or: andon abort {id} --rollback")];

@@ -132,7 +132,7 @@ fn hosts(progress: &Progress, plan: &Plan, now: Time, paint: Paint, width: usize
     {
         if let Some(run) = deployment.hosts.get(host) {
             let (rank, cause) = cause(deployment, run, wave);
-            let awaited = waiting::awaited(progress, host, run, deployment.clamp(now));
+            let awaited = progress.awaited(host, deployment.clamp(now));
             groups.entry((rank, cause, awaited)).or_default().push(host);
         }
     }

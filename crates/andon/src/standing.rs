@@ -7,8 +7,9 @@ use andon_core::deployment::{DeploymentId, HostState, sentence};
 use andon_core::line::{Host, Service};
 use andon_core::name::HostName;
 use andon_core::scope::{Lock, Scope};
-use andon_server::{Controller, RecordsError};
+use andon_server::RecordsError;
 
+use crate::door::Door;
 use crate::screen::legible;
 
 /// Who has a host out of traffic.
@@ -35,7 +36,7 @@ impl Owner {
 
 /// Every host that somebody has out of traffic on purpose.
 pub(crate) async fn owners(
-    controller: &Controller,
+    controller: &Door,
     scope: &Scope,
     service: &Service,
     hosts: &[&Host],

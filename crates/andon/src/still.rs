@@ -30,3 +30,26 @@ impl Drop for Still {
         let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.before);
     }
 }
+
+/// Keeps what is typed from being shown while it lives.
+pub(crate) struct Unseen {
+    before: Termios,
+}
+
+impl Unseen {
+    /// `None` where there is no terminal to be kept from showing it.
+    pub(crate) fn begin() -> Option<Self> {
+        let stdin = std::io::stdin();
+        let before = tcgetattr(&stdin).ok()?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&stdin, OptionalActions::Now, &quiet).ok()?;
+        Some(Self { before })
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.before);
+    }
+}

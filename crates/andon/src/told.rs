@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use andon_core::deployment::Deployment;
 use andon_core::telling::{Dispatch, LetterState, Telling};
-use andon_server::Controller;
+use andon_server::{Outbox, RecordsError};
 
 use crate::args::Common;
 use crate::commands::say;
 use crate::context::{Context, everybody, width};
+use crate::door::Door;
 use crate::paint::Paint;
 use crate::screen::{legible, paragraph};
 
@@ -16,10 +17,13 @@ use crate::screen::{legible, paragraph};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Delivers what a deployment has to tell, and says what became of it.
-pub(crate) async fn after(controller: &Controller, deployment: &Deployment, silent: bool) {
-    let Some(tell) = deployment.plan.as_ref().and_then(|plan| plan.service.tell.as_ref()) else { return };
+pub(crate) async fn after(controller: &Door, deployment: &Deployment, silent: bool) {
+    let tell = deployment.plan.as_ref().and_then(|plan| plan.service.tell.as_ref());
     let outbox = controller.outbox();
     let told = async {
+        if controller.server().is_some() {
+            return by_a_server(outbox, deployment).await;
+        }
         outbox.note(deployment, || None).await?;
         outbox.deliver(false, PATIENCE, None).await?;
         outbox.list(&format!("{}/", deployment.id.0), 20).await
@@ -38,6 +42,7 @@ pub(crate) async fn after(controller: &Controller, deployment: &Deployment, sile
     for line in lines(&dispatches) {
         say(&line);
     }
+    let Some(tell) = tell else { return };
     let authorless =
         dispatches.iter().any(|one| one.telling.blames_the_release && one.telling.author(tell).is_none());
     if authorless && tell.author && tell.mail.is_some() {
@@ -46,12 +51,31 @@ pub(crate) async fn after(controller: &Controller, deployment: &Deployment, sile
     }
 }
 
-/// Tells everybody whom any service of the line tells that a person stopped the line, or started it again.
-pub(crate) async fn of_the_line(common: &Common, controller: &Controller, telling: Telling) {
-    let Some(tell) = everybody(common) else { return };
+/// What a server that tells by itself has come to, within the time that a command waits.
+async fn by_a_server(outbox: &Outbox, deployment: &Deployment) -> Result<Vec<Dispatch>, RecordsError> {
+    /// How often it is looked.
+    const LOOK: Duration = Duration::from_millis(250);
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let dispatches = outbox.list(&format!("{}/", deployment.id.0), 20).await?;
+        let waits = dispatches.iter().flat_map(|one| &one.letters).any(|letter| letter.tries == 0);
+        if !waits || tokio::time::Instant::now() >= deadline {
+            return Ok(dispatches);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Tells everybody whom any service of the line tells, and who asked for it, that a person stopped the line, or started it again.
+pub(crate) async fn of_the_line(common: &Common, controller: &Door, telling: Telling) {
+    let tell = everybody(common);
+    // A server has told them itself.
+    if controller.server().is_some() {
+        return;
+    }
     let outbox = controller.outbox();
     let told = async {
-        outbox.queue(telling, &tell).await?;
+        outbox.announce(telling, tell.as_ref()).await?;
         outbox.deliver(false, PATIENCE, None).await
     };
     match told.await {
@@ -100,7 +124,10 @@ fn line_width() -> usize {
 
 /// Delivers what waits from earlier, beside what this command is about.
 pub(crate) fn earlier(context: &Context) {
-    let (outbox, line) = (context.controller.outbox().clone(), context.loaded.line.clone());
+    if context.controller.server().is_some() {
+        return;
+    }
+    let (outbox, line) = (context.controller.outbox().clone(), context.line.line().clone());
     tokio::spawn(async move {
         if outbox.catch_up().await.is_ok() {
             let _ = outbox.deliver(false, PATIENCE, Some(&line)).await;
@@ -110,8 +137,11 @@ pub(crate) fn earlier(context: &Context) {
 
 /// Delivers what waits and is due, for a command that runs again and again.
 pub(crate) async fn in_time(context: &Context) {
+    if context.controller.server().is_some() {
+        return;
+    }
     let outbox = context.controller.outbox();
     if outbox.catch_up().await.is_ok() {
-        let _ = outbox.deliver(false, PATIENCE, Some(&context.loaded.line)).await;
+        let _ = outbox.deliver(false, PATIENCE, Some(context.line.line())).await;
     }
 }

@@ -42,7 +42,12 @@ impl Demo {
         let mut command = Command::new(env!("CARGO_BIN_EXE_andon"));
         command.arg("demo").args(words).current_dir(place.path());
         command.env("HOME", place.path()).env("TMPDIR", place.path()).env("LC_ALL", "C.UTF-8");
-        command.env_remove("ANDON_LINE").env_remove("ANDON_DATA");
+        command
+            .env_remove("ANDON_LINE")
+            .env_remove("ANDON_DATA")
+            .env_remove("ANDON_SERVER")
+            .env_remove("DISPLAY");
+        command.env_remove("WAYLAND_DISPLAY");
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         Self { child, output, said: String::new(), place }
@@ -293,6 +298,9 @@ fn a_terminal_that_is_closed_in_the_middle_of_an_act_leaves_nothing_behind() {
 fn the_fleet_serves_the_old_release_until_ctrl_c() {
     let _turn = turn();
     let mut demo = Demo::start(&[]);
+    let page = demo.until_said("The page of this demo, until you stop it: http://127.0.0.1:");
+    let page: u16 = page.split("127.0.0.1:").nth(1).unwrap().split('/').next().unwrap().parse().unwrap();
+    assert!(get(page, "/health").unwrap().starts_with("HTTP/1.1 200 "), "it is there from the first act on");
     let scene = demo.until_said("http://127.0.0.1:");
     let digits = scene.split("127.0.0.1:").nth(1).unwrap().split('/').next().unwrap();
     let first: u16 = digits.parse().unwrap();
@@ -304,6 +312,8 @@ fn the_fleet_serves_the_old_release_until_ctrl_c() {
         let page = get(port, "/checkout").unwrap();
         assert!(page.contains("background: #0a6e31"), "{page}");
     }
+    let history = get(page, "/v1/deployments?limit=3").unwrap();
+    assert!(history.contains("\"succeeded\""), "{history}");
     let line = demo.directory().join("line.star");
     let shown = said(&["--line", line.to_str().unwrap(), "show", "3"]);
     assert!(shown.contains("the checkout button can be seen"), "{shown}");
@@ -312,7 +322,7 @@ fn the_fleet_serves_the_old_release_until_ctrl_c() {
     assert!(shown.contains("6 of 6 servers in traffic"), "{shown}");
     demo.signal(Signal::INT);
     assert_eq!(demo.end().code(), Some(0), "{}", demo.said);
-    let all = || (first..first + 6).chain([balancer]);
+    let all = || (first..first + 6).chain([balancer, page]);
     assert!(wait_until(PATIENCE, || all().all(|port| get(port, "/").is_err())));
     demo.assert_gone();
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::host::{Stage, Token};
+use crate::plan::Plan;
 use crate::time::Time;
 
 /// Towards the new release, or back to the old one.
@@ -125,6 +126,19 @@ impl HostState {
             HostState::Cancelled => "cancelled",
         }
     }
+
+    /// Whether users meet the new release on a host in this state. Without a balancer they come as soon as it runs; where
+    /// traffic moves between two sets, only its shares tell.
+    pub(super) fn exposes(&self, plan: &Plan) -> bool {
+        match self {
+            HostState::Doing(Doing { stage, way: Way::Forward, .. }) => match stage {
+                Stage::Prepare | Stage::Drain => false,
+                Stage::Activate | Stage::Verify => plan.pools.is_empty(),
+                Stage::Enable | Stage::Observe => plan.switch.is_none(),
+            },
+            _ => false,
+        }
+    }
 }
 
 /// A host in a deployment.
@@ -136,6 +150,8 @@ pub struct HostRun {
     pub since: Time,
     /// Whether the new release was, or may have been, activated here.
     pub touched: bool,
+    /// Whether users met the new release here, or may have. Stays true when it was put back.
+    pub exposed: bool,
     /// Whether it serves users, as far as is known.
     pub serving: bool,
     /// Whether its instances were seen to be healthy, by themselves: a balancer that checks nothing cannot tell.

@@ -341,6 +341,11 @@ impl PauseReason {
 }
 
 impl Cause {
+    /// Whether something failed, as opposed to a person's wish.
+    pub fn is_a_failure(&self) -> bool {
+        !matches!(self, Cause::Asked { .. })
+    }
+
     /// Whether it speaks against the release, as opposed to a person's wish.
     pub fn blames_the_release(&self) -> bool {
         !matches!(self, Cause::Asked { .. } | Cause::Incomplete { .. } | Cause::Undecided { .. })

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Deployment, DeploymentId, HostState, Kind, count};
+use super::{Course, Deployment, DeploymentId, HostState, Kind, count};
 use crate::release::{ReleaseId, Revision};
 use crate::scope::{KnownRelease, Scope, ScopeName};
 use crate::time::Time;
@@ -60,6 +60,9 @@ pub struct Summary {
     pub ended: Option<Time>,
     /// What became of its hosts.
     pub hosts: HostCounts,
+    /// The way that it went.
+    #[serde(default, skip_serializing_if = "Course::is_empty")]
+    pub course: Course,
 }
 
 impl Summary {
@@ -97,6 +100,7 @@ impl Deployment {
             started: self.started,
             ended: self.ended,
             hosts: self.host_counts(),
+            course: self.course(),
         }
     }
 

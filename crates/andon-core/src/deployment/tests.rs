@@ -445,6 +445,7 @@ fn name(text: &str) -> HostName {
     HostName::new(text).unwrap()
 }
 
+mod causes;
 mod clock;
 mod judging;
 mod line;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::pools::{Standing, standing};
 use super::sites;
 use super::switch::switch;
@@ -29,7 +31,8 @@ const DEFAULT_FLOOR: Share = Share::Percent(75);
 const HEADROOM: u64 = 16 << 20;
 
 /// What a host said when it was asked, or why it did not.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Observation {
     /// It answered.
     Reached(Box<HostFacts>),

@@ -1,5 +1,7 @@
 //! Why a plan is refused. Refusals are data: nothing has been changed when one is given.
 
+use serde::{Deserialize, Serialize};
+
 use crate::balance::BalancerFailure;
 use crate::guard::TooWide;
 use crate::host::Authority;
@@ -10,7 +12,7 @@ use crate::quantity::ByteSize;
 use crate::release::ReleaseId;
 
 /// A host without enough space.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FullHost {
     /// Which.
     pub host: HostName,
@@ -21,7 +23,8 @@ pub struct FullHost {
 }
 
 /// Why a plan is refused.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// Every host is on the release already, and serves.
     NothingToDo {

@@ -94,7 +94,8 @@ pub struct Letter {
 }
 
 /// What one try came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It was taken; what the server answered.
     Delivered(String),

@@ -55,6 +55,9 @@ impl Telling {
                 ));
             }
         }
+        if let Some(asked) = &self.asked {
+            page.push_str(&format!("<p style=\"{HEADING}\">{}</p>\n", escape(&one_line(asked))));
+        }
         page.push_str("</div></body></html>\n");
         page
     }

@@ -26,6 +26,7 @@ pub fn sample(scope: ScopeName, revision: Option<Revision>, by: &Person, at: Tim
         next: Vec::new(),
         output: None,
         picture: Some(picture(at)),
+        asked: None,
     }
 }
 

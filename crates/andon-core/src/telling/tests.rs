@@ -42,6 +42,7 @@ fn put_back() -> Telling {
         next: vec!["andon show 128".into(), "fix, then: andon deploy www production --fixes 128".into()],
         output: Some((HostName::new("web7").unwrap(), "POST /order\n409 conflict\n".into())),
         picture: Some(picture),
+        asked: None,
     }
 }
 
@@ -243,4 +244,12 @@ fn a_dispatch_is_a_fold_of_what_was_recorded() {
     assert_eq!(folded.letters[0].state, LetterState::Delivered { at: Time(12), answer: "yes".into() });
     assert_eq!((folded.letters[0].tries, folded.waiting()), (2, 0));
     assert_eq!(Dispatch::fold(read[1..].iter().map(|(at, fact)| (*at, fact))), None);
+}
+
+#[test]
+fn who_asked_for_a_message_reads_how_to_end_it() {
+    let asked = "You get this because ana asked for it. To end it: andon tell unsubscribe 3".to_owned();
+    let telling = Telling { asked: Some(asked.clone()), picture: None, output: None, ..put_back() };
+    assert!(telling.plain().ends_with(&format!("\n{asked}\n")), "{}", telling.plain());
+    assert!(telling.html(None).contains(&asked) && telling.slack().text.contains("unsubscribe 3"));
 }

@@ -27,6 +27,10 @@ impl Telling {
             Kind::NotPutBack => format!("{} could not be put back", self.change()),
             Kind::Failed => format!("{} failed", self.change()),
             Kind::Paused => format!("a decision is needed about {}", self.change()),
+            Kind::Began => format!("{} is on its way", self.change()),
+            Kind::Succeeded => format!("{} serves", self.change()),
+            Kind::Undone => format!("{} was called off", self.change()),
+            Kind::ApprovalAsked => format!("an approval is asked for {}", self.change()),
             Kind::SuspectHost | Kind::LineStopped | Kind::LineRunning | Kind::Test => self.headline.clone(),
         };
         let text = match place {
@@ -80,6 +84,9 @@ impl Telling {
             text.push_str("\nWhat to do next\n");
             self.next.iter().for_each(|next| text.push_str(&format!("  {}\n", one_line(next))));
         }
+        if let Some(asked) = &self.asked {
+            text.push_str(&format!("\n{}\n", one_line(asked)));
+        }
         text
     }
 
@@ -100,6 +107,9 @@ impl Telling {
         }
         for next in &self.next {
             text.push_str(&format!("\n• `{}`", chat(next).replace('`', "'")));
+        }
+        if let Some(asked) = &self.asked {
+            text.push_str(&format!("\n_{}_", chat(asked).replace('_', " ")));
         }
         SlackMessage { text }
     }

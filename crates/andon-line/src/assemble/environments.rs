@@ -32,11 +32,42 @@ impl<'a> Check<'a> {
                 },
             );
         }
+        self.orders();
         for service in draft.services.values() {
             for (name, hosts) in &service.environments {
                 let Some(environment) = draft.environments.get(name) else { continue };
                 let hosts: Vec<&Host> = hosts.iter().filter_map(|host| draft.hosts.get(host)).collect();
                 self.too_wide(service, environment, &hosts);
+            }
+        }
+    }
+
+    /// An environment comes after another one that exists, and never after itself, by whatever way.
+    fn orders(&mut self) {
+        let draft = self.draft;
+        for environment in draft.environments.values() {
+            let Some(after) = &environment.after else { continue };
+            let place = self.location(&format!("environment {}", environment.name));
+            let known = draft.services.values().flat_map(|service| service.environments.keys());
+            if !draft.services.is_empty() && !known.clone().any(|name| name == after) {
+                let error = Diagnostic::error(place, format!("no service has an environment {after}"));
+                self.diagnostics.push(match nearest(after.as_str(), known.map(EnvironmentName::as_str)) {
+                    Some(near) => error.help(format!("did you mean {near:?}?")),
+                    None => error.help("services name their environments in `hosts`"),
+                });
+                continue;
+            }
+            let before =
+                |name: &EnvironmentName| draft.environments.get(name).and_then(|it| it.after.as_ref());
+            let mut seen = vec![&environment.name];
+            let mut next = Some(after);
+            while let Some(name) = next.filter(|name| !seen.contains(name)) {
+                seen.push(name);
+                next = before(name);
+            }
+            if next == Some(&environment.name) {
+                let error = Diagnostic::error(place, format!("{} would come after itself", environment.name));
+                self.diagnostics.push(error.help("a release passes environments in one direction"));
             }
         }
     }

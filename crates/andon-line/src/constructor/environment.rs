@@ -42,6 +42,18 @@ service(
             default: Default::Absent,
             doc: "The most hosts of a service that change at one go, at least 1: the hosts of a wave, of a site, of a step of traffic between two sets, or those of one `andon run`.",
         },
+        Parameter {
+            name: "approvals",
+            kind: Kind::Number { min: 0, max: 10 },
+            default: Default::Is("0"),
+            doc: "A deployment waits until so many others, who may deploy there as well, have approved its release within the last 24 hours: `andon approve`. A rollback and a declared fix do not wait.",
+        },
+        Parameter {
+            name: "after",
+            kind: Kind::Name,
+            default: Default::Absent,
+            doc: "The environment that a release passes before this one: `andon promote` and the button *deploy* give this one exactly what runs there. Without it, `staging`, where a service has an environment of that name.",
+        },
     ],
     build,
 };
@@ -53,6 +65,8 @@ fn build(call: &Call<'_>) -> Option<Thing> {
         name: name.clone(),
         protected: call.flag("protected").unwrap_or_default(),
         max_changed: call.share("max_changed"),
+        approvals: call.number("approvals").and_then(|number| u32::try_from(number).ok()).unwrap_or_default(),
+        after: call.text("after").and_then(|name| EnvironmentName::new(name).ok()),
     };
     call.notebook.draft.borrow_mut().environments.insert(name, environment);
     Some(Thing::Environment)

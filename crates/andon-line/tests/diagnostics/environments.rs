@@ -32,3 +32,23 @@ fn waves_that_could_never_be_deployed_are_told_with_some_that_could() {
     assert!(with("environment(\"production\", max_changed = 32)", "").is_empty());
     assert_eq!(with("environment(\"production\", max_changed = 0)", "").len(), 1);
 }
+
+#[test]
+fn approvals_are_a_small_number() {
+    assert!(with("environment(\"production\", approvals = 2)", "").is_empty());
+    for wrong in ["11", "-1", "True", "\"one\""] {
+        assert_eq!(
+            with(&format!("environment(\"production\", approvals = {wrong})"), "").len(),
+            1,
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
+fn an_environment_comes_after_one_that_exists_and_never_after_itself() {
+    let said = with("environment(\"production\", after = \"stagin\")", "");
+    assert_eq!(said, ["\"production\" => no service has an environment stagin"]);
+    let said = with("environment(\"production\", after = \"production\")", "");
+    assert_eq!(said, ["\"production\" => production would come after itself"]);
+}

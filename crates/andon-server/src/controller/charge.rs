@@ -5,7 +5,7 @@ use andon_core::host::Fence;
 use andon_core::time::Time;
 use andon_store::StoreError;
 
-use super::{Controller, Going, RACES};
+use super::{Controller, Going, RACES, Wish};
 use crate::driver::Until;
 use crate::lease;
 use crate::problem::Problem;
@@ -44,6 +44,35 @@ impl Controller {
             }
             Err(problem) => Err(problem),
         }
+    }
+
+    /// Goes on with a deployment whose controller is gone, as that one would have: what was paused stays paused. One that
+    /// was in the queue waits on, as `wish`, where there is one. `None` when somebody lives who drives it, when it has
+    /// ended, or when nothing is known of how it would begin.
+    pub async fn adopt(&self, id: DeploymentId, wish: Option<Wish>) -> Result<Option<Going>, Problem> {
+        let deployment = self.records.deployment(id).await?;
+        if deployment.value.state.is_terminal() {
+            return Ok(None);
+        }
+        let Some(plan) = &deployment.value.plan else {
+            return Ok(wish.map(|wish| self.wait(wish, deployment, None)));
+        };
+        Secrets::new(&self.data).of_tests(&plan.service)?;
+        let name = deployment.value.request.scope.stream();
+        let (ledger, holder) = (self.records.ledger().as_ref(), self.holder());
+        let lease = match lease::take(ledger, &name, &holder, (self.clock)()).await {
+            Err(StoreError::Leased { .. }) => return Ok(None),
+            other => other.map_err(Problem::store)?,
+        };
+        let (mut deployment, fence) = (deployment, Fence(lease.fence));
+        if let Err(error) =
+            self.records.take_charge_unasked(self.clock, &self.me, fence, &mut deployment).await
+        {
+            // Nobody drives under this lease; it must not keep others waiting.
+            let _ = ledger.release(&lease).await;
+            return Err(error.into());
+        }
+        Ok(Some(self.drive(deployment, lease, Until::End)))
     }
 
     /// Asks for something; when nobody lives who could answer, this process does. `None` when another process does.
@@ -93,7 +122,7 @@ impl Controller {
     ) -> Result<Going, Problem> {
         let id = deployment.value.id;
         let name = deployment.value.request.scope.stream();
-        let (ledger, holder) = (self.records.ledger().as_ref(), lease::holder(&self.me));
+        let (ledger, holder) = (self.records.ledger().as_ref(), self.holder());
         let taken = match lease::take(ledger, &name, &holder, (self.clock)()).await {
             Err(StoreError::Leased { by, until, .. }) if !by_force => {
                 let since = self.in_charge_since(id).await?;

@@ -59,11 +59,21 @@ impl Controller {
                 Err(problem) => return Err(problem),
             }
         }
-        let snapshot = Progress::of(&deployment.value, Some((behind, since)));
-        let (progress, watching) = watch::channel(snapshot);
-        let (controller, wish) = (self.clone(), wish.clone());
+        Ok(Some(self.wait(wish.clone(), deployment, Some((behind, since)))))
+    }
+
+    /// Waits for the turn of a deployment that is in the queue.
+    pub(super) fn wait(
+        &self,
+        wish: Wish,
+        deployment: Versioned<Deployment>,
+        behind: Option<(DeploymentId, Time)>,
+    ) -> Going {
+        let id = deployment.value.id;
+        let (progress, watching) = watch::channel(Progress::of(&deployment.value, behind));
+        let controller = self.clone();
         let end = tokio::spawn(async move { controller.wait_then_drive(wish, deployment, progress).await });
-        Ok(Some(Going { id, progress: watching, end }))
+        Going { id, progress: watching, end }
     }
 
     /// A dead process's deployment would be waited for in vain.
@@ -73,7 +83,7 @@ impl Controller {
         known: &Versioned<Scope>,
         behind: DeploymentId,
     ) -> Result<(), Problem> {
-        let (ledger, holder) = (self.records.ledger().as_ref(), lease::holder(&self.me));
+        let (ledger, holder) = (self.records.ledger().as_ref(), self.holder());
         match lease::take(ledger, &wish.scope.stream(), &holder, (self.clock)()).await {
             Ok(lease) => {
                 ledger.release(&lease).await.map_err(Problem::store)?;
@@ -107,6 +117,10 @@ impl Controller {
         loop {
             tokio::time::sleep(LOOK).await;
             self.records.refresh(&mut deployment).await?;
+            // Somebody else has begun it, or this process is about to end: it is theirs, or waits for the next one.
+            if deployment.value.plan.is_some() || self.is_stopped() {
+                return Ok(deployment.value);
+            }
             if !deployment.value.decide((self.clock)()).is_empty() {
                 self.settle_pending(deployment.clone()).await?;
                 self.records.refresh(&mut deployment).await?;

@@ -77,7 +77,7 @@ impl Controller {
     async fn bring_to_rest(&self, id: DeploymentId) -> Result<Option<Found>, Problem> {
         let mut deployment = self.records.deployment(id).await?;
         let name = deployment.value.request.scope.stream();
-        let (ledger, holder) = (self.records.ledger().as_ref(), lease::holder(&self.me));
+        let (ledger, holder) = (self.records.ledger().as_ref(), self.holder());
         let lease = match lease::take(ledger, &name, &holder, (self.clock)()).await {
             Ok(lease) => lease,
             Err(StoreError::Leased { by, .. }) => {
@@ -96,7 +96,7 @@ impl Controller {
         let end = self.drive(deployment, lease, until).end.await;
         match end.map_err(|error| Problem::NotNow(format!("the driver stumbled: {error}")))? {
             Ok(deployment) if deployment.state.is_terminal() => {
-                Ok(Some(Found::Ended { deployment: id, state: deployment.state.name() }))
+                Ok(Some(Found::Ended { deployment: id, state: deployment.state.name().to_owned() }))
             }
             Ok(deployment) => Ok(Some(orphan(&deployment, true))),
             Err(Problem::TakenOver { by }) => Ok(Some(Found::Driven { deployment: Some(id), by })),
@@ -246,7 +246,7 @@ fn orphan(deployment: &Deployment, driven: bool) -> Found {
     let out = deployment.hosts.iter().filter(|(_, run)| run.drained).map(|(host, _)| host.clone());
     Found::Orphan {
         deployment: deployment.id,
-        state: deployment.state.name(),
+        state: deployment.state.name().to_owned(),
         driven,
         at_rest: is_at_rest(deployment) || matches!(deployment.state, State::Pending { .. }),
         out: out.collect(),

@@ -9,6 +9,7 @@ use andon_core::line::{Host, Service};
 use andon_core::name::HostName;
 use andon_core::plan::placement;
 use andon_core::release::ReleaseId;
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use super::Controller;
@@ -19,7 +20,7 @@ use crate::secrets::Secrets;
 const HEALTHY: Duration = Duration::from_secs(30);
 
 /// What the tests of a service said on one host.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Trial {
     /// Where.
     pub host: HostName,

@@ -16,7 +16,9 @@ use super::evaluations::{Waiting, id};
 use super::reply::{ErrorCode, Refused, as_json};
 use crate::evaluations::Life;
 
-/// `GET /v1/evaluations/{id}/argo?wait=30s`: always 200; `result` is `running` until there is a verdict.
+/// An evaluation as the web metric of Argo Rollouts reads it: always 200; `result` is `running` until there is a verdict.
+#[utoipa::path(get, path = "/v1/evaluations/{id}/argo", tag = "evaluations", params(("id" = String, Path, description = "The evaluation", pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"), ("wait" = Option<String>, Query, description = "How long to wait for a verdict: `30s`", pattern = "^(0|[1-9][0-9]{0,3})(ms|s)$")),
+    responses((status = OK, body = Object)))]
 pub(super) async fn measure(
     State(desk): State<Arc<Desk>>,
     Path(name): Path<String>,
@@ -29,7 +31,9 @@ pub(super) async fn measure(
     ))
 }
 
-/// `GET /v1/evaluations/{id}/argo/verdict?wait=30s`: 409 until there is a verdict, so that a single measurement is one.
+/// The same, with 409 until there is a verdict, so that a single measurement is one.
+#[utoipa::path(get, path = "/v1/evaluations/{id}/argo/verdict", tag = "evaluations", params(("id" = String, Path, description = "The evaluation", pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"), ("wait" = Option<String>, Query, description = "How long to wait for a verdict: `30s`", pattern = "^(0|[1-9][0-9]{0,3})(ms|s)$")),
+    responses((status = OK, body = Object)))]
 pub(super) async fn verdict(
     State(desk): State<Arc<Desk>>,
     Path(name): Path<String>,

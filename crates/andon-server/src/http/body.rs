@@ -59,6 +59,19 @@ fn too_large() -> Refused {
     Refused::new(ErrorCode::TooLarge, what, "send less at once")
 }
 
+/// The fields of a form, from a body that is bounded as all are.
+pub(super) async fn form<T: DeserializeOwned>(request: Request) -> Result<T, Refused> {
+    let (parts, body) = request.into_parts();
+    let bytes = Bytes::from_request(Request::new(body), &()).await?;
+    let again = Request::from_parts(parts, Body::from(bytes.0));
+    let read = axum::Form::<T>::from_request(again, &()).await;
+    let wrong = |error: axum::extract::rejection::FormRejection| {
+        let what = format!("the form cannot be read: {}", error.body_text());
+        Refused::new(ErrorCode::InvalidRequest, what, "load the page again, and send it once more")
+    };
+    read.map(|form| form.0).map_err(wrong)
+}
+
 impl Bytes {
     /// The value that the body holds as JSON. What is unknown or of another kind is named.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Refused> {

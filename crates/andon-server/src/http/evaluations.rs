@@ -43,14 +43,19 @@ pub(super) fn id(text: String) -> Result<EvaluationId, Refused> {
     EvaluationId::new(text).map_err(|why| Refused::new(ErrorCode::InvalidRequest, why, GUIDE))
 }
 
-/// `POST /v1/evaluations`: 201 for a new one, 200 for one that was asked for before in the same words.
+/// Asks for a verdict on new instances beside old ones: 201 for a new one, 200 for one that was asked for before in the same
+/// words. docs/guide/judging-for-others.md says what may be asked.
+#[utoipa::path(post, path = "/v1/evaluations", tag = "evaluations", request_body = Object,
+    responses((status = CREATED, body = Object), (status = OK, body = Object)))]
 pub(super) async fn begin(State(desk): State<Arc<Desk>>, body: Bytes) -> Result<Response<Body>, Refused> {
     let request: Request = body.json()?;
     let (view, new) = desk.evaluations.begin(request).await?;
     Ok(as_json(if new { StatusCode::CREATED } else { StatusCode::OK }, &shown(&view)))
 }
 
-/// `GET /v1/evaluations/{id}?wait=30s`.
+/// How an evaluation stands; `wait` holds the answer back until there is a verdict.
+#[utoipa::path(get, path = "/v1/evaluations/{id}", tag = "evaluations", params(("id" = String, Path, description = "The evaluation", pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"), ("wait" = Option<String>, Query, description = "How long to wait for a verdict: `30s`", pattern = "^(0|[1-9][0-9]{0,3})(ms|s)$")),
+    responses((status = OK, body = Object)))]
 pub(super) async fn look(
     State(desk): State<Arc<Desk>>,
     Path(name): Path<String>,
@@ -60,7 +65,9 @@ pub(super) async fn look(
     Ok(as_json(StatusCode::OK, &shown(&view)))
 }
 
-/// `DELETE /v1/evaluations/{id}`: stops it. One that is over stays as it is.
+/// Stops an evaluation. One that is over stays as it is.
+#[utoipa::path(delete, path = "/v1/evaluations/{id}", tag = "evaluations", params(("id" = String, Path, description = "The evaluation", pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")),
+    responses((status = OK, body = Object)))]
 pub(super) async fn stop(
     State(desk): State<Arc<Desk>>,
     Path(name): Path<String>,
@@ -69,7 +76,9 @@ pub(super) async fn stop(
     Ok(as_json(StatusCode::OK, &shown(&view)))
 }
 
-/// `POST /v1/evaluations/{id}/ticks`: what the caller saw itself. What is told twice counts once.
+/// Tells an evaluation what the caller saw itself. What is told twice counts once.
+#[utoipa::path(post, path = "/v1/evaluations/{id}/ticks", tag = "evaluations", params(("id" = String, Path, description = "The evaluation", pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")), request_body = Object,
+    responses((status = OK, body = Object)))]
 pub(super) async fn tell(
     State(desk): State<Arc<Desk>>,
     Path(name): Path<String>,

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::Desk;
 use super::body::Bytes;
-use super::reply::{ErrorCode, Refused, as_text};
+use super::reply::{ErrorCode, Problem, Refused, as_text};
 use crate::evaluations::{Advice, EvaluationError, EvaluationId, Life, Request, View};
 
 /// When Flagger asks.
@@ -37,7 +37,7 @@ pub(super) enum Hook {
 }
 
 /// What Flagger posts. Versions differ in what else they send.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 pub(super) struct Payload {
     /// Of the canary.
     name: String,
@@ -58,7 +58,12 @@ impl Payload {
     }
 }
 
-/// `POST /v1/flagger/{hook}`.
+/// What Flagger's webhooks ask: 200 lets it go on (for the hook `rollback`: lets it roll back), and 409 does not.
+#[utoipa::path(post, path = "/v1/flagger/{hook}", tag = "evaluations",
+    params(("hook" = String, Path, description = "When Flagger asks: `pre-rollout`, `rollout`, `confirm-traffic-increase`, \
+        `confirm-promotion`, `rollback` or `post-rollout`")),
+    request_body = Payload, responses((status = OK, body = String, content_type = "text/plain"),
+        (status = CONFLICT, content((String = "text/plain"), (Problem = "application/json")))))]
 pub(super) async fn answer(
     State(desk): State<Arc<Desk>>,
     Path(hook): Path<String>,

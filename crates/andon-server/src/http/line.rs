@@ -2,46 +2,69 @@
 
 use std::sync::Arc;
 
-use andon_core::cord::{Cord, Passage};
+use andon_core::access::Deed;
+use andon_core::cord::Passage;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Desk;
 use super::body::Bytes;
-use super::moment::rfc3339;
+use super::gate::Asker;
 use super::reply::{ErrorCode, Refused, as_json};
-use crate::problem::Problem;
-use crate::records::RecordsError;
+use crate::answers::LineAnswer;
 
 /// The longest reason, in bytes. Names are shorter.
 const LONGEST: usize = 2_000;
 
 /// A push that passes although the line stands.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Exception {
+pub(super) struct Exception {
     /// Who pushes.
+    #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
     by: String,
     /// The branch: `refs/heads/main`.
     #[serde(alias = "ref")]
+    #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
     reference: String,
     /// The newest commit.
+    #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
     commit: String,
     /// In the person's words.
+    #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
     why: String,
 }
 
-/// `GET /v1/line`.
-pub(super) async fn show(State(desk): State<Arc<Desk>>) -> Result<Response<Body>, Refused> {
-    let cord = desk.controller.records().cord().await?.value;
-    Ok(as_json(StatusCode::OK, &shown(&cord)))
+/// The line, and whether an exception was recorded.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Excepted {
+    /// The line.
+    #[serde(flatten)]
+    line: LineAnswer,
+    /// Whether it was.
+    recorded: bool,
 }
 
-/// `POST /v1/line/exceptions`: records it, when the line stands. Answers with the line, and whether it was recorded.
-pub(super) async fn except(State(desk): State<Arc<Desk>>, body: Bytes) -> Result<Response<Body>, Refused> {
+/// Whether the line runs, and what it stands for.
+#[utoipa::path(get, path = "/v1/line", tag = "line", responses((status = OK, body = LineAnswer)))]
+pub(super) async fn show(State(desk): State<Arc<Desk>>) -> Result<Response<Body>, Refused> {
+    let cord = desk.controller.records().cord().await?.value;
+    Ok(as_json(StatusCode::OK, &LineAnswer::from(&cord)))
+}
+
+/// Records that a push passes although the line stands. Answers with the line, and whether it was recorded: while the line
+/// runs there is nothing to except.
+#[utoipa::path(post, path = "/v1/line/exceptions", tag = "line", request_body = Exception,
+    responses((status = OK, body = Excepted)))]
+pub(super) async fn except(
+    State(desk): State<Arc<Desk>>,
+    asker: Asker,
+    body: Bytes,
+) -> Result<Response<Body>, Refused> {
+    asker.may(&Deed::Line)?;
     let Exception { by, reference, commit, why } = body.json()?;
     for (name, text) in [("by", &by), ("reference", &reference), ("commit", &commit), ("why", &why)] {
         if text.trim().is_empty() || text.len() > LONGEST {
@@ -50,43 +73,6 @@ pub(super) async fn except(State(desk): State<Arc<Desk>>, body: Bytes) -> Result
         }
     }
     let cord = desk.controller.let_pass(by, Passage::Push { reference, commit }, why).await?;
-    let mut answer = shown(&cord);
-    answer["recorded"] = json!(cord.is_stopped());
+    let answer = Excepted { line: LineAnswer::from(&cord), recorded: cord.is_stopped() };
     Ok(as_json(StatusCode::OK, &answer))
-}
-
-/// The line as programs read it: the oldest reason first, and all of them below `stops`.
-fn shown(cord: &Cord) -> Value {
-    let Some(first) = cord.stops().first() else {
-        return json!({ "state": "running", "since": cord.since().map(rfc3339) });
-    };
-    let stops = cord.stops().iter().map(
-        |stop| json!({ "reason": stop.reason, "by": stop.by.to_string(), "since": rfc3339(stop.since) }),
-    );
-    json!({
-        "state": "stopped",
-        "reason": first.reason,
-        "by": first.by.to_string(),
-        "since": rfc3339(first.since),
-        "stops": stops.collect::<Vec<Value>>(),
-    })
-}
-
-impl From<RecordsError> for Refused {
-    fn from(error: RecordsError) -> Self {
-        Self::new(
-            ErrorCode::Unavailable,
-            error.to_string(),
-            "look at the ledger of the server: andon ledger verify",
-        )
-    }
-}
-
-impl From<Problem> for Refused {
-    fn from(problem: Problem) -> Self {
-        match problem {
-            Problem::Records(error) => error.into(),
-            other => Self::new(ErrorCode::Unavailable, other.to_string(), "try again"),
-        }
-    }
 }

@@ -51,13 +51,16 @@ impl Token {
 
     /// Whether a request shows it. Digests are compared, in a time that says nothing of where they differ.
     pub(super) fn is_shown(&self, headers: &HeaderMap) -> bool {
-        let mut all = headers.get_all(header::AUTHORIZATION).iter();
-        let (Some(value), None) = (all.next(), all.next()) else { return false };
-        let Some((scheme, shown)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else {
-            return false;
-        };
-        scheme.eq_ignore_ascii_case("bearer") && blake3::hash(shown.trim().as_bytes()) == self.0
+        shown(headers).is_some_and(|shown| blake3::hash(shown.as_bytes()) == self.0)
     }
+}
+
+/// The token that a request shows, whatever it is worth; `None` when it shows none, or several.
+pub(super) fn shown(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (all.next(), all.next()) else { return None };
+    let (scheme, shown) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| shown.trim())
 }
 
 impl std::fmt::Debug for Token {

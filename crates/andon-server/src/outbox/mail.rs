@@ -11,7 +11,7 @@ use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsPar
 use lettre::{Address, Message, SmtpTransport, Transport};
 
 use super::post::{Post, PostError};
-use crate::chart;
+use andon_chart as chart;
 
 /// The name of the picture inside of a mail.
 const PICTURE: &str = "picture";

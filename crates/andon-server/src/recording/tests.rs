@@ -87,3 +87,34 @@ fn what_is_damaged_in_the_middle_is_an_error_with_its_line() {
     assert!(told(head).contains("this is no recording"), "a head that was torn is none");
     assert!(told(" ".repeat(MAX_LINE + 2)).contains("longer than 8 MiB"));
 }
+
+#[test]
+fn a_sample_is_quick_however_long_a_recording_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("recording.jsonl");
+    let sampled = |entries: i64| {
+        let mut text = serde_json::to_string(&header()).unwrap() + "\n";
+        for n in 0..entries {
+            text += &(serde_json::to_string(&entry(n * 1_000)).unwrap() + "\n");
+        }
+        // A crash tore off the last line.
+        text += "{\"tick\":{\"at\":40";
+        fs::write(&path, text).unwrap();
+        let mut seen = Vec::new();
+        let head = sample(&path, |_, entry| {
+            if let Entry::Tick(tick) = entry {
+                seen.push(tick.at);
+            }
+        });
+        assert_eq!(head, Some(header()));
+        assert!(seen.is_sorted() && seen.windows(2).all(|pair| pair[0] != pair[1]));
+        seen
+    };
+    assert_eq!(sampled(50).len(), 50, "a short one is read whole");
+    let long = sampled(30_000);
+    assert!((200..=400).contains(&long.len()), "{}", long.len());
+    assert!(long[0] == Time(0) && long[long.len() - 1].0 > 29_800_000, "{long:?}");
+    assert_eq!(sample(&dir.path().join("none"), |_, _| {}), None);
+    fs::write(&path, b"\xff\xff\n").unwrap();
+    assert_eq!(sample(&path, |_, _| {}), None);
+}

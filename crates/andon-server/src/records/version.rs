@@ -88,10 +88,10 @@ mod tests {
         let (old, new) = (records(&ledger, 1), records(&ledger, 2));
         hold(&new, 7).await;
         // What an older program keeps of it may lack what the newer one needs.
-        let mut row = ledger.view(super::super::SCOPES, &scope().stream()).await.unwrap().unwrap();
+        let mut row = ledger.view(super::super::scopes::SCOPES, &scope().stream()).await.unwrap().unwrap();
         row["scope"] = serde_json::to_value(andon_core::scope::Scope::default()).unwrap();
         let view = andon_store::ViewUpdate {
-            view: super::super::SCOPES.to_owned(),
+            view: super::super::scopes::SCOPES.to_owned(),
             key: scope().stream(),
             rank: 1,
             body: row,
@@ -105,6 +105,6 @@ mod tests {
         );
         let again = old.scope(&scope()).await.unwrap().value;
         assert!(matches!(again.lock, andon_core::scope::Lock::Owned { deployment: DeploymentId(7), .. }));
-        assert_eq!(old.scopes().await.unwrap()[0].1, again);
+        assert_eq!(old.scopes().await.unwrap()[0].1, again.outline());
     }
 }

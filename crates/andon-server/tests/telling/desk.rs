@@ -10,6 +10,7 @@ use andon_core::name::{EnvironmentName, ServiceName};
 use andon_core::person::Person;
 use andon_core::release::Revision;
 use andon_core::scope::ScopeName;
+use andon_core::telling::subscriptions::{Subscription, SubscriptionId};
 use andon_core::telling::{Letter, LetterState, Telling, sample};
 use andon_core::time::Time;
 use andon_server::outbox::Round;
@@ -53,6 +54,16 @@ impl Desk {
         std::fs::create_dir_all(&directory).unwrap();
         std::fs::write(directory.join(name), value).unwrap();
         std::fs::set_permissions(directory.join(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// Takes a wish of a person, now.
+    pub(crate) async fn subscribe(&self, wish: Subscription) -> SubscriptionId {
+        let person = wish.person.clone();
+        self.records.subscribe(now(), &person, wish).await.unwrap()
+    }
+
+    pub(crate) async fn unsubscribe(&self, id: SubscriptionId) {
+        self.records.unsubscribe(now(), "ana", id).await.unwrap();
     }
 
     pub(crate) async fn queue(&self, telling: &Telling, tell: &Tell) -> bool {

@@ -14,13 +14,13 @@ use serde_json::Value;
 use crate::desk::{Desk, pass, telling};
 
 /// A request as it came in.
-struct Heard {
+pub(crate) struct Heard {
     head: Vec<String>,
     body: String,
 }
 
 impl Heard {
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let start = format!("{}:", name.to_lowercase());
         let line = self.head.iter().find(|line| line.to_lowercase().starts_with(&start));
         line.unwrap_or_else(|| panic!("no {name} in {:?}", self.head))[start.len()..].trim()
@@ -28,7 +28,7 @@ impl Heard {
 }
 
 /// A web server that gives these answers, one after the other, and its port.
-fn serve(answers: Vec<String>) -> (u16, Receiver<Heard>) {
+pub(crate) fn serve(answers: Vec<String>) -> (u16, Receiver<Heard>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (tell, heard) = channel();
@@ -58,7 +58,7 @@ fn serve(answers: Vec<String>) -> (u16, Receiver<Heard>) {
     (port, heard)
 }
 
-fn answer(status: &str, body: &str) -> String {
+pub(crate) fn answer(status: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
 }

@@ -5,3 +5,4 @@
 mod desk;
 mod hooks;
 mod mails;
+mod subscribers;

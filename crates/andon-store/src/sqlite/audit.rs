@@ -14,14 +14,18 @@ use crate::verification::{Fault, Flaw, StreamWalk, Verification, Walk};
 /// How many rows are looked at between two transactions.
 const PAGE: i64 = 1000;
 
+/// Who hears of the position that the walk over the chain has come to, after each page.
+type Told<'a> = &'a (dyn Fn(u64) + Send + Sync);
+
 /// Verifies the ledger `id` behind `connection`.
 pub(super) async fn verify(
     connection: &mut SqliteConnection,
     id: &str,
     place: &Place,
+    told: Told<'_>,
 ) -> Result<Verification, StoreError> {
     let mut walk = Walk::new(id);
-    match find_fault(connection, &mut walk).await {
+    match find_fault(connection, &mut walk, told).await {
         Ok(fault) => Ok(walk.finish(fault)),
         Err(error) => Err(match place.error(&error) {
             StoreError::Damaged { place, what } => {
@@ -55,11 +59,12 @@ async fn name_pages(connection: &mut SqliteConnection) -> String {
 async fn find_fault(
     connection: &mut SqliteConnection,
     walk: &mut Walk,
+    told: Told<'_>,
 ) -> Result<Option<Fault>, sqlx::Error> {
     let row = sqlx::query(statement::HEAD_AND_NEWEST).fetch_one(&mut *connection).await?;
     let head = ChainEnd { position: number(&row, 0)?, hash: digest(&row, 1)? };
     let newest = number(&row, 2)?;
-    if let Some(fault) = walk_chain(connection, walk, newest).await? {
+    if let Some(fault) = walk_chain(connection, walk, newest, told).await? {
         return Ok(Some(fault));
     }
     if let Err(fault) = walk.arrive(head) {
@@ -75,8 +80,10 @@ async fn walk_chain(
     connection: &mut SqliteConnection,
     walk: &mut Walk,
     newest: u64,
+    told: Told<'_>,
 ) -> Result<Option<Fault>, sqlx::Error> {
     while walk.due() <= newest {
+        told(walk.due() - 1);
         let behind = super::row::integer(walk.due() - 1);
         let sizes: Vec<i64> = sqlx::query_scalar(statement::TAIL_SIZES)
             .bind(behind)

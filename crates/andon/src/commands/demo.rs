@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::{Done, deploy, say, status};
 use crate::args::{Common, Exceptions, ScopeArgs};
-use crate::context::{Context, me, width};
+use crate::context::{Context, width};
 use crate::exit;
 use crate::failure::Failure;
 use crate::follow::{self, Watched};
@@ -21,6 +21,7 @@ use act::{ACTS, Act, Loss, Opens};
 use doomed::Doomed;
 use fleet::Fleet;
 use narrator::Narrator;
+use page::Page;
 use played::Played;
 use shop::Shop;
 use users::Users;
@@ -33,6 +34,7 @@ mod balancer;
 mod doomed;
 mod fleet;
 mod narrator;
+mod page;
 mod played;
 mod ports;
 mod processes;
@@ -50,15 +52,21 @@ struct Report<'a> {
 pub(crate) async fn demo(common: &Common, once: bool) -> Done {
     let (interrupted, gone) = (signals(&[SignalKind::interrupt()])?, signals(&GONE)?);
     let mut fleet = Fleet::create(common.json)?;
+    fleet.listen().await?;
+    let page = Page::open(&fleet).await?;
     let mut played = Vec::new();
     let narrator = Narrator { paint: Paint::stdout(), silent: common.json, width: width() };
+    narrator.page(&page.address, once);
+    if !once && !common.json {
+        page.show();
+    }
     let mut play = Play { fleet: &mut fleet, narrator: &narrator, interrupted: &interrupted };
     let done = tokio::select! {
         done = play.perform(&mut played) => done,
         () = raised(gone.clone()) => Ok(exit::LEFT),
     };
     if !once && matches!(done, Ok(exit::OK)) {
-        narrator.look_around(&fleet);
+        narrator.look_around(&fleet, &page.address);
     }
     if once || common.json {
         let report = serde_json::to_string(&Report { acts: &played });
@@ -71,6 +79,7 @@ pub(crate) async fn demo(common: &Common, once: bool) -> Done {
         }
         narrator.tell("Stopping the fleet.");
     }
+    page.close().await;
     tokio::task::block_in_place(|| fleet.end())?;
     done
 }
@@ -139,7 +148,6 @@ impl Play<'_> {
     /// The first release goes to all hosts at once, while nobody is there. `false` when it was left.
     async fn open(&mut self) -> Result<bool, Failure> {
         self.fleet.balancer.start().await?;
-        self.fleet.listen().await?;
         Weather::Fair.set(self.fleet.path())?;
         let context = self.fleet.open(true).await?;
         self.narrator.opening();
@@ -169,7 +177,7 @@ impl Play<'_> {
             Opens::Running => Ok(NO_EXCEPTIONS),
             Opens::Repair => Ok(Exceptions { fixes: last, ..NO_EXCEPTIONS }),
             Opens::Started(why) => {
-                context.controller.start_line(me(), why.to_owned()).await?;
+                context.controller.start_line(why.to_owned()).await?;
                 self.narrator.started(why);
                 Ok(NO_EXCEPTIONS)
             }
@@ -218,7 +226,8 @@ impl Play<'_> {
 
     async fn go(&mut self, context: &Context, why: &str, exceptions: Exceptions) -> Result<Going, Failure> {
         let scope = ScopeArgs { service: service_name()?, environment: None };
-        let wish = deploy::wish(context, &scope, Some(why.to_owned()), exceptions).await?;
+        let wish =
+            deploy::wish(&self.fleet.common, context, &scope, Some(why.to_owned()), exceptions).await?;
         let going = context.controller.deploy(wish).await?;
         self.fleet.driver = Some(going.end.abort_handle());
         Ok(going)

@@ -2,15 +2,16 @@
 
 use andon_core::deployment::{Kind, Summary};
 use andon_core::name::EnvironmentName;
+use andon_core::promotion::{before, goes_on};
 use andon_core::release::{Release, ReleaseId};
 use andon_core::scope::{Scope, ScopeName};
-use andon_server::artifacts::ArtifactError;
-use andon_server::{Controller, Wish, revision};
+use andon_server::{Wish, lines as wishes};
 
 use super::status::held_hosts;
 use super::{Done, say};
 use crate::args::{Common, Exceptions, ScopeArgs};
-use crate::context::{self, Context, unknown};
+use crate::context::{Context, unknown};
+use crate::door::Door;
 use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::signals::Signals;
@@ -25,7 +26,7 @@ pub(crate) async fn deploy(
 ) -> Done {
     let mut signals = Signals::listen()?;
     let context = Context::open(common).await?.given_up_at(signals.any());
-    let mut wish = signals.unless_left(wish(&context, scope, why, exceptions)).await??;
+    let mut wish = signals.unless_left(wish(common, &context, scope, why, exceptions)).await??;
     wish.guard.passes.confirmed = confirm::given(confirm);
     told::earlier(&context);
     if !common.json {
@@ -39,7 +40,7 @@ pub(crate) async fn deploy(
 async fn begin(common: &Common, context: &Context, mut wish: Wish, signals: &mut Signals) -> Done {
     if confirm::asks(&wish.guard, common.json) {
         // Whoever is asked sees first what it is about, and is not asked for what would be refused anyway.
-        let plan = signals.unless_left(context.controller.plan(&wish)).await??;
+        let (plan, _) = signals.unless_left(context.controller.plan(&wish, false)).await??;
         let paint = Paint::stdout();
         say(&format!("{}\n{}", super::plan::headline(&plan, paint), confirm::at_stake(&plan)));
     }
@@ -47,6 +48,43 @@ async fn begin(common: &Common, context: &Context, mut wish: Wish, signals: &mut
     confirm::confirmed(&mut wish.guard, &environment, common.json, signals).await?;
     let going = context.controller.deploy(wish).await?;
     follow::follow(&context.controller, going, common.json, signals).await
+}
+
+/// Gives an environment what the one before it runs. Without an environment, the only one that another comes before.
+pub(crate) async fn promote(
+    common: &Common,
+    mut scope: ScopeArgs,
+    why: Option<String>,
+    confirm: Option<EnvironmentName>,
+) -> Done {
+    let mut signals = Signals::listen()?;
+    let context = Context::open(common).await?.given_up_at(signals.any());
+    let (line, service) = (context.line.line(), context.service(&scope.service)?);
+    if scope.environment.is_none() {
+        let mut later = service.environments.keys().filter(|name| before(line, service, name).is_some());
+        scope.environment = match (later.next(), later.next()) {
+            (Some(only), None) => Some(only.clone()),
+            _ => {
+                return Err(Failure::usage("say which environment").next("andon promote SERVICE ENVIRONMENT"));
+            }
+        };
+    }
+    let (name, ..) = context.scope(&scope)?;
+    let from = before(line, service, &name.environment).ok_or_else(|| {
+        let word = format!("environment(\"{}\", after = \"staging\")", name.environment);
+        Failure::refused(format!("the line says of no environment that {} comes after it", name.environment))
+            .next(format!("write it in line.star: {word}"))
+    })?;
+    let source = ScopeName { service: name.service.clone(), environment: from.clone() };
+    let records = context.controller.records();
+    let (source, target) = (records.scope(&source).await?.value, records.scope(&name).await?.value);
+    let known = goes_on(from, &source, &target).map_err(|not_yet| {
+        Failure::refused(format!("nothing goes on to {}: {not_yet}", name.environment)).next(not_yet.next())
+    })?;
+    let more =
+        wishes::Exceptions { why, confirmed: confirm::given(confirm), ..wishes::Exceptions::default() };
+    let wish = made(&context, &name, Kind::Deploy, known.release.clone(), more)?;
+    begin(common, &context, wish, &mut signals).await
 }
 
 pub(crate) async fn rollback(
@@ -59,7 +97,7 @@ pub(crate) async fn rollback(
 ) -> Done {
     let mut signals = Signals::listen()?;
     let context = Context::open(common).await?.given_up_at(signals.any());
-    let (name, service, hosts) = context.scope(scope)?;
+    let (name, ..) = context.scope(scope)?;
     let known = context.controller.records().scope(&name).await?.value;
     let release = match to {
         Some(id) => chosen(&known, &id)?,
@@ -74,27 +112,18 @@ pub(crate) async fn rollback(
             target.release.clone()
         }
     };
-    let wish = Wish {
-        pools: context::pools(&context.loaded.line, &name, service, &hosts),
-        sites: context.loaded.line.sites.clone(),
-        directory: context.directory(),
-        guard: confirm::guard(&context.loaded.line, &name.environment, confirm::given(confirm), None),
-        scope: name,
-        kind: Kind::Rollback,
-        release,
-        service: service.clone(),
-        hosts: hosts.into_iter().cloned().collect(),
-        config: context.loaded.digest,
+    let more = wishes::Exceptions {
         why,
-        fixes: None,
-        allow_bad: None,
         take_over,
+        confirmed: confirm::given(confirm),
+        ..wishes::Exceptions::default()
     };
+    let wish = made(&context, &name, Kind::Rollback, release, more)?;
     begin(common, &context, wish, &mut signals).await
 }
 
 /// The newest deployment of a scope that touched hosts, or does now.
-async fn last_on_hosts(controller: &Controller, name: &ScopeName) -> Result<Option<Summary>, Failure> {
+async fn last_on_hosts(controller: &Door, name: &ScopeName) -> Result<Option<Summary>, Failure> {
     /// How far back it is looked for.
     const RECENT: usize = 500;
     let rows = controller.records().history(None, RECENT).await?;
@@ -110,51 +139,32 @@ fn chosen(known: &Scope, id: &ReleaseId) -> Result<Release, Failure> {
 
 /// What `deploy` and `plan` want: the line's release, made ready to be sent.
 pub(crate) async fn wish(
+    common: &Common,
     context: &Context,
     scope: &ScopeArgs,
     why: Option<String>,
     exceptions: Exceptions,
 ) -> Result<Wish, Failure> {
-    let (name, service, hosts) = context.scope(scope)?;
-    let revision = revision::head(&context.dir).await;
-    let (artifacts, source, dir) =
-        (context.controller.artifacts().clone(), service.release.clone(), context.dir.clone());
-    // Reading and packing a large release would hold the runtime up.
-    let kept = tokio::task::spawn_blocking(move || artifacts.keep(&source, &dir, revision)).await;
-    let release = kept
-        .map_err(|error| Failure::broken(format!("the release could not be read: {error}")))?
-        .map_err(not_ready)?;
-    Ok(Wish {
-        pools: context::pools(&context.loaded.line, &name, service, &hosts),
-        sites: context.loaded.line.sites.clone(),
-        directory: context.directory(),
-        guard: confirm::guard(&context.loaded.line, &name.environment, None, exceptions.allow_wide),
-        scope: name,
-        kind: Kind::Deploy,
-        release,
-        service: service.clone(),
-        hosts: hosts.into_iter().cloned().collect(),
-        config: context.loaded.digest,
+    let (name, ..) = context.scope(scope)?;
+    let release = context.release(common, &name).await?;
+    let more = wishes::Exceptions {
         why,
         fixes: exceptions.fixes,
         allow_bad: exceptions.allow_bad,
+        allow_wide: exceptions.allow_wide,
         take_over: exceptions.take_over,
-    })
+        confirmed: None,
+    };
+    made(context, &name, Kind::Deploy, release, more)
 }
 
-fn not_ready(error: ArtifactError) -> Failure {
-    let what = error.to_string();
-    match error {
-        ArtifactError::NotKept { .. } => Failure::broken(what)
-            .why("a copy of the release is kept here before the first host is touched; nothing has been changed")
-            .next("free space there, or choose another place: --data DIR"),
-        ArtifactError::Unsigned { path, .. } => Failure::refused(what)
-            .why("the line says signed_by; what is not signed touches no host; nothing has been changed")
-            .next(format!("minisign -S -m {}, with a key that the line names", path.display())),
-        ArtifactError::Missing { .. } | ArtifactError::NotAnArchive(_) | ArtifactError::Refused { .. } => {
-            Failure::refused(what)
-                .why("a release is checked before the first host is touched; nothing has been changed")
-                .next("build it again, then: andon plan")
-        }
-    }
+fn made(
+    context: &Context,
+    name: &ScopeName,
+    kind: Kind,
+    release: Release,
+    more: wishes::Exceptions,
+) -> Result<Wish, Failure> {
+    let wish = context.line.wish(name, kind, release, more);
+    wish.ok_or_else(|| Failure::usage(format!("there is no {name} in the line")))
 }

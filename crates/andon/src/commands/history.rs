@@ -6,11 +6,12 @@ use andon_core::deployment::{Kind, Summary};
 use andon_core::name::{EnvironmentName, ServiceName};
 use andon_core::scope::ScopeName;
 use andon_core::time::Time;
-use andon_server::{Controller, clock};
+use andon_server::clock;
 
 use super::{Done, say, say_json};
 use crate::args::Common;
 use crate::context::{find_line, open_ledger, unknown};
+use crate::door::Door;
 use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::{exit, json, when};
@@ -59,7 +60,7 @@ pub(crate) async fn history(
 /// Nothing was found: was it a slip of the hand? A name is known when the ledger or the line has it.
 async fn check_names(
     common: &Common,
-    controller: &Controller,
+    controller: &Door,
     service: Option<&ServiceName>,
     environment: Option<&EnvironmentName>,
 ) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ mod export;
 mod restore;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use andon_core::deployment::DeploymentId;
 use andon_core::name::ServiceName;
@@ -17,6 +18,7 @@ use crate::context::{LEDGER, data_of, ledger_failure};
 use crate::exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
+use crate::remote::{Remote, choice};
 
 /// What is done with the ledger.
 #[derive(Debug, Subcommand)]
@@ -95,8 +97,14 @@ pub(crate) struct ExportArgs {
 pub(crate) async fn ledger(common: &Common, what: LedgerCommand) -> Done {
     match what {
         LedgerCommand::Verify { file } => verify(common, file).await,
-        LedgerCommand::Backup { to, force } => backup::backup(common, &to, force).await,
-        LedgerCommand::Restore(args) => restore::restore(common, &args).await,
+        LedgerCommand::Backup { to, force } => {
+            only_here(common, "backup")?;
+            backup::backup(common, &to, force).await
+        }
+        LedgerCommand::Restore(args) => {
+            only_here(common, "restore")?;
+            restore::restore(common, &args).await
+        }
         LedgerCommand::Export(args) => export::export(common, &args).await,
     }
 }
@@ -112,6 +120,22 @@ async fn existing(common: &Common) -> Result<SqliteLedger, Failure> {
     }
 }
 
+/// The ledger to be read: here, or over the server that is meant.
+async fn to_read(common: &Common) -> Result<Arc<dyn Ledger>, Failure> {
+    match choice::chosen(common)? {
+        Some(chosen) => Ok(Arc::clone(Remote::connect(chosen).await?.records().ledger())),
+        None => Ok(Arc::new(existing(common).await?)),
+    }
+}
+
+/// Backups and their way back are files beside the ledger: whoever names a server is told so.
+fn only_here(common: &Common, what: &str) -> Result<(), Failure> {
+    let Some(chosen) = choice::chosen(common)? else { return Ok(()) };
+    Err(Failure::refused(format!("{what} is for the machine that the ledger lies on: {} has it", chosen.url))
+        .why("a backup that crosses a network is as good as that; nothing has been changed")
+        .next(format!("there: andon ledger {what} … --data DIR; for a ledger of this machine: --local")))
+}
+
 async fn verify(common: &Common, file: Option<PathBuf>) -> Done {
     let (place, id, found) = match &file {
         Some(file) => {
@@ -119,7 +143,7 @@ async fn verify(common: &Common, file: Option<PathBuf>) -> Done {
             (file.display().to_string(), examined.id, examined.verification)
         }
         None => {
-            let ledger = existing(common).await?;
+            let ledger = to_read(common).await?;
             let found = ledger.verify().await.map_err(unwalkable)?;
             ("the ledger".to_owned(), ledger.id().to_owned(), found)
         }

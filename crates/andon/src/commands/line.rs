@@ -1,6 +1,6 @@
 //! `andon line`: whether changes flow, and the cord that stops them.
 
-use andon_core::cord::{Change, Cord, CordFact, Passage};
+use andon_core::cord::Cord;
 use andon_core::telling::{line_running, line_stopped};
 use andon_core::time::Time;
 use andon_server::clock;
@@ -39,7 +39,7 @@ async fn state(common: &Common) -> Done {
 async fn stop(common: &Common, why: &str) -> Done {
     let why = reason(why)?;
     let controller = open_ledger(common).await?;
-    let before = controller.stop_line(me(), why.clone()).await?;
+    let before = controller.stop_line(why.clone()).await?;
     let now = clock::now();
     told::of_the_line(common, &controller, line_stopped(&now.0.to_string(), &me().name, &why, now)).await;
     if common.json {
@@ -58,7 +58,7 @@ async fn stop(common: &Common, why: &str) -> Done {
 async fn start(common: &Common, why: &str) -> Done {
     let why = reason(why)?;
     let controller = open_ledger(common).await?;
-    let before = controller.start_line(me(), why.clone()).await?;
+    let before = controller.start_line(why.clone()).await?;
     if before.is_stopped() {
         let now = clock::now();
         told::of_the_line(common, &controller, line_running(&now.0.to_string(), &me().name, &why, now)).await;
@@ -105,23 +105,7 @@ fn text(line: &Cord, now: Time, paint: Paint) -> String {
     let changes = line.changes().take(SHOWN);
     lines.extend(changes.map(|it| {
         let lead = format!("  {} ", paint.dot());
-        paragraph(&lead, &format!("{} {}", when::ago(it.at, now), change(it)), wide())
+        paragraph(&lead, &format!("{} {}", when::ago(it.at, now), legible(&it.sentence())), wide())
     }));
     lines.join("\n")
-}
-
-/// One change in words.
-fn change(change: &Change) -> String {
-    let text = match &change.fact {
-        CordFact::Stopped { by, reason } => format!("{by} stopped it: {reason}"),
-        CordFact::Started { by, why } => format!("{by} started it: {why}"),
-        CordFact::Mended { why, .. } => why.clone(),
-        CordFact::Passed { by, what: Passage::Fix { deployment, fixes }, why } => {
-            format!("{by} let {deployment} pass as a fix of {fixes}: {why}")
-        }
-        CordFact::Passed { by, what: Passage::Push { reference, commit }, why } => {
-            format!("{by} let {commit} pass into {reference}: {why}")
-        }
-    };
-    legible(&text)
 }

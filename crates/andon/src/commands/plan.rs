@@ -20,10 +20,9 @@ use crate::{cord, exit, when};
 
 pub(crate) async fn plan(common: &Common, scope: &ScopeArgs, exceptions: Exceptions) -> Done {
     let context = Context::open(common).await?;
-    let wish = wish(&context, scope, None, exceptions).await?;
-    let plan = context.controller.plan(&wish).await?;
+    let wish = wish(common, &context, scope, None, exceptions).await?;
+    let (plan, outlook) = context.controller.plan(&wish, true).await?;
     let line = context.controller.records().cord().await?.value;
-    let outlook = context.controller.outlook(&plan).await;
     if common.json {
         say_json(&to_json(&plan, outlook.as_ref()));
     } else {

@@ -8,12 +8,12 @@ use andon_core::name::{EnvironmentName, ServiceName};
 use andon_core::plan::Observation;
 use andon_core::scope::{Lock, Scope, ScopeName};
 use andon_core::time::Time;
-use andon_server::{Controller, clock};
+use andon_server::clock;
 use serde_json::{Value, json};
 
 use super::{Done, say, say_json};
 use crate::args::{Common, ScopeArgs};
-use crate::context::{self, Context, open_ledger, unknown};
+use crate::context::{Context, open_ledger, unknown};
 use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::screen::legible;
@@ -46,7 +46,8 @@ async fn ledger(common: &Common) -> Done {
     let line = controller.records().cord().await?.value;
     let (paint, now) = (Paint::stdout(), clock::now());
     if common.json {
-        let rows: Vec<Value> = scopes.iter().map(|(name, scope)| scope_json(name, scope, &recent)).collect();
+        let rows: Vec<Value> =
+            scopes.iter().map(|(name, outline)| scope_json(name, &outline.scope, &recent)).collect();
         say_json(&Value::Array(rows));
         return Ok(exit::OK);
     }
@@ -60,8 +61,8 @@ async fn ledger(common: &Common) -> Done {
             "Nothing has been deployed yet.\n  next  andon plan SERVICE ENVIRONMENT, then: andon deploy SERVICE ENVIRONMENT",
         );
     }
-    for (name, scope) in &scopes {
-        say(&scope_line(name, scope, &recent, now, paint));
+    for (name, outline) in &scopes {
+        say(&scope_line(name, &outline.scope, &recent, now, paint));
     }
     Ok(exit::OK)
 }
@@ -154,12 +155,14 @@ async fn environment_hosts(
     args: &ScopeArgs,
     json: bool,
 ) -> Result<(Value, bool), Failure> {
-    let controller: &Controller = &context.controller;
+    let controller = &context.controller;
     let (name, service, hosts) = context.scope(args)?;
     let scope = controller.records().scope(&name).await?.value;
     let recent = controller.records().history(None, RECENT).await?;
-    let pools = context::pools(&context.loaded.line, &name, service, &hosts);
-    let (mut observed, sights) = tokio::join!(controller.observe(service, &hosts), controller.look(&pools));
+    let pools = context.line.pools(&name);
+    let (observed, sights) =
+        tokio::join!(controller.observe(&name, service, &hosts), controller.look(&name, &pools));
+    let (mut observed, sights) = (observed?, sights?);
     let owners = owners(controller, &scope, service, &hosts).await?;
     let paint = Paint::stdout();
     if !json {

@@ -5,11 +5,10 @@ use andon_core::name::{EnvironmentName, ServiceName};
 use andon_core::scope::ScopeName;
 use andon_server::{Found, Problem, Sweep};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use super::{Done, say, say_json};
 use crate::args::{Common, ScopeArgs};
-use crate::context::{self, Context, unknown};
+use crate::context::{Context, unknown};
 use crate::exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
@@ -22,14 +21,8 @@ pub(crate) async fn sweep(
     environment: Option<EnvironmentName>,
 ) -> Done {
     let context = Context::open(common).await?;
-    let mut sweeping = JoinSet::new();
-    for sweep in wanted(&context, service, environment)? {
-        let controller = context.controller.clone();
-        // One scope that waits for a slow balancer keeps no other one waiting.
-        sweeping.spawn(async move { (sweep.scope.clone(), controller.sweep(&sweep).await) });
-    }
-    let mut swept = sweeping.join_all().await;
-    swept.sort_by(|a, b| a.0.cmp(&b.0));
+    let wanted = wanted(&context, service.as_ref(), environment.as_ref())?;
+    let swept = context.controller.sweep(wanted, service, environment).await?;
     if common.json {
         let rows: Vec<Value> = swept.iter().map(|(scope, found)| scope_json(scope, found)).collect();
         say_json(&Value::Array(rows));
@@ -51,24 +44,24 @@ pub(crate) async fn sweep(
 /// The scopes that the words mean: all of the line's without any.
 fn wanted(
     context: &Context,
-    service: Option<ServiceName>,
-    environment: Option<EnvironmentName>,
+    service: Option<&ServiceName>,
+    environment: Option<&EnvironmentName>,
 ) -> Result<Vec<Sweep>, Failure> {
     let services = match service {
-        Some(name) => vec![context.service(&name)?],
-        None => context.loaded.line.services.values().collect(),
+        Some(name) => vec![context.service(name)?],
+        None => context.line.line().services.values().collect(),
     };
     let mut wanted = Vec::new();
     for service in services {
         let all = service.environments.keys();
-        if let Some(name) = environment.as_ref().filter(|name| !service.environments.contains_key(*name)) {
+        if let Some(name) = environment.filter(|name| !service.environments.contains_key(*name)) {
             return Err(unknown("environment", name.as_str(), all.map(EnvironmentName::as_str)));
         }
-        for environment in all.filter(|name| environment.as_ref().is_none_or(|only| only == *name)) {
+        for environment in all.filter(|name| environment.is_none_or(|only| only == *name)) {
             let args = ScopeArgs { service: service.name.clone(), environment: Some(environment.clone()) };
             let (scope, service, hosts) = context.scope(&args)?;
             wanted.push(Sweep {
-                pools: context::pools(&context.loaded.line, &scope, service, &hosts),
+                pools: context.line.pools(&scope),
                 scope,
                 service: service.clone(),
                 hosts: hosts.into_iter().cloned().collect(),

@@ -14,8 +14,13 @@ use crate::args::{Common, TellCommand};
 use crate::context::{Context, find_line, load, me, open_ledger};
 use crate::failure::Failure;
 use crate::paint::Paint;
+use crate::remote::Tried;
 use crate::screen::legible;
 use crate::{exit, when};
+
+pub(crate) use subscriptions::SubscribeArgs;
+
+mod subscriptions;
 
 /// Messages that are shown.
 const SHOWN: usize = 20;
@@ -27,12 +32,20 @@ pub(crate) async fn tell(common: &Common, what: Option<TellCommand>) -> Done {
         None => list(common).await,
         Some(TellCommand::Retry) => retry(common).await,
         Some(TellCommand::Test { service }) => test(common, &service).await,
+        Some(TellCommand::List) => subscriptions::list(common).await,
+        Some(TellCommand::Subscribe(args)) => subscriptions::subscribe(common, args).await,
+        Some(TellCommand::Unsubscribe { subscription }) => {
+            subscriptions::unsubscribe(common, subscription).await
+        }
     }
 }
 
 async fn list(common: &Common) -> Done {
-    let outbox = open_ledger(common).await?.outbox().clone();
-    outbox.catch_up().await?;
+    let controller = open_ledger(common).await?;
+    let outbox = controller.outbox();
+    if controller.server().is_none() {
+        outbox.catch_up().await?;
+    }
     let dispatches = outbox.list("", SHOWN).await?;
     let now = clock::now();
     if common.json {
@@ -47,11 +60,17 @@ async fn list(common: &Common) -> Done {
 }
 
 async fn retry(common: &Common) -> Done {
-    let outbox = open_ledger(common).await?.outbox().clone();
-    // Without a line, or with one that has mistakes, mail goes as it would have gone.
-    let line = find_line(common).ok().and_then(|path| load(&path).ok());
-    outbox.catch_up().await?;
-    let round = outbox.deliver(true, PATIENCE, line.as_ref().map(|loaded| &loaded.line)).await?;
+    let controller = open_ledger(common).await?;
+    let round = match controller.server() {
+        Some(remote) => remote.retry_messages().await?,
+        None => {
+            // Without a line, or with one that has mistakes, mail goes as it would have gone.
+            let line = find_line(common).ok().and_then(|path| load(&path).ok());
+            controller.outbox().catch_up().await?;
+            let line = line.as_ref().map(|loaded| &loaded.line);
+            controller.outbox().deliver(true, PATIENCE, line).await?
+        }
+    };
     if common.json {
         say_json(&json!({ "delivered": round.delivered, "waiting": round.waiting }));
     } else {
@@ -83,8 +102,18 @@ async fn test(common: &Common, name: &ServiceName) -> Done {
         return Err(Failure::refused(format!("{name} has no environment")));
     };
     let scope = ScopeName { service: name.clone(), environment: environment.clone() };
-    let telling = sample(scope, revision::head(&context.dir).await, &me(), clock::now());
-    let tried = context.controller.outbox().try_now(&telling, tell).await;
+    let (tried, authorless) = match context.controller.server() {
+        Some(remote) => {
+            let Tried { tried, authorless } = remote.test_messages(name).await?;
+            (tried, authorless)
+        }
+        None => {
+            let revision = revision::head(&context.line.dir).await;
+            let telling = sample(scope, revision, &me(), clock::now());
+            let authorless = tell.author && tell.mail.is_some() && telling.author(tell).is_none();
+            (context.controller.outbox().try_now(&telling, tell).await, authorless)
+        }
+    };
     if common.json {
         let rows: Vec<Value> = tried
             .iter()
@@ -101,7 +130,7 @@ async fn test(common: &Common, name: &ServiceName) -> Done {
             let sign = if arrived { paint.tick() } else { paint.cross() };
             say(&format!("{sign} {}: {}", route.address(), legible(answer)));
         }
-        if tell.author && tell.mail.is_some() && telling.author(tell).is_none() {
+        if authorless {
             say(&format!("{} the author: no commit with a mail address is known here", paint.question()));
         }
     }

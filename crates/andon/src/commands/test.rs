@@ -14,13 +14,13 @@ use crate::screen::legible;
 
 pub(crate) async fn test(common: &Common, scope: &ScopeArgs, only: &[HostName]) -> Done {
     let context = Context::open(common).await?;
-    let (_, service, hosts) = context.scope(scope)?;
+    let (name, service, hosts) = context.scope(scope)?;
     if let Some(stranger) = only.iter().find(|name| !hosts.iter().any(|host| host.name == **name)) {
         return Err(unknown("host", stranger.as_str(), hosts.iter().map(|host| host.name.as_str())));
     }
     let hosts: Vec<&Host> =
         hosts.into_iter().filter(|host| only.is_empty() || only.contains(&host.name)).collect();
-    let trials = context.controller.test(service, &hosts).await;
+    let trials = context.controller.test(&name, service, &hosts).await?;
     let well = trials.iter().all(|trial| trial.result == Ok(Outcome::Succeeded));
     if common.json {
         let rows: Vec<_> = trials

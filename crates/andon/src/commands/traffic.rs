@@ -10,14 +10,15 @@ use andon_core::name::HostName;
 use andon_core::plan::{PlannedPool, Sights};
 use andon_core::quantity::parse_duration;
 use andon_core::scope::ScopeName;
-use andon_server::{Controller, clock};
+use andon_server::clock;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::Instant;
 
 use super::{Done, say, say_json};
 use crate::args::{Common, ScopeArgs};
-use crate::context::{self, Context, width};
+use crate::context::{Context, width};
+use crate::door::Door;
 use crate::exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
@@ -80,7 +81,7 @@ struct Moment {
 pub(crate) async fn traffic(common: &Common, args: TrafficArgs) -> Done {
     let context = Context::open(common).await?;
     let (name, service, hosts) = context.scope(&args.scope)?;
-    let pools = context::pools(&context.loaded.line, &name, service, &hosts);
+    let pools = context.line.pools(&name);
     if pools.is_empty() {
         return Err(Failure::usage(format!("{name} has no balancer in the line"))
             .why("traffic is what balancers see")
@@ -92,7 +93,7 @@ pub(crate) async fn traffic(common: &Common, args: TrafficArgs) -> Done {
 
 /// What is looked at.
 struct Watched<'a> {
-    controller: &'a Controller,
+    controller: &'a Door,
     name: ScopeName,
     service: &'a Service,
     hosts: Vec<&'a Host>,
@@ -113,11 +114,11 @@ impl Watched<'_> {
         });
         // The first look only sets the marks that rates begin at.
         let mut due = Instant::now();
-        numbers.read(clock::now(), &self.pools, &self.controller.look(&self.pools).await);
+        numbers.read(clock::now(), &self.pools, &self.controller.look(&self.name, &self.pools).await?);
         loop {
             due = (due + args.interval).max(Instant::now());
             tokio::time::sleep_until(due).await;
-            let sights = self.controller.look(&self.pools).await;
+            let sights = self.controller.look(&self.name, &self.pools).await?;
             numbers.read(clock::now(), &self.pools, &sights);
             let span = if args.watch { args.interval.max(CALM) } else { WINDOW };
             let moment = self.moment(&numbers, &sights, span).await?;

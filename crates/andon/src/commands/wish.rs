@@ -1,11 +1,11 @@
 //! `andon pause`, `resume` and `abort`: wishes to a deployment under way.
 
 use andon_core::deployment::{Ask, DeploymentId};
-use andon_server::Controller;
 
 use super::{Done, say, say_json};
 use crate::args::{Common, WishArgs};
 use crate::context::open_ledger;
+use crate::door::Door;
 use crate::exit;
 use crate::failure::Failure;
 use crate::follow;
@@ -46,7 +46,7 @@ pub(crate) async fn abort(common: &Common, args: WishArgs, rollback: bool) -> Do
 }
 
 /// The deployment that is meant: the given one, or the only one that has not ended.
-async fn under_way(controller: &Controller, given: Option<DeploymentId>) -> Result<DeploymentId, Failure> {
+async fn under_way(controller: &Door, given: Option<DeploymentId>) -> Result<DeploymentId, Failure> {
     /// How far back an unfinished deployment is looked for.
     const RECENT: usize = 200;
     if let Some(id) = given {

@@ -3,41 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use andon_core::balance::Traffic;
-use andon_core::deployment::{HostRun, HostState};
+use andon_core::deployment::HostState;
 use andon_core::host::Stage;
 use andon_core::name::HostName;
 use andon_core::time::Time;
 use andon_server::Progress;
 
-use super::{SHOWN, doing, legible};
+use super::{SHOWN, doing};
 use crate::when;
 
 /// How long a host may be on its way before a log tells what it waits for, and how often it tells then.
 const PATIENCE: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(30);
-
-/// What a host waits for in its balancers, as they said last: `3 sessions on haproxy www on lb1; what is left is cut
-/// in 18 s`. `None` when it does not, or when nothing was heard since it was told to.
-pub(crate) fn awaited(progress: &Progress, host: &HostName, run: &HostRun, now: Time) -> Option<String> {
-    let plan = progress.deployment.plan.as_deref()?;
-    let HostState::Doing(step) = &run.state else { return None };
-    let (round, rollout) = (&progress.round, &plan.service.rollout);
-    let (reason, then, limit) = match (step.stage, round.wished(host)?) {
-        (Stage::Drain, Traffic::Out | Traffic::Cut) => {
-            let busy = round.sight_of(plan, host).busy_with(round.sockets_of(host))?;
-            (busy, "what is left is cut", rollout.drain_timeout)
-        }
-        (Stage::Enable, Traffic::In(_)) => {
-            let kept_out = round.sight_of(plan, host).kept_out_by()?;
-            (kept_out, "it is given up", rollout.healthy_deadline + rollout.slow_start)
-        }
-        _ => return None,
-    };
-    let left = limit.saturating_sub(now.since(run.since));
-    let then = if left.is_zero() { String::new() } else { format!("; {then} in {}", when::span(left)) };
-    Some(format!("{}{then}", legible(&reason)))
-}
 
 /// What a log was told already, so that a wait is told of, and not told of all the time.
 #[derive(Debug, Default)]
@@ -61,7 +38,7 @@ impl Reminders {
                 Some(last) => now.since(*last) >= AGAIN,
                 None => now.since(run.since) >= PATIENCE,
             };
-            let Some(reason) = awaited(progress, host, run, now).filter(|_| due) else { continue };
+            let Some(reason) = progress.awaited(host, now).filter(|_| due) else { continue };
             self.told.insert(host.clone(), now);
             alike.entry(format!("{}: {reason}", doing(step))).or_default().push(host.as_str());
         }

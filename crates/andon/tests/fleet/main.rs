@@ -19,4 +19,5 @@ mod absent;
 mod application;
 mod faults;
 mod reboot;
+mod server;
 mod service;

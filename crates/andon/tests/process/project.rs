@@ -124,7 +124,17 @@ impl Project {
 
     /// Another program, in the surroundings of this project.
     pub(crate) fn around(&self, mut command: Command) -> Command {
-        for inherited in ["ANDON_LINE", "ANDON_DATA", "NO_COLOR", "CLICOLOR_FORCE", "SUDO_USER"] {
+        for inherited in [
+            "ANDON_LINE",
+            "ANDON_DATA",
+            "ANDON_SERVER",
+            "ANDON_TOKEN",
+            "XDG_CONFIG_HOME",
+            "XDG_CACHE_HOME",
+            "NO_COLOR",
+            "CLICOLOR_FORCE",
+            "SUDO_USER",
+        ] {
             command.env_remove(inherited);
         }
         command
@@ -251,6 +261,12 @@ impl Running {
     /// What it has said on standard output so far; of a character that is half written, nothing sensible.
     pub(crate) fn said(&self) -> String {
         read_lossy(&self.out)
+    }
+
+    /// What it has said on standard error so far.
+    #[allow(dead_code, reason = "only the tests of the API ask")]
+    pub(crate) fn complained(&self) -> String {
+        read_lossy(&self.err)
     }
 
     /// Waits until it has said `words`.

@@ -82,7 +82,8 @@ fn what_is_too_large_or_unknown_is_refused_and_the_server_goes_on() {
     site.ask("POST", "/v1/evaluations", "", &large).is(413).refuses("too_large", "longer than 4 MiB");
     // Without a length, in pieces.
     let mut stream = site.connect();
-    write!(stream, "POST /v1/evaluations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+    write!(stream, "POST /v1/evaluations HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .unwrap();
     for _ in 0..5 {
         if write!(stream, "100000\r\n{}\r\n", " ".repeat(1 << 20)).is_err() {
             break;
@@ -108,7 +109,8 @@ fn clients_that_never_finish_are_left_and_hinder_nobody() {
         stream.write_all(b"GET /health HTTP/1.1\r\nHost: ").unwrap();
     }
     let mut body = site.connect();
-    write!(body, "POST /v1/evaluations HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{").unwrap();
+    write!(body, "POST /v1/evaluations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{{")
+        .unwrap();
     assert_eq!(site.get("/health").is(200).json()["status"], "ok");
     // Each is left within its time: the connection ends without this side doing anything.
     for stream in &mut heads {

@@ -15,3 +15,4 @@ mod line;
 mod process;
 mod prometheus;
 mod replay;
+mod timeline;

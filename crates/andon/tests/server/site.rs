@@ -67,6 +67,21 @@ impl Site {
         Self { dir, child, address }
     }
 
+    /// A server on data that `prepare` makes first, in the directory that it is given.
+    pub(crate) fn start_over(prepare: impl FnOnce(&Path)) -> Self {
+        let dir = tempfile::Builder::new().prefix("andon-server-").tempdir_in("/tmp").unwrap();
+        let data = dir.path().join("data");
+        fs::create_dir(&data).unwrap();
+        prepare(&data);
+        let (child, address) = launch(dir.path(), &[], &[]);
+        Self { dir, child, address }
+    }
+
+    /// The address of a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
     /// Its directory.
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()

@@ -2,9 +2,11 @@
 
 use andon_core::deployment::DeploymentId;
 use andon_core::name::HostName;
+use serde::{Deserialize, Serialize};
 
 /// One thing that was found, and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Found {
     /// Somebody works here: nothing was touched.
     Driven {
@@ -18,7 +20,7 @@ pub enum Found {
         /// Which one.
         deployment: DeploymentId,
         /// The name of its state.
-        state: &'static str,
+        state: String,
         /// Whether it had to be brought to rest now.
         driven: bool,
         /// Whether its hosts are at rest: not in time, where a balancer does not answer.
@@ -31,7 +33,7 @@ pub enum Found {
         /// Which one.
         deployment: DeploymentId,
         /// The name of its last state.
-        state: &'static str,
+        state: String,
     },
     /// A host is fit to serve, and is in traffic again.
     Returned {

@@ -61,7 +61,7 @@ fn another(file: &Path) -> Failure {
 
 /// The last day of a service in an environment, by the rules of the line.
 pub(super) async fn of_scope(common: &Common, scope: &ScopeArgs) -> Result<Past, Failure> {
-    let context = Context::open(common).await?;
+    let context = Context::open_here(common).await?;
     let (name, service, _) = context.scope(scope)?;
     let Some(watch) = &service.watch else {
         return Err(Failure::usage(format!("{name} is watched by nothing in the line"))

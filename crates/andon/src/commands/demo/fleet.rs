@@ -6,10 +6,12 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use andon_core::host::Placement;
 use andon_core::plan;
+use andon_server::access::ServerSettings;
 use andon_server::hosts::local_root;
 use andon_server::senses::{PushReceiver, pushed};
 use rustix::process::Signal;
@@ -21,6 +23,7 @@ use super::ports::Ports;
 use super::processes;
 use super::shop::Shop;
 use crate::args::Common;
+use crate::commands::server::{House, Opening};
 use crate::context::{Context, LINE};
 use crate::failure::Failure;
 
@@ -51,7 +54,7 @@ pub(super) struct Fleet {
     /// The words that lead any command to this fleet.
     pub(super) common: Common,
     /// Who receives the orders.
-    till: Option<PushReceiver>,
+    till: Option<Arc<PushReceiver>>,
     /// What drives the deployment under way.
     pub(super) driver: Option<AbortHandle>,
     /// What may run, once the line was read.
@@ -74,7 +77,7 @@ impl Fleet {
         let base = ports.base;
         let balancer = Balancer::describe(&path, base + HOSTS + 1, base + 1..=base + HOSTS)?;
         let data = Some(path.join(".andon"));
-        let common = Common { line: Some(path.join(LINE)), data, ssh_config: None, json };
+        let common = Common { line: Some(path.join(LINE)), data, local: true, json, ..Common::default() };
         let directory = Some(directory);
         Ok(Self {
             directory,
@@ -100,7 +103,7 @@ impl Fleet {
 
     /// Writes a release where the line looks for the next one.
     pub(super) fn build(&self, shop: Shop) -> Result<(), Failure> {
-        let till = self.till.as_ref().and_then(PushReceiver::statsd_udp);
+        let till = self.till.as_ref().and_then(|till| till.statsd_udp());
         let till = till.ok_or_else(|| Failure::broken("nobody receives the orders of the demo"))?;
         shop.build(self.path(), till)
     }
@@ -110,8 +113,20 @@ impl Fleet {
         let data = self.path.join(".andon");
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let till = PushReceiver::start(&pushed::directory(&data), Some(any), None).await;
-        self.till = Some(till.map_err(|error| Failure::broken(error.to_string()))?);
+        self.till = Some(Arc::new(till.map_err(|error| Failure::broken(error.to_string()))?));
         Ok(())
+    }
+
+    /// Opens the page of the demo, on a port of its own.
+    pub(super) async fn open_page(&self) -> Result<House, Failure> {
+        let opening = Opening {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            settings: ServerSettings::default(),
+            receiver: self.till.clone(),
+            statsd: None,
+            loud: false,
+        };
+        House::open(&self.common, opening).await
     }
 
     /// Writes the line, in haste or with all care, reads it and opens the ledger.
@@ -120,8 +135,8 @@ impl Fleet {
         let text =
             text.replace("BASE", &self.ports.base.to_string()).replace("CONTROL", &self.balancer.control()?);
         write(&self.path.join(LINE), &text, 0o644)?;
-        let context = Context::open(&self.common).await?;
-        let (line, data) = (&context.loaded.line, self.path().join(".andon"));
+        let context = Context::open_here(&self.common).await?;
+        let (line, data) = (context.line.line(), self.path().join(".andon"));
         let pairs = line.services.values().flat_map(|www| line.hosts.values().map(move |host| (www, host)));
         let placed = pairs.map(|(service, host)| {
             let placement = plan::placement(service, host);

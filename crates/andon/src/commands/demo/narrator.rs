@@ -47,6 +47,12 @@ impl Narrator {
         ));
     }
 
+    /// Where all of it can be seen; for how long, unless it ends after the last act.
+    pub(super) fn page(&self, address: &str, once: bool) {
+        let until = if once { "while it runs" } else { "until you stop it" };
+        self.tell(&format!("The page of this demo, {until}: {}", self.paint.strong(address)));
+    }
+
     /// Before anybody is there.
     pub(super) fn opening(&self) {
         self.tell("");
@@ -174,13 +180,14 @@ impl Narrator {
     }
 
     /// What a person can do while the fleet runs.
-    pub(super) fn look_around(&self, fleet: &Fleet) {
+    pub(super) fn look_around(&self, fleet: &Fleet, page: &str) {
         let program = program();
         let line = fleet.path().join(crate::context::LINE);
         self.tell("");
         self.tell(
             &self.paint.strong("The fleet runs until you press Ctrl-C. Look around in another terminal:"),
         );
+        self.tell(&format!("  the page: {page}"));
         for text in [
             format!("export ANDON_LINE={}", line.display()),
             format!("{program} line"),

@@ -13,7 +13,7 @@ use ureq::Agent;
 
 use super::settings::Controller;
 use crate::args::Common;
-use crate::context::{LEDGER, open_ledger};
+use crate::context::{LEDGER, open_ledger_here};
 use crate::screen::legible;
 use crate::{cord, when};
 
@@ -72,7 +72,7 @@ impl Controller {
         if let Some(data) = &self.data {
             let common = ledger(data)?;
             let asked = async {
-                let controller = open_ledger(&common).await.map_err(|failure| failure.what)?;
+                let controller = open_ledger_here(&common).await.map_err(|failure| failure.what)?;
                 controller.records().cord().await.map_err(|error| error.to_string())
             };
             let line = in_time(asked).await??.value;
@@ -94,7 +94,7 @@ impl Controller {
         if let Some(data) = &self.data {
             let common = ledger(data)?;
             let recorded = async {
-                let controller = open_ledger(&common).await.map_err(|failure| failure.what)?;
+                let controller = open_ledger_here(&common).await.map_err(|failure| failure.what)?;
                 let what = Passage::Push { reference, commit };
                 controller.let_pass(by, what, why).await.map_err(|problem| problem.to_string())
             };
@@ -128,7 +128,7 @@ impl Answer {
 fn ledger(data: &Path) -> Result<Common, String> {
     let file = data.join(LEDGER);
     match std::fs::File::open(&file) {
-        Ok(_) => Ok(Common { line: None, data: Some(data.to_owned()), ssh_config: None, json: false }),
+        Ok(_) => Ok(Common { data: Some(data.to_owned()), local: true, ..Common::default() }),
         Err(error) => Err(format!("{} cannot be opened: {error}", file.display())),
     }
 }

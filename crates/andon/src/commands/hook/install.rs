@@ -11,7 +11,7 @@ use super::git::ask;
 use super::settings::{Controller, FILE, Settings, template};
 use crate::args::Common;
 use crate::commands::{Done, say, say_json};
-use crate::context::{data_of, find_line, open_ledger};
+use crate::context::{data_of, find_line, open_ledger_here};
 use crate::exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
@@ -93,7 +93,7 @@ pub(super) async fn install(common: &Common, args: InstallArgs) -> Done {
     if let Some(data) = &controller.data {
         // One that cannot be opened now would refuse every push.
         let common = Common { data: Some(data.clone()), ..common.clone() };
-        open_ledger(&common).await?;
+        open_ledger_here(&common).await?;
     }
     let path = repository.settings();
     let kept = path.exists();

@@ -20,12 +20,60 @@ use crate::args::Common;
 use crate::context::ledger_failure;
 use crate::exit;
 use crate::failure::Failure;
+use crate::remote::{Remote, choice};
 use crate::voice;
 
 /// Records that are read at once.
 const PAGE: usize = 1000;
 /// Deployments that are looked at at once.
 const ROWS: usize = 1000;
+
+/// What is exported: the file of this machine, or the ledger of a server.
+enum Source {
+    File(Arc<SqliteLedger>),
+    Server(Box<Remote>),
+}
+
+impl Source {
+    fn place(&self) -> String {
+        match self {
+            Self::File(ledger) => ledger.place(),
+            Self::Server(remote) => remote.url().to_owned(),
+        }
+    }
+
+    fn records(&self) -> Records {
+        match self {
+            Self::File(ledger) => Records::new(Arc::<SqliteLedger>::clone(ledger)),
+            Self::Server(remote) => remote.records().clone(),
+        }
+    }
+
+    async fn stored(
+        &self,
+        stream: Option<&str>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        let remote = match self {
+            Self::File(ledger) => return ledger.stored(stream, after, limit).await,
+            Self::Server(remote) => remote,
+        };
+        let ledger = remote.records().ledger();
+        let records = match stream {
+            Some(stream) => ledger.read(stream, after, limit).await?,
+            None => ledger.tail(after, limit).await?,
+        };
+        records.into_iter().map(StoredRecord::try_from).collect()
+    }
+}
+
+async fn source(common: &Common) -> Result<Source, Failure> {
+    match choice::chosen(common)? {
+        Some(chosen) => Ok(Source::Server(Box::new(Remote::connect(chosen).await?))),
+        None => Ok(Source::File(Arc::new(existing(common).await?))),
+    }
+}
 
 /// Which records are wanted.
 #[derive(Debug, Default)]
@@ -67,7 +115,7 @@ enum Stop {
 }
 
 pub(super) async fn export(common: &Common, args: &ExportArgs) -> Done {
-    let ledger = Arc::new(existing(common).await?);
+    let ledger = source(common).await?;
     let selection = selection(&ledger, args).await?;
     let place = ledger.place();
     let ended = match &args.output {
@@ -84,7 +132,7 @@ pub(super) async fn export(common: &Common, args: &ExportArgs) -> Done {
     }
 }
 
-async fn selection(ledger: &Arc<SqliteLedger>, args: &ExportArgs) -> Result<Selection, Failure> {
+async fn selection(ledger: &Source, args: &ExportArgs) -> Result<Selection, Failure> {
     let since = args.since.as_deref().map(since).transpose()?;
     let streams = match &args.service {
         Some(service) => Some(streams(ledger, service).await?),
@@ -94,8 +142,8 @@ async fn selection(ledger: &Arc<SqliteLedger>, args: &ExportArgs) -> Result<Sele
     Ok(Selection { since, stream, streams })
 }
 
-async fn streams(ledger: &Arc<SqliteLedger>, service: &ServiceName) -> Result<Streams, Failure> {
-    let records = Records::new(Arc::<SqliteLedger>::clone(ledger));
+async fn streams(ledger: &Source, service: &ServiceName) -> Result<Streams, Failure> {
+    let records = ledger.records();
     let (mut deployments, mut before) = (BTreeSet::new(), None);
     loop {
         let page = records.history(before, ROWS).await?;
@@ -113,7 +161,7 @@ async fn streams(ledger: &Arc<SqliteLedger>, service: &ServiceName) -> Result<St
 /// Writes what is wanted, page by page. What is `shown` to a person is escaped further, so that nothing acts on the
 /// terminal; programs get the bytes that were hashed.
 async fn write(
-    ledger: &SqliteLedger,
+    ledger: &Source,
     place: &str,
     selection: &Selection,
     out: &mut impl Write,
@@ -145,12 +193,7 @@ async fn write(
 }
 
 /// Into a file that gets its name once it is whole and on the disk.
-async fn into_file(
-    ledger: &SqliteLedger,
-    place: &str,
-    selection: &Selection,
-    path: &Path,
-) -> Result<(), Stop> {
+async fn into_file(ledger: &Source, place: &str, selection: &Selection, path: &Path) -> Result<(), Stop> {
     let whereto = path.display().to_string();
     let failed = |error: io::Error| Stop::Failed(unwritten(&whereto, &error));
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::{Done, say, say_json};
 use super::RestoreArgs;
 use crate::args::Common;
-use crate::context::{LEDGER, data_of, ledger_failure, me, open_ledger, private_dir};
+use crate::context::{LEDGER, data_of, ledger_failure, me, open_ledger_here, private_dir};
 use crate::exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
@@ -24,7 +24,7 @@ pub(super) async fn restore(common: &Common, args: &RestoreArgs) -> Done {
         replace: args.replace,
     };
     let done = SqliteLedger::restore(&data.join(LEDGER), &restore).await.map_err(explained)?;
-    let newest = open_ledger(common).await?.records().history(None, 1).await?.into_iter().next();
+    let newest = open_ledger_here(common).await?.records().history(None, 1).await?.into_iter().next();
     let newest = newest.map(|row| row.id);
     if common.json {
         let value = json!({

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use andon_core::guard::GuardFact;
 use andon_core::line::{Host, Line, Transport};
 use andon_core::name::{EnvironmentName, HostName};
+use andon_server::Problem;
 use andon_server::push::PushTarget;
-use andon_server::{Problem, clock};
 
 use crate::args::Common;
 use crate::confirm;
@@ -55,7 +55,7 @@ pub(super) async fn pass(
     // What cannot be recorded is not done.
     let controller = open_ledger(common).await?;
     for (name, fact) in passed {
-        controller.records().record_guarded(clock::now(), &me().name, &name, &fact).await?;
+        controller.record_run(&name, fact).await?;
     }
     Ok(())
 }

@@ -1,0 +1,194 @@
+//! Approvals: where the line asks for them, a release goes to an environment once others agree. A fold for each scope.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::name::DeploymentId;
+use crate::person::Person;
+use crate::release::ReleaseId;
+use crate::scope::ScopeName;
+use crate::time::Time;
+
+/// An approval, and a request for one, are worth something for this long.
+pub const APPROVALS_LAST: Duration = Duration::from_secs(24 * 3600);
+/// Requests and approvals that are remembered; the ledger has all.
+const MOST: usize = 200;
+
+/// Something that happened to the approvals of a scope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalFact {
+    /// A deployment was refused for want of approvals: it asks for them.
+    Asked {
+        /// Of which release.
+        release: Digest,
+        /// Who wanted to deploy it.
+        by: Person,
+        /// So many are needed.
+        needed: u32,
+        /// Why, in that person's words.
+        why: Option<String>,
+    },
+    /// Somebody agrees.
+    Approved {
+        /// To which release.
+        release: Digest,
+        /// Who.
+        by: Person,
+        /// Why, in that person's words.
+        why: Option<String>,
+    },
+    /// The release went out.
+    Used {
+        /// Which.
+        release: Digest,
+        /// As which deployment.
+        deployment: DeploymentId,
+    },
+}
+
+/// A request for approvals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Of which release.
+    pub release: Digest,
+    /// Who wanted to deploy it first.
+    pub by: Person,
+    /// So many are needed.
+    pub needed: u32,
+    /// Why, in that person's words.
+    pub why: Option<String>,
+    /// When.
+    pub at: Time,
+}
+
+/// An approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approved {
+    /// Of which release.
+    pub release: Digest,
+    /// Who agrees.
+    pub by: Person,
+    /// Why, in that person's words.
+    pub why: Option<String>,
+    /// When.
+    pub at: Time,
+}
+
+/// Why a release does not go out yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unapproved {
+    /// Where to.
+    pub scope: ScopeName,
+    /// What.
+    pub release: Digest,
+    /// So many approvals are needed.
+    pub needed: u32,
+    /// Who asked for them first.
+    pub asked: Person,
+    /// Who approved, and counts.
+    pub given: Vec<String>,
+}
+
+/// The requests and approvals of a scope.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Approvals {
+    asked: Vec<Asked>,
+    approved: Vec<Approved>,
+}
+
+impl Approvals {
+    /// The name of a scope's stream in the ledger.
+    pub fn stream(scope: &ScopeName) -> String {
+        format!("approvals/{}/{}", scope.service, scope.environment)
+    }
+
+    /// Adds a fact. Any sequence of facts is accepted: what was recorded has happened.
+    pub fn apply(&mut self, at: Time, fact: &ApprovalFact) {
+        match fact {
+            ApprovalFact::Asked { release, by, needed, why } => {
+                let ask = Asked { release: *release, by: by.clone(), needed: *needed, why: why.clone(), at };
+                self.asked.retain(|old| old.release != *release);
+                push(&mut self.asked, ask);
+            }
+            ApprovalFact::Approved { release, by, why } => {
+                self.approved.retain(|old| old.release != *release || old.by.name != by.name);
+                push(
+                    &mut self.approved,
+                    Approved { release: *release, by: by.clone(), why: why.clone(), at },
+                );
+            }
+            ApprovalFact::Used { release, .. } => self.asked.retain(|ask| ask.release != *release),
+        }
+    }
+
+    /// The requests that still wait at `now`, the oldest first.
+    pub fn waiting(&self, now: Time) -> impl Iterator<Item = &Asked> {
+        self.asked.iter().filter(move |ask| now.since(ask.at) < APPROVALS_LAST)
+    }
+
+    /// Who agreed to a release, and counts at `now`: others than `wanting`, of whom `may` says that they may deploy there.
+    pub fn given(
+        &self,
+        release: &Digest,
+        wanting: &str,
+        now: Time,
+        may: impl Fn(&str) -> bool,
+    ) -> Vec<&Approved> {
+        let fits = |one: &&Approved| {
+            one.release == *release && one.by.name != wanting && now.since(one.at) < APPROVALS_LAST
+        };
+        self.approved.iter().filter(fits).filter(|one| may(&one.by.name)).collect()
+    }
+
+    /// Whether `wanting` may deploy `release` to `scope`, where `needed` approvals are asked for.
+    ///
+    /// # Errors
+    /// [`Unapproved`].
+    pub fn admit(
+        &self,
+        scope: &ScopeName,
+        release: &Digest,
+        needed: u32,
+        wanting: &Person,
+        now: Time,
+        may: impl Fn(&str) -> bool,
+    ) -> Result<(), Box<Unapproved>> {
+        let given = self.given(release, &wanting.name, now, may);
+        if u32::try_from(given.len()).unwrap_or(u32::MAX) >= needed {
+            return Ok(());
+        }
+        let asked = self.waiting(now).find(|ask| ask.release == *release).map_or(wanting, |ask| &ask.by);
+        let given = given.iter().map(|one| one.by.name.clone()).collect();
+        let asked = asked.clone();
+        Err(Box::new(Unapproved { scope: scope.clone(), release: *release, needed, asked, given }))
+    }
+
+    /// The request for a release that is named by its short name.
+    pub fn asked_for(&self, release: &ReleaseId, now: Time) -> Option<&Asked> {
+        self.waiting(now).find(|ask| ReleaseId::of(&ask.release) == *release)
+    }
+}
+
+impl fmt::Display for Unapproved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scope, release, needed, given, .. } = self;
+        let release = ReleaseId::of(release);
+        let word = if *needed == 1 { "approval" } else { "approvals" };
+        write!(f, "{release} needs {needed} {word} before it goes to {scope}; ")?;
+        match given.as_slice() {
+            [] => f.write_str("there is none yet"),
+            names => write!(f, "it has those of {}", names.join(", ")),
+        }
+    }
+}
+
+fn push<T>(all: &mut Vec<T>, one: T) {
+    if all.len() >= MOST {
+        all.remove(0);
+    }
+    all.push(one);
+}

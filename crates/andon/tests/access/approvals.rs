@@ -1,0 +1,90 @@
+//! Approvals: where the line asks for them, others agree before a release goes out.
+
+use serde_json::{Value, json};
+
+use crate::browser::Browser;
+use crate::house::House;
+use crate::project::Project;
+
+const ASKS: &str = "environment(\"production\", approvals = 1)\n";
+
+#[test]
+fn over_http_a_release_waits_until_somebody_else_who_may_deploy_there_agrees() {
+    let house = House::with(ASKS, &[]);
+    house.users(&[("ben", &["deploy"]), ("cid", &["deploy:*/production"]), ("guest", &[])]);
+    let [mut ana, mut ben, mut cid, mut guest] =
+        ["ana", "ben", "cid", "guest"].map(|name| Browser::of(&house, name));
+    let deploy = json!({ "service": "www", "environment": "production", "why": "the new page" }).to_string();
+    let refused = ben.fetch("POST", "/v1/deployments", &deploy).is(409);
+    refused.refuses("unapproved", "needs 1 approval before it goes to www → production; there is none yet");
+    assert_eq!(house.project.recorded(), 0);
+    // Asking once more does not ask twice.
+    ben.fetch("POST", "/v1/deployments", &deploy).is(409);
+    let waiting: Value = guest.get("/v1/approvals").is(200).json();
+    assert_eq!(waiting.as_array().unwrap().len(), 1);
+    assert_eq!((&waiting[0]["by"], &waiting[0]["why"]), (&json!("ben"), &json!("the new page")));
+    let release = waiting[0]["release"].clone();
+    let approval = |release: &Value| {
+        json!({ "service": "www", "environment": "production", "release": release }).to_string()
+    };
+    ben.fetch("POST", "/v1/approvals", &approval(&release))
+        .is(409)
+        .refuses("conflict", "somebody else has to approve");
+    guest.fetch("POST", "/v1/approvals", &approval(&release)).is(403);
+    ana.fetch("POST", "/v1/approvals", &approval(&json!("r-000000000000"))).is(409);
+    cid.fetch("POST", "/v1/approvals", &approval(&release)).is(201);
+    // Whoever may not deploy there any more has not agreed.
+    let none = json!({ "grants": [] }).to_string();
+    ana.fetch("POST", "/v1/users/cid/grants", &none).is(200);
+    ben.fetch("POST", "/v1/deployments", &deploy).is(409);
+    ana.fetch("POST", "/v1/approvals", &approval(&release)).is(201);
+    // Another release has to be agreed to anew.
+    house.project.release("two", "exit 0");
+    ben.fetch("POST", "/v1/deployments", &deploy).is(409);
+    house.project.release("one", "exit 0");
+    ben.fetch("POST", "/v1/deployments", &deploy).is(201);
+    house.project.until_shown(1, "it is over", |shown| shown["state"] == "succeeded");
+    let left: Value = guest.get("/v1/approvals").is(200).json();
+    assert_eq!(left.as_array().unwrap().len(), 1, "what went out waits no more: {left}");
+    let ledger = house.ledger();
+    for fact in ["\"asked\"", "\"approved\"", "\"used\""] {
+        assert!(ledger.contains(fact), "{fact} in {ledger}");
+    }
+}
+
+#[test]
+fn at_the_terminal_the_refusal_asks_and_what_puts_things_right_does_not_wait() {
+    let house = House::with(ASKS, &[]);
+    let project: &Project = &house.project;
+    let refused = project.run(&["deploy", "www", "production"]).code(3);
+    let refused = refused
+        .says("needs 1 approval")
+        .says("andon approve www production r-")
+        .says("nothing has been changed");
+    let release = refused.err.split("andon approve www production ").nth(1).unwrap().trim().to_owned();
+    project.well(&["deploy", "www", "staging"]);
+    project.well(&["approve", "www", "production"]).says(&release).says("ana asked");
+    project.run(&["approve", "www", "production", &release]).code(3).says("somebody else has to approve");
+    let mut command = project.command(&["approve", "www", "production", &release, "--why", "read it"]);
+    command.env("ANDON_USER", "ben");
+    project.start_command(command).end().code(0).says("ben approved");
+    project.well(&["deploy", "www", "production"]);
+    project.well(&["approve", "www", "production"]).says("nothing waits for approval");
+    // A release that nobody approved does not go out; the way back does.
+    project.release("two", "exit 1");
+    project.run(&["deploy", "www", "production"]).code(3).says("needs 1 approval");
+    let mut command = project.command(&["approve", "www", "production", "--json"]);
+    command.env("ANDON_USER", "ben");
+    let waiting: Value = serde_json::from_str(&project.start_command(command).end().code(0).out).unwrap();
+    let second = waiting[0]["release"].as_str().unwrap().to_owned();
+    let mut command = project.command(&["approve", "www", "production", &second]);
+    command.env("ANDON_USER", "ben");
+    project.start_command(command).end().code(0);
+    let failed = project.run(&["deploy", "www", "production"]).code(1);
+    drop(failed);
+    let number = project.recorded().to_string();
+    project.release("three", "exit 0");
+    project.well(&["deploy", "www", "production", "--fixes", &number, "--why", "mends it"]);
+    project.well(&["rollback", "www", "production", "--why", "to see"]);
+    project.well(&["ledger", "verify"]);
+}

@@ -1,0 +1,180 @@
+//! A server on a person's line, with users that a test names.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Stdio};
+
+use andon_testbed::deadline::wait_until;
+use serde_json::Value;
+
+use crate::project::{LIMIT, Project, QUICK};
+use crate::site::{Answer, answer};
+
+/// A password that everybody here has.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// A server, its line and its data.
+pub(crate) struct House {
+    pub(crate) project: Project,
+    child: Option<Child>,
+    pub(crate) address: SocketAddr,
+    words: Vec<String>,
+}
+
+impl House {
+    /// A server on loopback that knows nobody; the line has `www` in staging and in production.
+    pub(crate) fn new() -> Self {
+        Self::with("", &[])
+    }
+
+    /// The same, with more in the line, and more words for the server.
+    pub(crate) fn with(line: &str, words: &[&str]) -> Self {
+        let project = Project::new();
+        let hosts = "{\"staging\": group(\"stage\", [\"stage1\"], local = True), \
+                      \"production\": group(\"web\", [\"web1\"], local = True)}";
+        project.write_line(hosts, QUICK, "");
+        let written = std::fs::read_to_string(project.path().join("line.star")).unwrap();
+        project.write("line.star", &format!("{line}{written}"));
+        project.release("one", "exit 0");
+        Self::in_project(project, words)
+    }
+
+    /// A server in a project that was made before.
+    pub(crate) fn in_project(project: Project, words: &[&str]) -> Self {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let (child, address) = launch(&project, &words);
+        Self { project, child: Some(child), address, words }
+    }
+
+    /// Kills it, and starts it again on the same data.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        let (child, address) = launch(&self.project, &self.words);
+        (self.child, self.address) = (Some(child), address);
+    }
+
+    /// Tells it to look at its files again.
+    pub(crate) fn hang_up(&self) {
+        let child = self.child.as_ref().unwrap();
+        andon_testbed::process::send(child.id(), rustix::process::Signal::HUP);
+    }
+
+    fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Lets somebody in, at the terminal.
+    pub(crate) fn user(&self, name: &str, grants: &[&str]) {
+        let mut words = vec!["user", "add", name, "--password-stdin"];
+        grants.iter().for_each(|grant| words.extend(["--grant", grant]));
+        self.typed(&words, &format!("{PASSWORD}\n"));
+    }
+
+    /// Ana, who looks after users, and others with these grants.
+    pub(crate) fn users(&self, others: &[(&str, &[&str])]) {
+        self.user("ana", &["admin"]);
+        others.iter().for_each(|(name, grants)| self.user(name, grants));
+    }
+
+    /// A command that reads `input`, and must succeed.
+    pub(crate) fn typed(&self, words: &[&str], input: &str) -> String {
+        let mut command = self.project.command(words);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let done = child.wait_with_output().unwrap();
+        assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    }
+
+    /// A token for a user, made at the terminal.
+    pub(crate) fn token(&self, user: &str, grants: &[&str], life: &str) -> String {
+        let mut words = vec!["token", "make", "ci", "--user", user, "--expires", life, "--json"];
+        grants.iter().for_each(|grant| words.extend(["--grant", grant]));
+        let made: Value = serde_json::from_str(&self.typed(&words, "")).unwrap();
+        made["secret"].as_str().unwrap().to_owned()
+    }
+
+    /// One request, in exactly these lines.
+    pub(crate) fn raw(&self, request: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        let _ = stream.write_all(request.as_bytes());
+        answer(&mut stream)
+    }
+
+    /// One request with these further lines in its head.
+    pub(crate) fn ask(&self, method: &str, path: &str, lines: &str, body: &str) -> Answer {
+        self.raw(&format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{lines}Content-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        ))
+    }
+
+    /// One request, of whose answer only the head is read: what follows may never end.
+    pub(crate) fn head(&self, method: &str, path: &str, lines: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        let line = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        let _ = write!(stream, "{line}Connection: close\r\n{lines}Content-Length: 0\r\n\r\n");
+        let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+        while !bytes.windows(4).any(|four| four == b"\r\n\r\n") {
+            match stream.read(&mut piece) {
+                Ok(0) | Err(_) => break,
+                Ok(read) => bytes.extend_from_slice(&piece[..read]),
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let head = text.split("\r\n\r\n").next().unwrap_or_default().to_owned();
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        Answer { status, head, body: String::new() }
+    }
+
+    /// One request of a program that shows a token.
+    pub(crate) fn bearer(&self, token: &str, method: &str, path: &str, body: &str) -> Answer {
+        self.ask(method, path, &format!("Authorization: Bearer {token}\r\n"), body)
+    }
+
+    /// Every record of the ledger, as the command tells it.
+    pub(crate) fn ledger(&self) -> String {
+        self.project.well(&["ledger", "export"]).out
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn launch(project: &Project, words: &[String]) -> (Child, SocketAddr) {
+    let mut all = vec!["server"];
+    if !words.iter().any(|word| word == "--listen") {
+        all.extend(["--listen", "127.0.0.1:0"]);
+    }
+    all.extend(words.iter().map(String::as_str));
+    let said = project.path().join("heard/server");
+    let out = std::fs::File::create(&said).unwrap();
+    let mut command = project.command(&all);
+    command.stderr(out.try_clone().unwrap()).stdout(out);
+    let mut child = command.spawn().unwrap();
+    let mut address = None;
+    let read = || {
+        let mut text = String::new();
+        std::fs::File::open(&said).unwrap().read_to_string(&mut text).unwrap();
+        text
+    };
+    wait_until(LIMIT, || {
+        let text = read();
+        let rest = text.split_once("answers on http").and_then(|(_, rest)| rest.split_once("://"));
+        address =
+            rest.and_then(|(_, rest)| rest.split_once('\n')).map(|(address, _)| address.parse().unwrap());
+        address.is_some() || child.try_wait().unwrap().is_some()
+    });
+    let address = address.unwrap_or_else(|| panic!("no server: {}", read()));
+    (child, address)
+}

@@ -1,0 +1,267 @@
+//! Pages on the real server with real local hosts: what a person can do there, and what they cannot.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use andon_testbed::deadline::wait_until;
+use serde_json::Value;
+
+use crate::project::{LIMIT, Project, QUICK, Running, local_hosts, text};
+
+/// A server of a project, and whoever asks it.
+struct Screen {
+    server: Running,
+    address: SocketAddr,
+    /// Further lines of every request.
+    lines: String,
+}
+
+/// An answer.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{self:?}");
+        self
+    }
+
+    #[track_caller]
+    fn shows(self, words: &str) -> Self {
+        assert!(self.body.contains(words), "{words:?} is not shown: {self:?}");
+        self
+    }
+
+    #[track_caller]
+    fn hides(self, words: &str) -> Self {
+        assert!(!self.body.contains(words), "{words:?} is shown: {self:?}");
+        self
+    }
+
+    /// Where it leads.
+    #[track_caller]
+    fn leads_to(self, path: &str) {
+        assert_eq!(self.status, 303, "{self:?}");
+        assert!(self.head.to_ascii_lowercase().contains(&format!("location: {path}\r\n")), "{self:?}");
+    }
+}
+
+impl Screen {
+    fn on(project: &Project) -> Self {
+        let mut server = project.start(&["server", "--listen", "127.0.0.1:0"]);
+        server.until_said("answers on http://");
+        let said = server.said();
+        let (_, rest) = said.split_once("answers on http://").unwrap();
+        let address = rest.lines().next().unwrap().trim().parse().unwrap();
+        Self { server, address, lines: String::new() }
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAccept: text/html\r\nConnection: close\r\n{}\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            self.address,
+            self.lines,
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        Answer { status, head: format!("{head}\r\n"), body: body.to_owned() }
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, "")
+    }
+
+    /// Sends a form with the token that pages give, as a browser does.
+    fn post(&self, path: &str, form: &str) -> Answer {
+        let page = self.get("/").body;
+        let token = page.split_once("name=\"csrf\" value=\"").and_then(|(_, rest)| rest.split_once('"'));
+        let token = token.map(|(token, _)| token.to_owned()).unwrap_or_default();
+        self.ask("POST", path, &format!("csrf={token}&{form}"))
+    }
+
+    fn until_shown(&self, path: &str, words: &str) {
+        let mut last = String::new();
+        let held = wait_until(LIMIT, || {
+            last = self.get(path).body;
+            last.contains(words)
+        });
+        assert!(held, "{words:?} is never shown at {path}: {last}");
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        andon_testbed::process::kill(self.server.pid());
+    }
+}
+
+fn ended(project: &Project, number: u64, state: &str) -> Value {
+    project.until_shown(number, state, |shown| shown["state"] == state)
+}
+
+/// A project with two environments, of which `production` is protected.
+fn two_environments() -> Project {
+    let project = Project::new();
+    project.write_line(
+        "{\"staging\": group(\"stage\", [\"stage1\"], local = True), \"production\": group(\"web\", [\"web1\", \"web2\"], local = True)}",
+        QUICK,
+        "",
+    );
+    let line = std::fs::read_to_string(project.path().join("line.star")).unwrap();
+    project.write(
+        "line.star",
+        &format!("environment(\"production\", protected = True, after = \"staging\")\n{line}"),
+    );
+    project.release("one", "exit 0");
+    project
+}
+
+#[test]
+fn what_staging_runs_is_bit_for_bit_what_production_gets() {
+    let project = two_environments();
+    let screen = Screen::on(&project);
+    screen.get("/").is(200).shows("The line is running").shows("andon init");
+    screen.get("/services/www/deploy").is(200).shows("nothing was deployed to staging yet");
+    let forged = screen.ask("POST", "/services/www/stage", "environment=staging&csrf=forged");
+    forged.is(403).shows("token is missing or old");
+    screen.post("/services/www/deploy", "environment=production").is(409).shows("deploy to staging first");
+    screen.post("/services/www/stage", "environment=production").is(409).shows("gets what staging runs");
+    screen.post("/services/www/stage", "environment=staging&why=try+it").leads_to("/deployments/1");
+    let staged = ended(&project, 1, "succeeded");
+    assert_eq!(text(&staged, "why"), "try it");
+
+    // The line's release is another one by now; production gets what staging runs all the same.
+    project.release("two", "exit 0");
+    let page = screen.get("/services/www/deploy").is(200).shows("bit for bit");
+    let release = text(&staged, "release").to_owned();
+    assert!(page.body.contains(&release), "{page:?}");
+    let form = format!("environment=production&release={release}");
+    screen.post("/services/www/deploy", &form).is(409).shows("production is protected");
+    screen
+        .post("/services/www/deploy", &format!("{form}&confirm=staging"))
+        .is(409)
+        .shows("the name that was said is staging");
+    screen
+        .post("/services/www/deploy", "environment=production&release=r-000000000000&confirm=production")
+        .is(409)
+        .shows("was meant");
+    screen.post("/services/www/deploy", &format!("{form}&confirm=production")).leads_to("/deployments/2");
+    let promoted = ended(&project, 2, "succeeded");
+    assert_eq!(text(&promoted, "release"), release);
+    screen.get("/services/www/deploy").is(200).shows("it runs");
+
+    // The command does the same, and says the same.
+    project.run(&["promote", "www"]).code(3).says("nothing goes on to production: it runs r-");
+    project.well(&["deploy", "www", "staging"]);
+    project.well(&["promote", "www", "--confirm", "production"]);
+    assert_eq!(text(&project.show(4), "release"), text(&project.show(3), "release"));
+}
+
+#[test]
+fn a_deployment_is_begun_paused_resumed_and_put_back_from_its_page() {
+    let project = Project::new();
+    project.write_line(&local_hosts(3), &format!("{QUICK}, waves = [1, 1, 1]"), "");
+    project.release("one", "exit 0");
+    project.well(&["deploy", "www", "production"]);
+    project.release("two", &project.gate());
+    let screen = Screen::on(&project);
+    screen.post("/services/www/stage", "environment=production").leads_to("/deployments/2");
+    screen.until_shown("/deployments/2", "waiting for web1: verifying");
+    let page = screen
+        .get("/deployments/2")
+        .is(200)
+        .shows("Pause")
+        .shows("Abort or put back")
+        .shows("1 in its cycle");
+    assert!(page.body.contains("2 waiting"), "{page:?}");
+    screen.get("/").is(200).shows("Running").shows("#2");
+
+    screen.post("/deployments/2/pause", "why=a+look").leads_to("/deployments/2");
+    ended(&project, 2, "paused");
+    screen.get("/deployments/2").is(200).shows("a person paused it").shows("Resume");
+    screen.post("/deployments/2/pause", "").is(409).shows("cannot be paused");
+    screen.post("/deployments/2/resume", "").leads_to("/deployments/2");
+    ended(&project, 2, "running");
+
+    screen.get("/deployments/2/abort").is(200).shows("is put back to the release from before");
+    screen.post("/deployments/2/abort", "after=nonsense").is(400);
+    screen.post("/deployments/2/abort", "after=rollback&why=no").leads_to("/deployments/2");
+    project.open_gate();
+    ended(&project, 2, "rolled_back");
+    screen.get("/deployments/2").is(200).shows("rolled back").hides("Pause");
+    screen.post("/deployments/2/resume", "").is(409).shows("has ended already");
+}
+
+#[test]
+fn a_finished_deployment_is_rolled_back_and_the_line_started_from_pages() {
+    let project = Project::local(2);
+    project.well(&["deploy", "www", "production"]);
+    let first = text(&project.show(1), "release").to_owned();
+    project.release("two", "exit 0");
+    project.well(&["deploy", "www", "production"]);
+    let screen = Screen::on(&project);
+    screen.get("/deployments/2/rollback").is(200).shows(&first).shows("Roll back");
+    screen.post("/deployments/2/rollback", "release=r-000000000000").is(400);
+    screen
+        .post("/deployments/2/rollback", &format!("release={first}&why=orders+fell"))
+        .leads_to("/deployments/3");
+    let back = ended(&project, 3, "succeeded");
+    assert_eq!((text(&back, "release"), text(&back, "kind")), (first.as_str(), "rollback"));
+
+    project.release("three", "echo '<b>bold</b>'; printf '\\033[31mred\\033[0m\\n'; exit 1");
+    screen.post("/services/www/stage", "environment=production").leads_to("/deployments/4");
+    ended(&project, 4, "rolled_back");
+    let page = screen.get("/deployments/4").is(200).shows("line stopped by").shows("stopped").shows("failed");
+    assert!(!page.body.contains("<b>bold"), "{page:?}");
+    screen.get("/deployments/4/hosts/web1").is(200).shows("&lt;b&gt;bold").shows("red").hides("<b>bold");
+    screen.get("/deployments/4/hosts/nowhere").is(404).shows("has no host of that name");
+    screen.get("/deployments/400").is(404);
+    screen.get("/deployments/x").is(404);
+    screen.get("/").is(200).shows("The line is stopped").shows("Start the line");
+    screen.post("/services/www/stage", "environment=production").is(409).shows("the line is stopped");
+    screen.post("/line/start", "why=").is(400).shows("is missing");
+    screen.post("/line/start", "why=it+was+the+test").leads_to("/");
+    screen.post("/line/stop", "why=orders+fell").leads_to("/");
+    screen.get("/").is(200).shows("orders fell");
+}
+
+#[test]
+fn whoever_may_only_look_sees_no_live_button_and_is_refused() {
+    let project = Project::local(1);
+    project.well(&["deploy", "www", "production"]);
+    project.well(&["user", "add", "ana", "--grant", "admin", "--without-password"]);
+    project.well(&["user", "add", "eve", "--without-password"]);
+    let made = project.json(&["token", "make", "screen", "--user", "eve"]);
+    let mut screen = Screen::on(&project);
+    screen.get("/deployments/1").leads_to("/sign-in?to=/deployments/1");
+    screen.lines = format!("Authorization: Bearer {}\r\n", text(&made, "secret"));
+    screen.get("/deployments/1").is(200).shows("eve may look").hides("<form").shows("disabled");
+    screen.get("/services/www/deploy").is(200).hides("<form").shows("needs the role");
+    screen.get("/").is(200).hides("Stop the line</button>");
+    for (path, form) in [
+        ("/deployments/1/pause", ""),
+        ("/deployments/1/resume", ""),
+        ("/deployments/1/abort", "after=rollback"),
+        ("/deployments/1/rollback", "release=r-000000000000"),
+        ("/services/www/stage", "environment=production"),
+        ("/line/stop", "why=x"),
+        ("/line/start", "why=x"),
+    ] {
+        screen.post(path, form).is(403).shows("may not");
+    }
+    screen.get("/deployments/1/abort").is(403);
+    assert_eq!(project.recorded(), 1);
+}

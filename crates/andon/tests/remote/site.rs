@@ -1,0 +1,139 @@
+//! A server with the project that it deploys, and people who speak with it from checkouts of their own.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::project::{LIMIT, Project, Ran, Running};
+
+/// A server, and what it deploys.
+pub(crate) struct Site {
+    /// What lies on the server's machine.
+    pub(crate) project: Project,
+    server: Option<Running>,
+    address: SocketAddr,
+}
+
+impl Site {
+    /// A server of a project with `hosts` local hosts.
+    pub(crate) fn start(hosts: usize) -> Self {
+        Self::of(Project::local(hosts), &[])
+    }
+
+    /// A server of `project`, with more words.
+    pub(crate) fn of(project: Project, words: &[&str]) -> Self {
+        let (server, address) = launch(&project, "127.0.0.1:0", words);
+        Self { project, server: Some(server), address }
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Somebody with a checkout of the same line and release.
+    pub(crate) fn person(&self) -> Person {
+        let checkout = Project::new();
+        for name in ["line.star", "up.sh", "smoke.sh"] {
+            copy(&self.project.path().join(name), &checkout.path().join(name));
+        }
+        for file in fs::read_dir(self.project.path().join("dist")).unwrap() {
+            let name = format!("dist/{}", file.unwrap().file_name().to_str().unwrap());
+            let text = fs::read_to_string(self.project.path().join(&name)).unwrap();
+            checkout.write(&name, &text);
+        }
+        Person { checkout, url: self.url() }
+    }
+
+    /// Waits until the server has said `words`.
+    pub(crate) fn until_said(&mut self, words: &str) {
+        self.server.as_mut().unwrap().until_said(words);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.server.as_ref().unwrap().signal(signal);
+    }
+
+    /// Asks it to end, as systemd does, and waits for that.
+    pub(crate) fn stop(&mut self) -> Ran {
+        self.signal(Signal::TERM);
+        self.server.take().unwrap().end()
+    }
+
+    /// Kills it without a word.
+    pub(crate) fn kill(&mut self) {
+        self.server.take().unwrap().kill();
+    }
+
+    /// Starts it again, where it was.
+    pub(crate) fn start_again(&mut self) {
+        let (server, address) = launch(&self.project, &self.address.to_string(), &[]);
+        assert_eq!(address, self.address);
+        self.server = Some(server);
+    }
+
+    /// One request that shows nothing of who asks: status and body.
+    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let status = text.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = text.split_once("\r\n\r\n").unwrap().1;
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.kill();
+        }
+    }
+}
+
+fn launch(project: &Project, listen: &str, words: &[&str]) -> (Running, SocketAddr) {
+    let mut all = vec!["server", "--listen", listen];
+    all.extend(words);
+    let mut server = project.start(&all);
+    server.until_said("answers on http://");
+    let said = server.said();
+    let address = said.split_once("answers on http://").unwrap().1.lines().next().unwrap().parse().unwrap();
+    (server, address)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::copy(from, to).unwrap();
+}
+
+/// Somebody who speaks with a server from a directory of their own.
+pub(crate) struct Person {
+    pub(crate) checkout: Project,
+    pub(crate) url: String,
+}
+
+impl Person {
+    fn words<'a>(&'a self, words: &[&'a str]) -> Vec<&'a str> {
+        let mut all = vec!["--server", self.url.as_str()];
+        all.extend(words);
+        all
+    }
+
+    pub(crate) fn start(&self, words: &[&str]) -> Running {
+        self.checkout.start(&self.words(words))
+    }
+
+    pub(crate) fn run(&self, words: &[&str]) -> Ran {
+        self.checkout.run(&self.words(words))
+    }
+
+    pub(crate) fn well(&self, words: &[&str]) -> Ran {
+        self.run(words).code(0)
+    }
+}
