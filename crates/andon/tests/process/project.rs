@@ -122,6 +122,17 @@ impl Project {
         command
     }
 
+    /// The program with `words` at a terminal of its own, where `keyboard` types; not yet started. The shell in between
+    /// gives way to it: one that stays ends by Ctrl-C as well, and nobody learns how the program did.
+    pub(crate) fn at_a_terminal(&self, words: &[&str], keyboard: &File) -> Command {
+        let mut command = self.around(Command::new(find("script").unwrap()));
+        let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        let line = format!("exec '{}' {}", env!("CARGO_BIN_EXE_andon"), words.join(" "));
+        command.args(["-qefc", &line, "/dev/null"]).env("SHELL", "/bin/sh").env("TERM", "xterm");
+        command.stdin(keyboard.try_clone().unwrap());
+        command
+    }
+
     /// Another program, in the surroundings of this project.
     pub(crate) fn around(&self, mut command: Command) -> Command {
         for inherited in [

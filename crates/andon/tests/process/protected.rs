@@ -1,9 +1,6 @@
 //! A protected environment changes only when its name is said, and never more of it at one go than the line allows.
 
 use std::io::Write;
-use std::process::Command;
-
-use andon_testbed::program::find;
 
 use crate::project::{Project, Ran, host_state, keyboard, text};
 
@@ -21,12 +18,8 @@ fn two_environments(guard: &str) -> Project {
 
 /// Runs the program at a terminal of its own, where a person types `keys` once they are asked.
 fn at_a_terminal(project: &Project, words: &[&str], keys: &str) -> Ran {
-    let all: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
-    let line = format!("{} {}", env!("CARGO_BIN_EXE_andon"), all.join(" "));
     let mut keyboard = keyboard(project);
-    let mut command = project.around(Command::new(find("script").unwrap()));
-    command.args(["-qefc", &line, "/dev/null"]).stdin(keyboard.try_clone().unwrap());
-    let mut running = project.start_command(command);
+    let mut running = project.start_command(project.at_a_terminal(words, &keyboard));
     if !keys.is_empty() {
         running.until_said("to go on: ");
         keyboard.write_all(keys.as_bytes()).unwrap();

@@ -6,7 +6,6 @@ use std::process::Command;
 
 use andon_testbed::deadline::wait_until;
 use andon_testbed::process::descendants;
-use andon_testbed::program::find;
 use rustix::process::Signal;
 
 use crate::project::{LIMIT, Project, QUICK, Running, host_state, keyboard, local_hosts, text};
@@ -125,11 +124,8 @@ fn at_a_terminal_everything_is_as_before_after_ctrl_c() {
     let project = Project::local(2);
     project.well(&["deploy", "www"]);
     project.release("two", &project.gate());
-    let mut command = project.around(Command::new(find("script").unwrap()));
-    let line = format!("{} deploy www", env!("CARGO_BIN_EXE_andon"));
     let mut keys = keyboard(&project);
-    command.args(["-qefc", &line, "/dev/null"]).env("TERM", "xterm").stdin(keys.try_clone().unwrap());
-    let mut running = project.start_command(command);
+    let mut running = project.start_command(project.at_a_terminal(&["deploy", "www"], &keys));
     project.until_told(2, "web1 verifying");
     running.until_said("wave 1");
     keys.write_all(b"\x03").unwrap();
