@@ -1,9 +1,12 @@
 //! What only those are told who asked for it: that a deployment began or ended as somebody wanted, that it moved the line,
-//! that it waits for an approval. What needs people is told by [`super::of`].
+//! that a release waits for an approval. What needs people is told by [`super::of`].
 
 use super::{Kind, MOST_SENTENCE, Telling, about, line_running, line_stopped, shortened};
+use crate::access::Asked;
 use crate::cord::{Cord, CordFact, Puller};
 use crate::deployment::{Deployment, DeploymentId, State};
+use crate::release::Release;
+use crate::scope::ScopeName;
 
 /// What is new about a deployment, beside what people have to be told: it began, it ended well, or it was called off.
 pub fn news(deployment: &Deployment) -> Option<Telling> {
@@ -56,20 +59,28 @@ pub fn of_the_cord(cord: &Cord, id: DeploymentId) -> Option<Telling> {
     })
 }
 
-/// That a deployment waits for somebody to approve it. `asked` tells this request from every other one.
-pub fn approval_asked(deployment: &Deployment, asked: &str, next: Vec<String>) -> Telling {
-    let (id, request) = (deployment.id, &deployment.request);
-    let headline = format!(
-        "{id} waits for an approval: {} to {}, by {}",
-        request.release.id, request.scope, request.by.name
-    );
+/// That a release waits for somebody to approve it before it goes to `scope`. One request is told once.
+pub fn approval_asked(scope: &ScopeName, release: &Release, asked: &Asked) -> Telling {
+    let by = &asked.by.name;
+    let people = if asked.needed == 1 { "somebody else".to_owned() } else { format!("{} others", asked.needed) };
+    let reason = asked.why.as_deref().map_or(String::new(), |why| format!(": {why}"));
+    let headline = format!("{by} asks {people} to approve {} for {scope}{reason}", release.id);
+    let place = format!("{}/{}", scope.service, scope.environment);
     Telling {
         kind: Kind::ApprovalAsked,
-        key: format!("{}/{}/{asked}", id.0, Kind::ApprovalAsked.name()),
-        at: deployment.accepted,
+        key: format!("{place}/{}/{}/{}", Kind::ApprovalAsked.name(), release.id, asked.at.0),
+        at: asked.at,
+        deployment: None,
+        scope: Some(scope.clone()),
+        release: Some(release.id.clone()),
+        revision: release.revision.clone(),
+        by: by.clone(),
+        blames_the_release: false,
         headline: shortened(&headline, MOST_SENTENCE),
         done: "Nothing has been changed.".to_owned(),
-        next,
-        ..about(deployment)
+        next: vec![format!("andon approve {} {} {}", scope.service, scope.environment, release.id)],
+        output: None,
+        picture: None,
+        asked: None,
     }
 }

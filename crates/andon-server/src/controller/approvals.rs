@@ -7,6 +7,7 @@ use andon_core::deployment::{DeploymentId, Kind};
 use andon_core::digest::Digest;
 use andon_core::release::ReleaseId;
 use andon_core::scope::ScopeName;
+use andon_core::telling;
 use andon_core::time::Time;
 
 use super::{Controller, RACES, Wish};
@@ -41,9 +42,20 @@ impl Controller {
             else {
                 return Ok(());
             };
-            let asked_before = approvals.value.waiting(now).any(|ask| ask.release == release);
-            let fact = ApprovalFact::Asked { release, by: self.me.clone(), needed, why: wish.why.clone() };
-            if asked_before || self.record_approval(&wish.scope, &approvals, &fact).await? {
+            let before = approvals.value.waiting(now).find(|ask| ask.release == release);
+            let by = || self.me.clone();
+            let asked = before.cloned().unwrap_or_else(|| Asked {
+                release,
+                by: by(),
+                needed,
+                why: wish.why.clone(),
+                at: now,
+            });
+            let fact = ApprovalFact::Asked { release, by: by(), needed, why: wish.why.clone() };
+            if before.is_some() || self.record_approval(&wish.scope, &approvals, now, &fact).await? {
+                // The same request has the same key: it is told once, however often the deployment is tried.
+                let telling = telling::approval_asked(&wish.scope, &wish.release, &asked);
+                self.outbox.tell_subscribers(&telling, &[]).await?;
                 return Err(Problem::Unapproved(refused));
             }
         }
@@ -58,7 +70,7 @@ impl Controller {
         for _ in 0..RACES {
             let approvals = self.records.approvals(&wish.scope).await?;
             let fact = ApprovalFact::Used { release: wish.release.digest, deployment };
-            if self.record_approval(&wish.scope, &approvals, &fact).await? {
+            if self.record_approval(&wish.scope, &approvals, (self.clock)(), &fact).await? {
                 return Ok(());
             }
         }
@@ -98,7 +110,7 @@ impl Controller {
             }
             let digest = asked.release;
             let fact = ApprovalFact::Approved { release: digest, by: self.me.clone(), why: why.clone() };
-            if self.record_approval(scope, &approvals, &fact).await? {
+            if self.record_approval(scope, &approvals, (self.clock)(), &fact).await? {
                 return Ok(digest);
             }
         }
@@ -121,10 +133,11 @@ impl Controller {
         &self,
         scope: &ScopeName,
         approvals: &Versioned<Approvals>,
+        at: Time,
         fact: &ApprovalFact,
     ) -> Result<bool, Problem> {
         let by = &self.me.name;
-        match self.records.commit_approval((self.clock)(), by, scope, approvals.seq, fact).await {
+        match self.records.commit_approval(at, by, scope, approvals.seq, fact).await {
             Ok(()) => Ok(true),
             Err(error) if is_conflict(&error) => Ok(false),
             Err(error) => Err(error.into()),

@@ -56,12 +56,21 @@ fn over_http_a_release_waits_until_somebody_else_who_may_deploy_there_agrees() {
 fn at_the_terminal_the_refusal_asks_and_what_puts_things_right_does_not_wait() {
     let house = House::with(ASKS, &[]);
     let project: &Project = &house.project;
+    project.well(&["tell", "subscribe", "--webhook", "tell-ops", "--on", "approval-asked"]);
     let refused = project.run(&["deploy", "www", "production"]).code(3);
     let refused = refused
         .says("needs 1 approval")
         .says("andon approve www production r-")
         .says("nothing has been changed");
     let release = refused.err.split("andon approve www production ").nth(1).unwrap().trim().to_owned();
+    // Whoever wants to hear of that is told once, however often the deployment is tried.
+    let told = || {
+        let told = project.well(&["tell"]);
+        told.out.matches(&format!("ana asks somebody else to approve {release} for www → production")).count()
+    };
+    assert_eq!(told(), 1);
+    project.run(&["deploy", "www", "production"]).code(3);
+    assert_eq!(told(), 1);
     project.well(&["deploy", "www", "staging"]);
     project.well(&["approve", "www", "production"]).says(&release).says("ana asked");
     project.run(&["approve", "www", "production", &release]).code(3).says("somebody else has to approve");
