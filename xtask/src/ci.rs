@@ -37,7 +37,7 @@ fn tools() -> Result<(), Failure> {
         run(program("rustup").args(["component", "add", "rustfmt", "clippy"]))?;
     }
     if !succeeds(cargo().args(["deny", "--version"])) {
-        run(cargo().args(["install", "cargo-deny", "--locked"]))?;
+        run(cargo().args(["install", "cargo-deny", "--version", "0.20.2", "--locked"]))?;
     }
     Ok(())
 }

@@ -285,8 +285,9 @@ fn about(bars: &[Bar]) -> String {
     let most =
         busiest.filter(|bar| bar.total() > 0).map_or(String::new(), |bar| format!(" Most: {}.", bar.about()));
     let (from, to) = (first.from.strftime("%-d %b %Y"), last.to.strftime("%-d %b %Y"));
+    let deployments = if total == 1 { "deployment" } else { "deployments" };
     format!(
-        "{total} deployments from {from} to {to}, {} a day.{most}",
+        "{total} {deployments} from {from} to {to}, {} a day.{most}",
         short(narrow(total as f64 / days.max(1) as f64))
     )
 }

@@ -17,7 +17,7 @@ mod grant;
 mod refusal;
 mod user_name;
 
-pub use approvals::{APPROVALS_LAST, ApprovalFact, Approvals, Approved, Asked, Unapproved};
+pub use approvals::{APPROVALS_LAST, ApprovalFact, Approvals, Approved, Asked, Unapproved, has_to_wait};
 pub use directory::{Directory, MOST_GRANTS, MOST_TOKENS, MOST_USERS, Token, User};
 pub use fact::{AccessFact, Fingerprint, Identity, STREAM, TokenId, Way};
 pub use grant::GrantError;

@@ -282,6 +282,12 @@ impl Scope {
         current.into_iter().chain(good.iter()).find(|known| known.release.id != *release).copied()
     }
 
+    /// Whether a rollback may lead to `release`: it does not wait for approvals, nor for a line that is stopped, so it
+    /// leads only to what was judged here before.
+    pub fn knows_the_way_back_to(&self, release: &Release) -> bool {
+        self.releases.get(&release.id).is_some_and(|known| known.release.digest == release.digest)
+    }
+
     /// Whether a deployment may have the lock. A rollback and a declared fix pass a held one.
     pub fn admits(&self, kind: Kind, fixes: Option<DeploymentId>) -> Admission {
         match &self.lock {

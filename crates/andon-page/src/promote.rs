@@ -76,7 +76,7 @@ fn environment(shown: &Shown, stage: &Stage, frame: &Frame) -> Markup {
                     p { "It gets what the line describes, as it lies on the server's disk"
                         @if let Some(revision) = revision { ", at " code { (revision.commit) } " " (revision.subject) " (" (revision.author) ")" } "." }
                     (commits(&stage.commits, frame))
-                    (form(shown, stage, "stage", &format!("Stage: deploy to {name}"), None, frame))
+                    (form(shown, stage, "stage", &said(shown, stage), None, frame))
                 }
                 Source::Environment(from, Ok(known)) => {
                     p { "It gets what " (from.as_str()) " runs, bit for bit: " code { (known.release.id) } ", good there since "
@@ -89,6 +89,14 @@ fn environment(shown: &Shown, stage: &Stage, frame: &Frame) -> Markup {
             }
         }
     }
+}
+
+/// What the button says. What goes to an environment that another one follows is staged.
+fn said(shown: &Shown, stage: &Stage) -> String {
+    let follows =
+        |other: &Stage| matches!(&other.source, Source::Environment(from, _) if *from == stage.name);
+    let staged = if shown.environments.iter().any(follows) { "Stage: deploy" } else { "Deploy" };
+    format!("{staged} to {}", stage.name)
 }
 
 fn commits(commits: &Result<Vec<Revision>, String>, frame: &Frame) -> Markup {

@@ -140,13 +140,16 @@ impl Access {
     async fn known(&self) -> Result<Versioned<Arc<Directory>>, AccessError> {
         let head = self.0.records.ledger().head().await.map_err(RecordsError::from)?;
         let mut known = self.0.known.lock().await;
-        if known.0 != head {
-            let mut moved = Versioned { value: (*known.1.value).clone(), seq: known.1.seq };
-            self.0.records.refresh_access(&mut moved).await?;
-            if moved.seq != known.1.seq {
-                known.1 = Versioned { value: Arc::new(moved.value), seq: moved.seq };
+        // Most of what moves the ledger is about no user: then nothing is copied.
+        while known.0 != head {
+            let facts = self.0.records.access_facts(known.1.seq).await?;
+            if facts.is_empty() {
+                known.0 = head;
             }
-            known.0 = head;
+            for (at, seq, fact) in &facts {
+                Arc::make_mut(&mut known.1.value).apply(*at, fact);
+                known.1.seq = *seq;
+            }
         }
         Ok(known.1.clone())
     }
@@ -210,12 +213,15 @@ impl Access {
         Ok(())
     }
 
-    /// Lets a user in no more.
+    /// Lets a user in no more, and tells them of nothing any more.
     ///
     /// # Errors
     /// [`AccessError`].
     pub async fn remove_user(&self, by: &str, user: &UserName) -> Result<(), AccessError> {
         let before = self.directory().await?;
+        // Asked first: of somebody who stays, nothing ends. Ended before they are gone: what fails can be tried again.
+        before.remove_user(user.clone())?;
+        self.0.records.unsubscribe_all_of((self.0.clock)(), by, user.as_str()).await?;
         self.change(by, |directory| directory.remove_user(user.clone())).await?;
         self.forget(before.user(user.as_str()).and_then(|user| user.password.clone()));
         for (_, token) in before.tokens().filter(|(_, token)| token.user == *user) {
@@ -245,14 +251,20 @@ impl Access {
             let (user, name, grants) = (user.clone(), name.to_owned(), grants.to_vec());
             directory.make_token(user, name, grants, lifetime, now, fingerprint.clone())
         };
-        decide(self.directory().await?.as_ref())?;
+        let before = self.directory().await?;
+        decide(&before)?;
         self.keep(&fingerprint, digest.as_bytes())?;
-        match self.change(by, decide).await?.first() {
-            Some(AccessFact::TokenMade { token, expires, .. }) => {
-                Ok(MadeToken { id: *token, text: format!("andon_{token}_{secret}"), expires: *expires })
+        let mut made = Err(AccessError::Busy);
+        for fact in self.change(by, decide).await? {
+            match fact {
+                AccessFact::TokenMade { token: id, expires, .. } => {
+                    made = Ok(MadeToken { id, text: format!("andon_{id}_{secret}"), expires });
+                }
+                AccessFact::TokenRevoked { token } => self.forget_token(&before, token),
+                _ => {}
             }
-            _ => Err(AccessError::Busy),
         }
+        made
     }
 
     /// Makes a token worth nothing.
@@ -262,8 +274,7 @@ impl Access {
     pub async fn revoke_token(&self, by: &str, id: TokenId) -> Result<(), AccessError> {
         let before = self.directory().await?;
         self.change(by, |directory| directory.revoke_token(id)).await?;
-        let token = before.tokens().find(|(other, _)| *other == id);
-        self.forget(token.map(|(_, token)| token.fingerprint.clone()));
+        self.forget_token(&before, id);
         Ok(())
     }
 
@@ -408,6 +419,11 @@ impl Access {
     fn keep(&self, fingerprint: &Fingerprint, material: &[u8]) -> Result<(), AccessError> {
         let failed = |error| AccessError::Vault(self.0.vault.directory().display().to_string(), error);
         self.0.vault.keep(fingerprint, material).map_err(failed)
+    }
+
+    fn forget_token(&self, before: &Directory, id: TokenId) {
+        let token = before.tokens().find(|(other, _)| *other == id);
+        self.forget(token.map(|(_, token)| token.fingerprint.clone()));
     }
 
     /// What is not needed any more is deleted; where that fails it is worth nothing all the same.

@@ -11,7 +11,7 @@ use andon_core::guard::Guard;
 use andon_core::line::{Host, Service, Site};
 use andon_core::name::SiteName;
 use andon_core::person::Person;
-use andon_core::plan::{self, Observations, Plan, PlannedPool, Proposal, Sights};
+use andon_core::plan::{self, Observations, Plan, PlannedPool, Proposal, Refusal, Sights};
 use andon_core::release::Release;
 use andon_core::scope::{Admission, Scope, ScopeName};
 use andon_core::time::Time;
@@ -220,6 +220,7 @@ impl Controller {
     pub async fn plan(&self, wish: &Wish) -> Result<Plan, Problem> {
         self.check_fixed(wish).await?;
         let scope = self.records.scope(&wish.scope).await?;
+        check_way_back(wish, &scope.value)?;
         self.plan_in(wish, &scope.value).await
     }
 
@@ -268,6 +269,7 @@ impl Controller {
         self.check_approvals(&wish).await?;
         for _ in 0..RACES {
             let scope = self.records.scope(&wish.scope).await?;
+            check_way_back(&wish, &scope.value)?;
             let begun = match scope.value.admits(wish.kind, wish.fixes) {
                 Admission::Held { by, reason, .. } => {
                     return Err(Problem::Held { scope: wish.scope, by, reason });
@@ -428,3 +430,11 @@ impl Controller {
 
 /// The pause before a lease that is about to be given back is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// A rollback leads to what was there before, whoever asks for it and by whatever door.
+fn check_way_back(wish: &Wish, scope: &Scope) -> Result<(), Problem> {
+    if wish.kind == Kind::Deploy || scope.knows_the_way_back_to(&wish.release) {
+        return Ok(());
+    }
+    Err(Problem::Refused(Refusal::NeverThere { scope: wish.scope.clone(), release: wish.release.id.clone() }))
+}

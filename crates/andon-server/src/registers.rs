@@ -1,8 +1,8 @@
 //! Registers: services, releases and records as people and programs look them up. Gathers from the ledger, the line and the
 //! artifacts; changes nothing and decides nothing.
 //!
-//! What is costly is bounded here: one comparison of two releases at a time and few exports at once, one verification of
-//! the chain, which goes on in the background.
+//! What is costly is bounded here: one comparison of two releases at a time, few exports and few inspections of hosts at
+//! once, one verification of the chain in the background and one that somebody waits for.
 
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ use verifying::Verifying;
 
 /// Exports of the ledger that go on at the same time.
 const EXPORTS: usize = 2;
+/// Inspections of hosts that go on at the same time.
+const INSPECTIONS: usize = 4;
 
 /// What is kept between two questions.
 #[derive(Debug, Clone)]
@@ -27,6 +29,9 @@ pub struct Registers {
     pub(crate) comparisons: Comparisons,
     pub(crate) verifying: Verifying,
     pub(crate) exports: Arc<Semaphore>,
+    pub(crate) inspections: Arc<Semaphore>,
+    /// Verifications that somebody waits for: each reads all there is.
+    pub(crate) verifications: Arc<Semaphore>,
 }
 
 impl Default for Registers {
@@ -35,6 +40,8 @@ impl Default for Registers {
             comparisons: Comparisons::default(),
             verifying: Verifying::default(),
             exports: Arc::new(Semaphore::new(EXPORTS)),
+            inspections: Arc::new(Semaphore::new(INSPECTIONS)),
+            verifications: Arc::new(Semaphore::new(1)),
         }
     }
 }

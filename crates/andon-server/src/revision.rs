@@ -58,16 +58,23 @@ pub async fn between(dir: &Path, from: Option<&str>, to: &str) -> Result<Vec<Rev
 
 fn parse(text: &str) -> Option<Revision> {
     let mut fields = text.trim_end().split('\0');
-    let mut next = || {
-        fields
-            .next()
-            .map(|field| field.chars().filter(|c| !c.is_control() && !is_formatting(*c)).take(200).collect())
-    };
+    let mut next = || fields.next().map(clean);
     let (commit, subject, author): (String, String, String) = (next()?, next()?, next()?);
     let seconds: i64 = next()?.parse::<i64>().ok()?;
-    let email = next().filter(|email: &String| !email.is_empty());
+    let email = next();
+    cleaned(Revision { commit, subject, author, email, at: Time(seconds.saturating_mul(1000)) })
+}
+
+/// The same commit with short texts that cannot write to a terminal, whoever told of it; `None` when it has no name.
+pub(crate) fn cleaned(told: Revision) -> Option<Revision> {
+    let (commit, subject, author) = (clean(&told.commit), clean(&told.subject), clean(&told.author));
+    let email = told.email.as_deref().map(clean).filter(|email| !email.is_empty());
     let known = !commit.is_empty();
-    known.then(|| Revision { commit, subject, author, email, at: Time(seconds.saturating_mul(1000)) })
+    known.then_some(Revision { commit, subject, author, email, at: told.at })
+}
+
+fn clean(field: &str) -> String {
+    field.chars().filter(|c| !c.is_control() && !is_formatting(*c)).take(200).collect()
 }
 
 #[cfg(test)]
@@ -83,6 +90,21 @@ mod tests {
         assert_eq!(revision.email.as_deref(), Some("ana@example.com"));
         assert_eq!(revision.at, Time(1_700_000_000_000));
         assert_eq!(parse(""), None);
+    }
+
+    #[test]
+    fn a_commit_that_a_program_tells_of_is_held_to_the_same() {
+        let told = |commit: &str| Revision {
+            commit: commit.into(),
+            subject: "x".repeat(100_000),
+            author: "a\u{1b}[2Jna".into(),
+            email: Some("\u{202e}".into()),
+            at: Time(7),
+        };
+        let revision = cleaned(told("4c1d\n9e2")).unwrap();
+        assert_eq!((revision.commit.as_str(), revision.author.as_str()), ("4c1d9e2", "a[2Jna"));
+        assert_eq!((revision.subject.len(), revision.email, revision.at), (200, None, Time(7)));
+        assert_eq!(cleaned(told("\u{7}")), None);
     }
 
     fn git(dir: &Path, words: &[&str]) {

@@ -79,6 +79,13 @@ impl BalancerError {
     }
 }
 
+/// An address on loopback that is free now. The listener keeps other tests from it for as long as it lives, also while
+/// whoever listens there is started anew.
+pub(crate) fn free_address() -> Result<(TcpListener, SocketAddr), BalancerError> {
+    let (held, port) = free_ports(1).map_err(BalancerError::io("find a free port"))?;
+    Ok((held, SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
+}
+
 /// A block of `count` ports in a row (at most 99) that are free on loopback now. The listener holds the one before
 /// them, so that no other test finds the same block for as long as it lives.
 ///

@@ -13,8 +13,8 @@ use std::time::Duration;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::balancer::BalancerError;
 use crate::balancer::daemon::LIMIT;
+use crate::balancer::{BalancerError, free_ports};
 use crate::deadline::wait_until;
 use crate::packages::{self, PackagesError};
 
@@ -74,6 +74,8 @@ pub struct OidcProvider {
     address: SocketAddr,
     directory: TempDir,
     told: String,
+    /// As long as it lives nobody else takes the provider's port, also while the provider starts again.
+    _held: TcpListener,
 }
 
 impl OidcProvider {
@@ -93,9 +95,8 @@ impl OidcProvider {
             .prefix("andon-oidc-")
             .tempdir()
             .map_err(BalancerError::io("make a temporary directory"))?;
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .map_err(BalancerError::io("find a free port"))?;
+        let (held, port) = free_ports(1).map_err(BalancerError::io("find a free port"))?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let program = directory.path().join("provider.mjs");
         fs::write(&program, PROGRAM).map_err(BalancerError::io("write the provider"))?;
         let accounts: Vec<_> = accounts
@@ -104,11 +105,11 @@ impl OidcProvider {
             .collect();
         let client = json!({ "id": Self::CLIENT_ID, "secret": Self::CLIENT_SECRET, "redirect": redirect });
         let told = json!({
-            "modules": modules, "port": address.port(), "client": client, "accounts": accounts,
+            "modules": modules, "port": port, "client": client, "accounts": accounts,
         });
         let told = told.to_string();
         let child = launch(&directory, &told)?;
-        let mut provider = Self { child, address, directory, told };
+        let mut provider = Self { child, address, directory, told, _held: held };
         provider.until_ready()?;
         Ok(provider)
     }
@@ -160,7 +161,7 @@ impl OidcProvider {
             match answer.location {
                 Some(next) => url = next,
                 None if answer.status == 200 && path.starts_with("/interaction/") => {
-                    form = Some(format!("login={name}"));
+                    form = Some(format!("login={}", encoded(name)));
                 }
                 None => {
                     let what = format!("{path} answered {}: {}", answer.status, answer.body);
@@ -231,6 +232,14 @@ fn launch(directory: &TempDir, told: &str) -> Result<Child, OidcError> {
     Ok(started.map_err(BalancerError::io("start node"))?)
 }
 
+/// A value as a form sends it.
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
 /// What the provider answers to a browser.
 struct Answer {
     status: u16,
@@ -281,6 +290,14 @@ mod tests {
         let back = provider.sign_in("ana", &authorization(&provider)).unwrap();
         assert!(back.starts_with("http://127.0.0.1:1234/callback?code="), "{back}");
         assert!(back.contains("state=s"), "{back}");
+    }
+
+    #[test]
+    fn a_name_may_hold_what_means_something_in_a_form() {
+        let name = "<b>&login=mallory+%41 é";
+        let provider = OidcProvider::start(CALLBACK, &[Account::new(name, &[])]).unwrap();
+        let back = provider.sign_in(name, &authorization(&provider)).unwrap();
+        assert!(back.starts_with("http://127.0.0.1:1234/callback?code="), "{back}");
     }
 
     #[test]

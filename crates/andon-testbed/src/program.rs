@@ -29,6 +29,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("ssh", "openssh-client"),
     ("ssh-keygen", "openssh-client"),
     ("sshd", "openssh-server"),
+    ("systemd-analyze", "systemd"),
     ("systemd-nspawn", "systemd-container"),
     ("tc", "iproute2"),
     ("unshare", "util-linux"),

@@ -13,8 +13,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::balancer::BalancerError;
 use crate::balancer::daemon::{Daemon, LIMIT};
+use crate::balancer::{BalancerError, free_address};
 use crate::deadline::wait_until;
 use crate::program::{self, require};
 
@@ -28,6 +28,8 @@ pub struct PrometheusServer {
     daemon: Daemon,
     address: SocketAddr,
     directory: TempDir,
+    /// Kept, so that no other test takes the port.
+    _held: TcpListener,
 }
 
 impl PrometheusServer {
@@ -41,13 +43,11 @@ impl PrometheusServer {
             .prefix("andon-prometheus-")
             .tempdir()
             .map_err(BalancerError::io("make a temporary directory"))?;
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .map_err(BalancerError::io("find a free port"))?;
+        let (held, address) = free_address()?;
         let config = directory.path().join("prometheus.yml");
         fs::write(&config, configuration(targets)).map_err(BalancerError::io("write prometheus.yml"))?;
         let daemon = launch(&directory, address)?;
-        Ok(Self { daemon, address, directory })
+        Ok(Self { daemon, address, directory, _held: held })
     }
 
     /// Where it answers: `http://127.0.0.1:PORT`.

@@ -86,6 +86,15 @@ pub(crate) async fn watch_to_end(
     watched
 }
 
+/// Says when the server is heard no more, and when it is heard again.
+fn tell_trouble(controller: &Door, view: &mut View<'_>, before: &mut Option<String>) {
+    let now = controller.trouble();
+    if now != *before {
+        view.note(now.as_deref().unwrap_or("the server is heard again"));
+        *before = now;
+    }
+}
+
 async fn watch(
     controller: &Door,
     going: &mut Going,
@@ -95,14 +104,11 @@ async fn watch(
     let Going { id, progress, end } = going;
     let (mut stops, mut trouble) = (0, None);
     loop {
-        let now = controller.trouble();
-        if now != trouble {
-            view.note(now.as_deref().unwrap_or("the server is heard again"));
-            trouble = now;
-        }
+        tell_trouble(controller, view, &mut trouble);
         view.draw(&progress.borrow_and_update().clone());
         tokio::select! {
             ended = &mut *end => {
+                tell_trouble(controller, view, &mut trouble);
                 let last = progress.borrow().clone();
                 view.draw(&last);
                 let ended = ended.map_err(|error| Failure::broken(format!("the driver stumbled: {error}")))?;
@@ -110,6 +116,7 @@ async fn watch(
             }
             changed = progress.changed() => {
                 if changed.is_err() {
+                    tell_trouble(controller, view, &mut trouble);
                     // The last picture was sent; only the end itself is missing.
                     let ended = end.await.map_err(|error| Failure::broken(format!("the driver stumbled: {error}")))?;
                     return Ok(Watched::Ended(Box::new(ended?)));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::deployment::{Kind, State};
 use crate::digest::Digest;
 use crate::name::DeploymentId;
 use crate::person::Person;
@@ -16,6 +17,14 @@ use crate::time::Time;
 pub const APPROVALS_LAST: Duration = Duration::from_secs(24 * 3600);
 /// Requests and approvals that are remembered; the ledger has all.
 const MOST: usize = 200;
+
+/// Whether a deployment has to wait for approvals where the line asks for them. What puts things right does not: a rollback,
+/// and the declared fix of a deployment that did not end well, or of any while the line is stopped. `fixed` is how the
+/// deployment stands that it is said to repair.
+pub fn has_to_wait(kind: Kind, fixed: Option<&State>, line_stopped: bool) -> bool {
+    let repairs = fixed.is_some_and(|state| line_stopped || *state != State::Succeeded);
+    kind == Kind::Deploy && !repairs
+}
 
 /// Something that happened to the approvals of a scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,9 +176,12 @@ impl Approvals {
         Err(Box::new(Unapproved { scope: scope.clone(), release: *release, needed, asked, given }))
     }
 
-    /// The request for a release that is named by its short name.
+    /// The request for a release that is named by its short name. None when two that wait have it: which one is meant,
+    /// nobody knows.
     pub fn asked_for(&self, release: &ReleaseId, now: Time) -> Option<&Asked> {
-        self.waiting(now).find(|ask| ReleaseId::of(&ask.release) == *release)
+        let mut meant = self.waiting(now).filter(|ask| ReleaseId::of(&ask.release) == *release);
+        let only = meant.next()?;
+        meant.next().is_none().then_some(only)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::time::Time;
 
 /// The most users.
 pub const MOST_USERS: usize = 10_000;
-/// The most tokens of one user that are worth something.
+/// The most tokens of one user; those that have expired make room for others.
 pub const MOST_TOKENS: usize = 100;
 /// The most grants of one user or token.
 pub const MOST_GRANTS: usize = 200;
@@ -60,6 +60,8 @@ pub struct Directory {
     tokens: BTreeMap<TokenId, Token>,
     /// Tokens that were ever made.
     made: u32,
+    /// Who was removed, and another system would still sign in.
+    removed: BTreeMap<Identity, UserName>,
 }
 
 impl Directory {
@@ -68,6 +70,9 @@ impl Directory {
         match fact {
             AccessFact::UserAdded { user, grants, identity } => {
                 let (grants, identity) = (grants.clone(), identity.clone());
+                if let Some(identity) = &identity {
+                    self.removed.remove(identity);
+                }
                 let user = (
                     user.clone(),
                     User { grants, since: at, password: None, secured: at, identity, signed_in: None },
@@ -86,7 +91,9 @@ impl Directory {
                 }
             }
             AccessFact::UserRemoved { user } => {
-                self.users.remove(user);
+                if let Some(identity) = self.users.remove(user).and_then(|user| user.identity) {
+                    self.removed.insert(identity, user.clone());
+                }
                 self.tokens.retain(|_, token| token.user != *user);
             }
             AccessFact::TokenMade { token, user, name, grants, expires, fingerprint } => {
@@ -150,7 +157,8 @@ impl Directory {
         grants
     }
 
-    /// Adds a user. The first one has to look after users.
+    /// Adds a user. The first one has to look after users. Whom another system signs in and who was removed here does not
+    /// come back by that: somebody adds a user of that name without a password, and so lets that person in again.
     ///
     /// # Errors
     /// [`AccessRefusal`].
@@ -170,6 +178,13 @@ impl Directory {
         if self.is_empty() && identity.is_none() && !grants.iter().any(is_admin) {
             return Err(AccessRefusal::FirstWithoutAdmin(user));
         }
+        if identity.as_ref().is_some_and(|identity| self.removed.contains_key(identity)) {
+            return Err(AccessRefusal::Removed(user));
+        }
+        // With a password it may be a namesake.
+        let before =
+            || self.removed.iter().find(|(_, name)| **name == user).map(|(before, _)| before.clone());
+        let identity = if password.is_none() { identity.or_else(before) } else { identity };
         let grants = bounded(grants)?;
         let set = password.map(|fingerprint| AccessFact::PasswordSet { user: user.clone(), fingerprint });
         Ok([AccessFact::UserAdded { user, grants, identity }].into_iter().chain(set).collect())
@@ -214,7 +229,8 @@ impl Directory {
         Ok(vec![AccessFact::UserRemoved { user }])
     }
 
-    /// Makes a token, and says which number it gets.
+    /// Makes a token, and says which number it gets. Where there are as many as there may be, those of the user that expired
+    /// first are revoked before.
     ///
     /// # Errors
     /// [`AccessRefusal`]; above all [`AccessRefusal::Beyond`].
@@ -235,10 +251,7 @@ impl Directory {
         if !(SHORTEST_LIFE..=LONGEST_LIFE).contains(&lifetime) {
             return Err(AccessRefusal::Lifetime(LONGEST_LIFE));
         }
-        let alive = self.tokens.values().filter(|token| token.user == user && now < token.expires);
-        if alive.count() >= MOST_TOKENS {
-            return Err(AccessRefusal::TooMany { what: "tokens of this user", most: MOST_TOKENS });
-        }
+        let room = self.room_for_token(&user, now)?;
         let grants = bounded(grants)?;
         let beyond = grants.iter().find(|grant| !known.grants.iter().any(|has| grant.is_within(has)));
         if let Some(grant) = beyond {
@@ -246,7 +259,21 @@ impl Directory {
         }
         let token = self.next_token();
         let name = name.trim().to_owned();
-        Ok(vec![AccessFact::TokenMade { token, user, name, grants, expires: now + lifetime, fingerprint }])
+        let made = AccessFact::TokenMade { token, user, name, grants, expires: now + lifetime, fingerprint };
+        Ok(room.into_iter().chain([made]).collect())
+    }
+
+    /// What has to go before another token of a user is kept.
+    fn room_for_token(&self, user: &UserName, now: Time) -> Result<Vec<AccessFact>, AccessRefusal> {
+        let theirs: Vec<(TokenId, &Token)> = self.tokens().filter(|(_, token)| token.user == *user).collect();
+        let too_many = (theirs.len() + 1).saturating_sub(MOST_TOKENS);
+        let mut expired: Vec<_> = theirs.into_iter().filter(|(_, token)| now >= token.expires).collect();
+        if expired.len() < too_many {
+            return Err(AccessRefusal::TooMany { what: "tokens of this user", most: MOST_TOKENS });
+        }
+        expired.sort_by_key(|(id, token)| (token.expires, *id));
+        let gone = expired.into_iter().take(too_many);
+        Ok(gone.map(|(token, _)| AccessFact::TokenRevoked { token }).collect())
     }
 
     /// The number of the next token.

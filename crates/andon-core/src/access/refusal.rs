@@ -47,6 +47,9 @@ pub enum AccessRefusal {
     /// Somebody else has that name, or is that person elsewhere.
     #[error("{0} is the name of a user whom another way of signing in belongs to")]
     OtherIdentity(UserName),
+    /// Another system signs somebody in whom this one let in no more.
+    #[error("{0} was removed here")]
+    Removed(UserName),
 }
 
 impl AccessRefusal {
@@ -62,6 +65,9 @@ impl AccessRefusal {
             Self::Lifetime(_) => "say how long, for example 90d",
             Self::TokenName(_) => "say in a few words what it is for",
             Self::TooMany { .. } => "remove what nobody needs",
+            Self::Removed(_) => {
+                "ask somebody who looks after users here: andon user add NAME --without-password"
+            }
             Self::OtherIdentity(_) => {
                 "ask somebody who looks after users here to remove or rename one of the two"
             }

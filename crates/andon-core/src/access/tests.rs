@@ -176,6 +176,63 @@ fn who_is_removed_takes_their_tokens_along_and_a_new_password_ends_what_was_sign
 }
 
 #[test]
+fn the_tokens_of_a_user_are_bounded_also_those_that_have_expired() {
+    let mut directory = two();
+    let make = |directory: &Directory, life, now| {
+        directory.make_token(user("ben"), "ci".into(), Vec::new(), life, now, print("t"))
+    };
+    for number in 0..MOST_TOKENS {
+        let life = if number < 2 { Duration::from_secs(1) } else { DAY };
+        let made = make(&directory, life, Time(10));
+        after(&mut directory, 10, made);
+    }
+    let full = AccessRefusal::TooMany { what: "tokens of this user", most: MOST_TOKENS };
+    assert_eq!(make(&directory, DAY, Time(11)), Err(full.clone()));
+    // Two have expired: each makes room for one, and no more than that is forgotten.
+    for gone in [1, 2] {
+        let made = make(&directory, DAY, Time(2_000)).unwrap();
+        assert!(
+            matches!(&made[..], [AccessFact::TokenRevoked { token: TokenId(token) }, AccessFact::TokenMade { .. }]
+                if *token == gone),
+            "{made:?}"
+        );
+        after(&mut directory, 2_000, Ok(made));
+        assert_eq!(directory.tokens().count(), MOST_TOKENS);
+    }
+    assert_eq!(make(&directory, DAY, Time(2_000)), Err(full));
+    let anas = directory.make_token(user("ana"), "x".into(), Vec::new(), DAY, Time(2_000), print("u"));
+    assert_eq!(anas.unwrap().len(), 1, "others have their own");
+}
+
+#[test]
+fn who_was_removed_is_not_let_in_again_by_the_system_that_signs_them_in() {
+    let mut directory = two();
+    let identity = |subject: &str| Identity { issuer: "https://id".into(), subject: subject.into() };
+    let sign_in = |directory: &Directory, subject: &str| {
+        directory.add_user(user("cid"), grants(&["admin"]), Some(identity(subject)), None)
+    };
+    let added = sign_in(&directory, "1");
+    after(&mut directory, 3, added);
+    let removed = directory.remove_user(user("cid"));
+    after(&mut directory, 4, removed);
+    assert_eq!(sign_in(&directory, "1"), Err(AccessRefusal::Removed(user("cid"))));
+    let other = directory.add_user(user("cid2"), Vec::new(), Some(identity("1")), None);
+    assert_eq!(other, Err(AccessRefusal::Removed(user("cid2"))), "nor under another name");
+    assert!(sign_in(&directory, "2").is_ok(), "a namesake is somebody else");
+    // A namesake with a password does not open the door for the other one.
+    let mut namesake = directory.clone();
+    let added = namesake.add_user(user("cid"), Vec::new(), None, Some(print("c")));
+    after(&mut namesake, 5, added);
+    assert_eq!(namesake.by_identity(&identity("1")), None);
+    assert!(namesake.add_user(user("cid3"), Vec::new(), Some(identity("1")), None).is_err());
+    // Somebody who looks after users lets the same person in again.
+    let added = directory.add_user(user("cid"), grants(&["line"]), None, None);
+    after(&mut directory, 5, added);
+    assert_eq!(directory.by_identity(&identity("1")), Some(&user("cid")));
+    assert_eq!(directory.user("cid").unwrap().grants, grants(&["line"]));
+}
+
+#[test]
 fn no_fact_holds_a_secret() {
     let facts = two().set_password(user("ben"), print("$argon2id$v=19$m=19456$salt$digest")).unwrap();
     let text = serde_json::to_string(&facts).unwrap();
@@ -223,4 +280,36 @@ fn a_release_goes_out_once_enough_others_who_may_agree_and_for_a_day() {
     assert_eq!(approvals.asked_for(&id, Time(8)).unwrap().by.name, "cid");
     approvals.apply(Time(9), &ApprovalFact::Used { release, deployment: crate::name::DeploymentId(7) });
     assert_eq!(approvals.waiting(Time(10)).count(), 0);
+}
+
+#[test]
+fn what_puts_things_right_waits_for_no_approval_and_a_fix_of_what_went_well_does() {
+    use crate::deployment::{Kind, State};
+    let running = State::Running { phase: crate::deployment::Phase::Preparing };
+    assert!(has_to_wait(Kind::Deploy, None, false));
+    assert!(has_to_wait(Kind::Deploy, None, true));
+    assert!(has_to_wait(Kind::Deploy, Some(&State::Succeeded), false), "there is nothing to repair");
+    assert!(!has_to_wait(Kind::Deploy, Some(&State::Succeeded), true), "its harm was seen later");
+    assert!(!has_to_wait(Kind::Deploy, Some(&running), false));
+    assert!(!has_to_wait(Kind::Rollback, None, false));
+}
+
+#[test]
+fn a_short_name_that_two_waiting_releases_have_is_the_name_of_neither() {
+    let digest = |last: u8| {
+        let mut bytes = [7; 32];
+        bytes[31] = last;
+        Digest::from_bytes(bytes)
+    };
+    let (one, two) = (digest(1), digest(2));
+    let id = crate::release::ReleaseId::of(&one);
+    assert_eq!(id, crate::release::ReleaseId::of(&two));
+    let mut approvals = Approvals::default();
+    let asked = |release| ApprovalFact::Asked { release, by: person("ana"), needed: 1, why: None };
+    approvals.apply(Time(1), &asked(one));
+    assert_eq!(approvals.asked_for(&id, Time(2)).unwrap().release, one);
+    approvals.apply(Time(3), &asked(two));
+    assert_eq!(approvals.asked_for(&id, Time(4)), None);
+    approvals.apply(Time(5), &ApprovalFact::Used { release: one, deployment: crate::name::DeploymentId(7) });
+    assert_eq!(approvals.asked_for(&id, Time(6)).unwrap().release, two);
 }

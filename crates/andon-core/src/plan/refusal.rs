@@ -46,6 +46,13 @@ pub enum Refusal {
     },
     /// There is no good release to go back to.
     NothingToGoBackTo(ScopeName),
+    /// What a rollback names was never judged there: it is no way back.
+    NeverThere {
+        /// Where to.
+        scope: ScopeName,
+        /// The release.
+        release: ReleaseId,
+    },
     /// Too many hosts do not answer.
     Unreachable {
         /// Which, each with what was heard.
@@ -102,6 +109,9 @@ impl Refusal {
             Refusal::NoHosts(scope) => format!("{scope} has no hosts"),
             Refusal::BadRelease { release, .. } => format!("{release} is bad and is not deployed again"),
             Refusal::NothingToGoBackTo(scope) => format!("{scope} has no earlier good release to go back to"),
+            Refusal::NeverThere { scope, release } => {
+                format!("no deployment brought {release} to {scope}, so it is no way back")
+            }
             Refusal::Unreachable { hosts: lost, max } => {
                 let names = list_hosts(lost.iter().map(|(host, _)| host));
                 format!("{names} cannot be reached, and {max} may be missing")
@@ -196,6 +206,7 @@ impl Refusal {
             }
             Refusal::NoHosts(_)
             | Refusal::NothingToGoBackTo(_)
+            | Refusal::NeverThere { .. }
             | Refusal::Obstacles(_)
             | Refusal::Site { .. }
             | Refusal::Floor { .. } => untouched.to_owned(),
@@ -212,6 +223,7 @@ impl Refusal {
                 deployment.0
             ),
             Refusal::NothingToGoBackTo(_) => "deploy a release that works".to_owned(),
+            Refusal::NeverThere { .. } => "deploy it, or go back to one of: andon history".to_owned(),
             Refusal::Unreachable { .. } => {
                 "bring the hosts back, take them out of line.star, or raise max_unreachable".to_owned()
             }

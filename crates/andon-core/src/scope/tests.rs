@@ -30,6 +30,18 @@ fn the_way_back_leads_to_the_current_release_while_it_is_good() {
 }
 
 #[test]
+fn a_rollback_leads_only_to_what_was_judged_here_by_its_whole_digest() {
+    let mut scope = Scope::default();
+    assert!(!scope.knows_the_way_back_to(&release("one")));
+    mark(&mut scope, "one", ReleaseStatus::Good);
+    mark(&mut scope, "two", ReleaseStatus::Bad);
+    assert!(scope.knows_the_way_back_to(&release("one")));
+    assert!(scope.knows_the_way_back_to(&release("two")), "a person may insist");
+    let namesake = Release { digest: release("other").digest, ..release("one") };
+    assert!(!scope.knows_the_way_back_to(&namesake), "the same short name, other bytes");
+}
+
+#[test]
 fn after_years_the_newest_good_releases_all_bad_ones_and_the_current_one_are_known() {
     let mut scope = Scope::default();
     mark(&mut scope, "first", ReleaseStatus::Good);

@@ -62,7 +62,8 @@ pub fn of_the_cord(cord: &Cord, id: DeploymentId) -> Option<Telling> {
 /// That a release waits for somebody to approve it before it goes to `scope`. One request is told once.
 pub fn approval_asked(scope: &ScopeName, release: &Release, asked: &Asked) -> Telling {
     let by = &asked.by.name;
-    let people = if asked.needed == 1 { "somebody else".to_owned() } else { format!("{} others", asked.needed) };
+    let people =
+        if asked.needed == 1 { "somebody else".to_owned() } else { format!("{} others", asked.needed) };
     let reason = asked.why.as_deref().map_or(String::new(), |why| format!(": {why}"));
     let headline = format!("{by} asks {people} to approve {} for {scope}{reason}", release.id);
     let place = format!("{}/{}", scope.service, scope.environment);

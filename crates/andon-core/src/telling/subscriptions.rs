@@ -4,11 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, Route, Telling};
-use crate::line::tell::{HookUrlError, MailAddressError, hook_host, is_this_machine};
+use crate::line::tell::{HookUrlError, MailAddressError, hook_host};
 use crate::line::{Hook, HookUrl, MailAddress};
 use crate::name::{EnvironmentName, ServiceName};
 use crate::scope::ScopeName;
@@ -228,10 +229,7 @@ impl Subscription {
         match &self.route {
             Route::Mail { .. } => Ok(()),
             Route::Hook(Hook { url: HookUrl::Said(url), .. }) => {
-                let host = hook_host(url)?;
-                let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-                let name = name.trim_start_matches('[').trim_end_matches(']');
-                if is_this_machine(name) || name.ends_with(".localhost") {
+                if may_be_this_machine(hook_host(url)?) {
                     return Err(SubscriptionError::ThisMachine);
                 }
                 Ok(())
@@ -408,6 +406,25 @@ impl Subscriptions {
         self.iter()
             .filter(move |(_, standing)| standing.since <= at && standing.subscription.wants(occasion, scope))
     }
+}
+
+/// Whether an address, with or without a port, leads to the machine that calls it, in any of the ways to write that. What
+/// systems read as numbers although it is not written as an address may be any.
+fn may_be_this_machine(authority: &str) -> bool {
+    let (host, bracketed) = match authority.strip_prefix('[') {
+        Some(inner) => (inner.split_once(']').map_or(inner, |(host, _)| host), true),
+        None => (authority.split_once(':').map_or(authority, |(host, _)| host), false),
+    };
+    let host = host.to_ascii_lowercase();
+    let host = host.strip_suffix('.').unwrap_or(&host);
+    if let Ok(address) = host.parse::<IpAddr>() {
+        let address = address.to_canonical();
+        return address.is_loopback() || address.is_unspecified();
+    }
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let hexadecimal = last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit()));
+    let number = hexadecimal || last.bytes().all(|byte| byte.is_ascii_digit());
+    bracketed || number || host == "localhost" || host.ends_with(".localhost")
 }
 
 /// Two mails to one mailbox are the same, whichever server sends them.

@@ -45,6 +45,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOST_BYTES: u64 = 1 << 20;
 /// The most groups that are looked at.
 const MOST_GROUPS: usize = 1000;
+/// The longest name that a provider has for a person, in bytes, as its standard says.
+const LONGEST_SUBJECT: usize = 255;
 
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
@@ -319,8 +321,11 @@ impl Oidc {
                 .into_iter()
                 .collect()
         });
-        let identity =
-            Identity { issuer: settings.issuer.clone(), subject: subject.chars().take(255).collect() };
+        // Two people whose names begin alike are not taken for one.
+        if subject.len() > LONGEST_SUBJECT {
+            return Err(OidcError::Unbelievable(format!("sub has more than {LONGEST_SUBJECT} bytes")));
+        }
+        let identity = Identity { issuer: settings.issuer.clone(), subject: subject.to_owned() };
         Ok(Outsider { name, identity, grants })
     }
 

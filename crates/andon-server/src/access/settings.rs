@@ -33,7 +33,7 @@ pub struct ServerSettings {
     pub external_url: Option<String>,
     /// Proxies that are believed when they say for whom they ask.
     pub trusted_proxies: Trusted,
-    /// A file with a token that hooks and pushers show.
+    /// A file with one token for programs that share it: it may do everything.
     pub token_file: Option<PathBuf>,
     /// How the server proves itself.
     pub tls: Option<TlsFiles>,

@@ -25,9 +25,11 @@ const FORGOTTEN: Duration = Duration::from_secs(3600);
 const ALL_TOGETHER: (f64, f64) = (50.0, 5.0);
 /// Requests at once of one visitor or address, and how many more come up every second.
 const REQUESTS: (f64, f64) = (2000.0, 500.0);
-
 /// People from one address who are sent to another system at once, and how many more come up every second.
 const LEAVING: (f64, f64) = (20.0, 0.2);
+/// Changes at once of what is a visitor's own and needs no role, and how many more come up every second: each stays in the
+/// ledger.
+const OWN: (f64, f64) = (60.0, 1.0 / 60.0);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Who {
@@ -160,6 +162,14 @@ impl Requests {
         self.take(format!("leaving {}", network(address)), LEAVING, now)
     }
 
+    /// Counts a change of what is a visitor's own: their tokens, subscriptions and password.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn of_own(&self, name: &str, now: Time) -> Result<(), Duration> {
+        self.take(format!("own {name}"), OWN, now)
+    }
+
     fn take(&self, who: String, (most, per_second): (f64, f64), now: Time) -> Result<(), Duration> {
         let mut held = lock(&self.held);
         make_room(&mut held, &who, |bucket| bucket.last);
@@ -261,5 +271,14 @@ mod tests {
         assert_eq!(requests.of_visitor("ana", Time(0)), Err(Duration::from_millis(2)));
         assert_eq!(requests.of_visitor("ben", Time(0)), Ok(()));
         assert_eq!(requests.of_visitor("ana", Time(2)), Ok(()));
+    }
+
+    #[test]
+    fn who_may_only_read_cannot_fill_the_ledger_with_what_is_their_own() {
+        let requests = Requests::default();
+        let day = (0..86_400).filter(|second| requests.of_own("guest", Time(second * 1_000)).is_ok()).count();
+        assert!((60..=60 + 24 * 60).contains(&day), "{day}");
+        assert_eq!(requests.of_own("ana", Time(86_400_000)), Ok(()), "others do not wait");
+        assert_eq!(requests.of_visitor("guest", Time(86_400_000)), Ok(()), "nor who reads");
     }
 }

@@ -87,7 +87,15 @@ impl Artifacts {
         if offset == 0 {
             self.make_room(&path)?;
         }
-        let mut file = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(&path)?;
+        // Only a first part makes a file: what was never begun takes no place among the transfers.
+        let first = offset == 0;
+        let opened = OpenOptions::new().create(first).write(true).truncate(false).mode(0o600).open(&path);
+        let mut file = match opened {
+            Err(error) if !first && error.kind() == io::ErrorKind::NotFound => {
+                return Err(PartError::Elsewhere { have: self.have(digest, packing), offset });
+            }
+            opened => opened?,
+        };
         // Two clients that bring the same release do not write into each other's parts.
         rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).map_err(io::Error::from)?;
         let have = file.metadata()?.len();
@@ -216,6 +224,18 @@ mod tests {
         assert_eq!(here.finish(&brought, None).unwrap(), release);
         assert_eq!(here.known(&release.id), Some(release.clone()));
         assert!(here.has(digest, packing));
+    }
+
+    #[test]
+    fn a_part_of_what_was_never_begun_takes_no_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let (here, release, bytes) = packed(dir.path());
+        for number in 0..=u8::try_from(TRANSFERS).unwrap() {
+            let refused = here.take_part(Digest::from_bytes([number; 32]), release.packing, 5, &bytes);
+            assert!(matches!(refused, Err(PartError::Elsewhere { have: 0, offset: 5 })), "{refused:?}");
+        }
+        assert_eq!(std::fs::read_dir(dir.path().join("here/incoming")).unwrap().count(), 0);
+        here.take_part(release.digest, release.packing, 0, &bytes).unwrap();
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use andon_core::access::{ApprovalFact, Approvals, Asked, Deed, Directory, Unapproved, Visitor};
-use andon_core::deployment::{DeploymentId, Kind};
+use andon_core::access::{ApprovalFact, Approvals, Asked, Deed, Directory, Unapproved, Visitor, has_to_wait};
+use andon_core::deployment::DeploymentId;
 use andon_core::digest::Digest;
 use andon_core::release::ReleaseId;
 use andon_core::scope::ScopeName;
@@ -29,7 +29,7 @@ impl Controller {
     /// Whether the release of a wish may go out as far as approvals go. Where they are missing the wish is remembered, so
     /// that others see what waits for them.
     pub(super) async fn check_approvals(&self, wish: &Wish) -> Result<(), Problem> {
-        let needed = needed(wish);
+        let needed = self.approvals_needed(wish).await?;
         if needed == 0 {
             return Ok(());
         }
@@ -62,9 +62,23 @@ impl Controller {
         Err(self.too_busy(&wish.scope))
     }
 
+    /// How many approvals a wish needs.
+    async fn approvals_needed(&self, wish: &Wish) -> Result<u32, Problem> {
+        let asked = wish.guard.environment.as_ref().map_or(0, |environment| environment.approvals);
+        if asked == 0 {
+            return Ok(0);
+        }
+        let fixed = match wish.fixes {
+            Some(id) => Some(self.records.deployment(id).await?.value.state),
+            None => None,
+        };
+        let stopped = self.records.cord().await?.value.is_stopped();
+        Ok(if has_to_wait(wish.kind, fixed.as_ref(), stopped) { asked } else { 0 })
+    }
+
     /// What went out waits for nobody any more.
     pub(super) async fn approvals_used(&self, wish: &Wish, deployment: DeploymentId) -> Result<(), Problem> {
-        if needed(wish) == 0 {
+        if self.approvals_needed(wish).await? == 0 {
             return Ok(());
         }
         for _ in 0..RACES {
@@ -170,14 +184,6 @@ impl Records {
         waiting.sort_by_key(|one| one.asked.at);
         Ok(waiting)
     }
-}
-
-/// How many approvals a wish needs: none for what puts things right.
-fn needed(wish: &Wish) -> u32 {
-    if wish.kind != Kind::Deploy || wish.fixes.is_some() {
-        return 0;
-    }
-    wish.guard.environment.as_ref().map_or(0, |environment| environment.approvals)
 }
 
 /// Who may deploy to a scope: where nobody was ever added, whoever can use the ledger may.

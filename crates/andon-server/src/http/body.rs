@@ -14,6 +14,10 @@ use super::reply::{ErrorCode, Refused};
 
 /// The longest body, in bytes.
 pub(super) const SIZE: usize = 4 * 1024 * 1024;
+/// The longest form of a page, in bytes: it may come from somebody who is not known yet.
+const FORM: usize = 64 * 1024;
+/// The longest text that a person writes into one field, in bytes.
+pub(super) const LONGEST_TEXT: usize = 1_000;
 /// A body comes whole within this time.
 const WITHIN: Duration = Duration::from_secs(20);
 
@@ -24,20 +28,24 @@ impl<S: Send + Sync> FromRequest<S> for Bytes {
     type Rejection = Refused;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
-        let body = request.into_body();
-        // A length that is announced is believed when it is too large, and not otherwise.
-        if body.size_hint().lower() > SIZE as u64 {
-            return Err(too_large());
-        }
-        let slow = |_| {
-            let what = format!("the body did not come within {} s", WITHIN.as_secs());
-            Refused::new(ErrorCode::TooSlow, what, "send it again")
-        };
-        timeout(WITHIN, read(body)).await.map_err(slow)?.map(Bytes)
+        within(request.into_body(), SIZE).await
     }
 }
 
-async fn read(mut body: Body) -> Result<Vec<u8>, Refused> {
+/// The whole body, when it is no longer than `most` and comes in time.
+async fn within(body: Body, most: usize) -> Result<Bytes, Refused> {
+    // A length that is announced is believed when it is too large, and not otherwise.
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_large(most));
+    }
+    let slow = |_| {
+        let what = format!("the body did not come within {} s", WITHIN.as_secs());
+        Refused::new(ErrorCode::TooSlow, what, "send it again")
+    };
+    timeout(WITHIN, read(body, most)).await.map_err(slow)?.map(Bytes)
+}
+
+async fn read(mut body: Body, most: usize) -> Result<Vec<u8>, Refused> {
     let mut whole = Vec::new();
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         let broken = |error| {
@@ -45,8 +53,8 @@ async fn read(mut body: Body) -> Result<Vec<u8>, Refused> {
             Refused::new(ErrorCode::InvalidRequest, what, "send it again")
         };
         if let Ok(data) = frame.map_err(broken)?.into_data() {
-            if whole.len() + data.len() > SIZE {
-                return Err(too_large());
+            if whole.len() + data.len() > most {
+                return Err(too_large(most));
             }
             whole.extend_from_slice(&data);
         }
@@ -54,15 +62,33 @@ async fn read(mut body: Body) -> Result<Vec<u8>, Refused> {
     Ok(whole)
 }
 
-fn too_large() -> Refused {
-    let what = format!("the body is longer than {} MiB", SIZE / 1024 / 1024);
+fn too_large(most: usize) -> Refused {
+    let most =
+        if most < SIZE { format!("{} KiB", most / 1024) } else { format!("{} MiB", most / 1024 / 1024) };
+    let what = format!("the body is longer than {most}");
     Refused::new(ErrorCode::TooLarge, what, "send less at once")
 }
 
-/// The fields of a form, from a body that is bounded as all are.
+/// Insists that a text in a person's words is a short one, as pages do: it stands in the ledger for ever.
+pub(super) fn short(name: &str, text: Option<&str>) -> Result<(), Refused> {
+    match text.map(str::len) {
+        Some(length) if length > LONGEST_TEXT => {
+            let what = format!("{name} has at most {LONGEST_TEXT} bytes, not {length}");
+            Err(Refused::new(ErrorCode::InvalidRequest, what, "say it in one sentence"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The bytes of what may be a form.
+pub(super) async fn form_bytes(body: Body) -> Result<Bytes, Refused> {
+    within(body, FORM).await
+}
+
+/// The fields of a form.
 pub(super) async fn form<T: DeserializeOwned>(request: Request) -> Result<T, Refused> {
     let (parts, body) = request.into_parts();
-    let bytes = Bytes::from_request(Request::new(body), &()).await?;
+    let bytes = form_bytes(body).await?;
     let again = Request::from_parts(parts, Body::from(bytes.0));
     let read = axum::Form::<T>::from_request(again, &()).await;
     let wrong = |error: axum::extract::rejection::FormRejection| {
@@ -83,5 +109,30 @@ impl Bytes {
             return Err(wrong("the body cannot be read: it is no JSON object".to_owned()));
         }
         serde_json::from_slice(&self.0).map_err(|error| wrong(format!("the body cannot be read: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_a_person_is_short() {
+        assert_eq!(short("why", None), Ok(()));
+        assert_eq!(short("why", Some(&"x".repeat(1_000))), Ok(()));
+        let refused = short("why", Some(&"x".repeat(1_001))).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::InvalidRequest);
+        assert!(refused.message.contains("why has at most 1000 bytes, not 1001"), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_form_is_shorter_than_other_bodies() {
+        let body = |length: usize| Body::from(vec![b'x'; length]);
+        assert!(form_bytes(body(FORM)).await.is_ok());
+        let refused = form_bytes(body(FORM + 1)).await.err().unwrap();
+        assert_eq!(refused.code, ErrorCode::TooLarge);
+        assert!(refused.message.contains("64 KiB"), "{refused:?}");
+        assert!(within(body(FORM + 1), SIZE).await.is_ok());
+        assert!(within(body(SIZE + 1), SIZE).await.err().unwrap().message.contains("4 MiB"));
     }
 }

@@ -7,6 +7,9 @@ use axum::http::{HeaderMap, header};
 use super::token::Token;
 use crate::access::{Access, AccessError, Oidc, Requests, ServerSettings, SignIns, hex, random};
 
+/// What proxies write of whom they ask for.
+const FORWARDED: [&str; 3] = ["x-forwarded-for", "x-forwarded-host", "forwarded"];
+
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) SocketAddr);
@@ -18,7 +21,7 @@ pub struct Doors {
     pub settings: ServerSettings,
     /// Where this server listens.
     pub listens: SocketAddr,
-    /// The one token of hooks and pushers.
+    /// The one token of the token file, which programs share.
     pub token: Option<Token>,
     /// Another system that signs people in.
     pub oidc: Option<Oidc>,
@@ -50,9 +53,13 @@ impl Doors {
     }
 
     /// Whether nobody has to say who they are: on this machine alone, while there is neither a user, nor a token, nor
-    /// another system that signs people in.
-    pub(super) async fn is_open(&self) -> Result<bool, AccessError> {
-        let closed = self.token.is_some() || self.oidc.is_some() || !self.listens.ip().is_loopback();
+    /// another system that signs people in. What came through a proxy came from anywhere.
+    pub(super) async fn is_open(&self, headers: &HeaderMap) -> Result<bool, AccessError> {
+        let fronted = !self.settings.trusted_proxies.0.is_empty()
+            || self.settings.external_url.as_deref().is_some_and(|url| !leads_to_this_machine(url))
+            || FORWARDED.iter().any(|name| headers.contains_key(*name));
+        let closed =
+            fronted || self.token.is_some() || self.oidc.is_some() || !self.listens.ip().is_loopback();
         Ok(!closed && self.access.directory().await?.is_empty())
     }
 
@@ -107,6 +114,13 @@ impl Doors {
         let here = name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok();
         here || !(open || self.settings.external_url.is_some())
     }
+}
+
+/// Whether an address leads to nobody but this machine.
+fn leads_to_this_machine(url: &str) -> bool {
+    let name = host_name(url.split_once("://").map_or(url, |(_, own)| own));
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A host without its port.

@@ -9,8 +9,9 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Response};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 use utoipa::IntoParams;
 
 use super::asked::{AskedQuery, Whole};
@@ -88,21 +89,36 @@ async fn carry(
     after: Option<u64>,
     subscription: hub::Subscription,
 ) -> Result<(), Cut> {
-    let hub::Subscription { mut live, at } = subscription;
+    let hub::Subscription { live, at } = subscription;
     let said = json!({ "head": at, "version": env!("CARGO_PKG_VERSION") }).to_string();
     let hello = frame("hello", after.is_none().then_some(at), &said);
     outlet.send([Bytes::from_static(b"retry: 2000\n"), hello].concat().into()).await?;
     if let Some(after) = after {
         catch_up(hub, outlet, wanted, after, at).await?;
     }
+    pass_on(outlet, wanted, live).await
+}
+
+/// Sends what happens from now on.
+async fn pass_on(
+    outlet: &Outlet,
+    wanted: &Wanted,
+    mut live: broadcast::Receiver<Arc<Batch>>,
+) -> Result<(), Cut> {
+    // What happens and is not for this client does not put its heartbeat off.
+    let mut beat = Instant::now() + HEARTBEAT;
     loop {
         tokio::select! {
             () = outlet.over() => return Ok(()),
-            () = sleep(HEARTBEAT) => outlet.send(heartbeat()).await?,
+            () = sleep_until(beat) => {
+                outlet.send(heartbeat()).await?;
+                beat = Instant::now() + HEARTBEAT;
+            }
             batch = live.recv() => match batch {
                 Ok(batch) => {
                     if let Some(frames) = batch.frames(wanted) {
                         outlet.send(frames).await?;
+                        beat = Instant::now() + HEARTBEAT;
                     }
                 }
                 Err(RecvError::Lagged(_) | RecvError::Closed) => return Err(Cut),
@@ -131,4 +147,44 @@ async fn catch_up(hub: &Hub, outlet: &Outlet, wanted: &Wanted, mut after: u64, a
         outlet.send(frame("reset", Some(at), &said)).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::HttpBody;
+    use tokio::sync::{Semaphore, watch};
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_told_nothing_while_others_are_busy_has_a_heartbeat() {
+        let (_ends, ended) = watch::channel(false);
+        let carrier = Carrier::new(ended, Arc::new(Semaphore::new(1)));
+        let (outlet, response) = carrier.open().unwrap();
+        let (batches, live) = broadcast::channel(16);
+        let wanted = Wanted { deployment: Some(Whole(7)), service: None };
+        let carried = tokio::spawn(async move { pass_on(&outlet, &wanted, live).await });
+        let busy = tokio::spawn(async move {
+            loop {
+                let frame = frame("deployment", None, "{}");
+                let event =
+                    Event { position: None, deployment: Some(8), service: None, of_the_line: false, frame };
+                if batches.send(Arc::new(Batch::new(vec![Arc::new(event)]))).is_err() {
+                    return;
+                }
+                sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let mut body = Box::pin(response.into_body());
+        let began = Instant::now();
+        let piece = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await;
+        assert_eq!(piece.unwrap().unwrap().into_data().unwrap(), heartbeat());
+        assert!(began.elapsed() < HEARTBEAT * 2, "{:?}", began.elapsed());
+        drop(body);
+        assert_eq!(carried.await.unwrap(), Ok(()), "the client is gone");
+        busy.await.unwrap();
+    }
 }

@@ -73,7 +73,7 @@ pub(super) async fn show(
         ledger: records.ledger().id().to_owned(),
         query,
         about,
-        base: None,
+        base: desk.doors.settings.external_url.clone(),
         line: line.take(MOST).cloned().collect(),
         deployments,
         most: MOST,

@@ -6,15 +6,16 @@ use std::time::Duration;
 use andon_core::access::{Deed, Grant, Role, TokenId, Visitor};
 use andon_core::person::Person;
 use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Desk;
-use super::body::Bytes;
+use super::body::form_bytes;
 use super::doors::{Doors, Peer, cookie};
+use super::openapi::LOOKS;
 use super::reply::{ErrorCode, Refused};
 use crate::access::{AccessError, SessionKey};
 use crate::clock;
@@ -27,7 +28,7 @@ pub(super) mod origin;
 pub(super) enum Way {
     /// They are on this machine, and nobody has to say more.
     Machine,
-    /// With the token of hooks and pushers.
+    /// With the one token of the token file, which programs share.
     TokenFile,
     /// With a token of a user.
     Token(TokenId),
@@ -48,7 +49,7 @@ pub(super) async fn at_home(State(doors): State<Arc<Doors>>, request: Request, n
         [host] => Some(host.to_str().unwrap_or("?").to_owned()),
         _ => Some("?".to_owned()),
     };
-    let open = match doors.is_open().await {
+    let open = match doors.is_open(request.headers()).await {
         Ok(open) => open,
         Err(error) => return Refused::from(error).into_response(),
     };
@@ -92,16 +93,17 @@ pub(super) async fn pass(State(desk): State<Arc<Desk>>, request: Request, next: 
     next.run(request).await
 }
 
-/// Whether something is done there that needs no role: to one's own session, tokens and password; or nothing is changed,
-/// although the question is posted.
+/// Whether something is done there that needs no role: to one's own session, tokens, password and subscriptions; or nothing
+/// is changed, although the question is posted.
 fn is_own(path: &str) -> bool {
-    if matches!(path, "/v1/plans" | "/v1/inspections" | "/v1/ledger/verification") {
-        return true;
-    }
     let password = path.starts_with("/v1/users/") && path.ends_with("/password");
+    let below = ["/v1/tokens/", "/v1/subscriptions/"].iter().any(|beginning| path.starts_with(beginning));
+    let pages = ["/sign-out", "/settings/access", "/settings/notifications", "/settings/notifications/end"];
     password
-        || matches!(path, "/sign-out" | "/settings/access" | "/v1/tokens")
-        || path.starts_with("/v1/tokens/")
+        || below
+        || LOOKS.contains(&path)
+        || pages.contains(&path)
+        || matches!(path, "/v1/tokens" | "/v1/subscriptions" | "/ledger/verification")
 }
 
 /// Who shows what; `None` when nobody does.
@@ -126,7 +128,7 @@ async fn known(desk: &Desk, headers: &HeaderMap, peer: Option<Peer>) -> Result<O
         let visitor = Visitor { name: session.user.to_string(), at: from(doors, headers, peer), grants };
         return Ok(Some(Asker(Arc::new(visitor), Some(key.csrf().into()), Way::Session(key))));
     }
-    if doors.is_open().await? {
+    if doors.is_open(headers).await? {
         let visitor = Visitor { name: me.name.clone(), at: me.at.clone(), grants: all() };
         return Ok(Some(Asker(Arc::new(visitor), Some(doors.own_csrf.as_str().into()), Way::Machine)));
     }
@@ -153,7 +155,7 @@ async fn meant(doors: &Doors, asker: &Asker, request: Request) -> Result<Request
         Some(false) => Err(origin::missing()),
         None => {
             let (parts, body) = request.into_parts();
-            let bytes = Bytes::from_request(Request::new(body), &()).await?;
+            let bytes = form_bytes(body).await?;
             if !origin::in_form(&bytes, &token) {
                 return Err(origin::missing());
             }
@@ -196,6 +198,15 @@ pub(super) fn later(wait: Duration, what: &str) -> Refused {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let next = format!("come again in {seconds} s");
     Refused::new(ErrorCode::TooMany, what, next).again_in(Duration::from_secs(seconds))
+}
+
+/// Counts a change of what is one's own: each stays in the ledger. Who may change more is not counted.
+pub(super) fn own_change(doors: &Doors, asker: &Asker) -> Result<(), Refused> {
+    if asker.0.may(&Deed::Report) {
+        return Ok(());
+    }
+    let counted = doors.requests.of_own(&asker.0.name, clock::now());
+    counted.map_err(|wait| later(wait, "what is one's own was changed too often"))
 }
 
 impl Asker {

@@ -32,8 +32,8 @@ const HEADER: &str = "idempotency-key";
 const REPLAYED: &str = "idempotency-replayed";
 /// The longest key, in bytes.
 const LONGEST: usize = 64;
-/// The longest answer that is kept, in bytes.
-const KEPT: usize = 256 * 1024;
+/// The longest answer that is kept, in bytes: of 10,000. Sweeps of many hosts answer most.
+const KEPT: usize = 64 * 1024;
 
 /// What is done once.
 #[derive(Debug, Clone)]
@@ -135,7 +135,25 @@ async fn heard(response: Response<Body>) -> (Response<Body>, Option<Answer>) {
     }
     let location = response.headers().get(header::LOCATION).and_then(|place| place.to_str().ok());
     let location = location.map(str::to_owned);
-    let (parts, mut body) = response.into_parts();
+    let (parts, body) = response.into_parts();
+    let bytes = whole(body).await;
+    let answer = match String::from_utf8(bytes.clone()) {
+        Ok(body) if body.len() <= KEPT => Answer { status: status.as_u16(), kind, location, body },
+        _ => too_long().await,
+    };
+    (Response::from_parts(parts, Body::from(bytes)), Some(answer))
+}
+
+/// What is kept in the place of an answer that is too long to be kept: it was done, and is not done again.
+async fn too_long() -> Answer {
+    let what = "the first request with this idempotency key was done; its answer was too long to be kept";
+    let refused = Refused::new(ErrorCode::IdempotencyUnknown, what, "look what came of it");
+    let (parts, body) = refused.into_response().into_parts();
+    let body = String::from_utf8(whole(body).await).unwrap_or_default();
+    Answer { status: parts.status.as_u16(), kind: "application/json".to_owned(), location: None, body }
+}
+
+async fn whole(mut body: Body) -> Vec<u8> {
     let mut whole = Vec::new();
     // Answers to changes are short, and are there as a whole.
     while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
@@ -143,9 +161,7 @@ async fn heard(response: Response<Body>) -> (Response<Body>, Option<Answer>) {
             whole.extend_from_slice(&data);
         }
     }
-    let text = String::from_utf8(whole.clone()).ok().filter(|text| text.len() <= KEPT);
-    let answer = text.map(|body| Answer { status: status.as_u16(), kind, location, body });
-    (Response::from_parts(parts, Body::from(whole)), answer)
+    whole
 }
 
 fn again(answer: &Answer) -> Response<Body> {
@@ -165,3 +181,23 @@ fn again(answer: &Answer) -> Response<Body> {
 
 /// How long a second request waits for the answer to the first.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(length: usize) -> Response<Body> {
+        Response::new(Body::from("x".repeat(length)))
+    }
+
+    #[tokio::test]
+    async fn of_an_answer_that_is_too_long_is_kept_that_it_was_done() {
+        let (response, kept) = heard(answer(KEPT)).await;
+        assert_eq!(kept.unwrap().body.len(), KEPT);
+        assert_eq!(whole(response.into_body()).await.len(), KEPT);
+        let (response, kept) = heard(answer(KEPT + 1)).await;
+        let kept = kept.unwrap();
+        assert!(kept.status == 409 && kept.body.contains("idempotency_unknown"), "{kept:?}");
+        assert_eq!(whole(response.into_body()).await.len(), KEPT + 1, "who asked first hears all of it");
+    }
+}

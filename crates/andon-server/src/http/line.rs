@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::Desk;
 use super::body::Bytes;
-use super::gate::Asker;
+use super::gate::{Asker, Way};
 use super::reply::{ErrorCode, Refused, as_json};
 use crate::answers::LineAnswer;
 
@@ -23,7 +23,7 @@ const LONGEST: usize = 2_000;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Exception {
-    /// Who pushes.
+    /// Who pushes; of a user who shows a token, that user instead.
     #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
     by: String,
     /// The branch: `refs/heads/main`.
@@ -72,7 +72,13 @@ pub(super) async fn except(
             return Err(Refused::new(ErrorCode::InvalidRequest, what, "say who passes what, and why"));
         }
     }
-    let cord = desk.controller.let_pass(by, Passage::Push { reference, commit }, why).await?;
+    // Who showed who they are acts under that name. Of who pushed to a repository, only its hook can tell.
+    let by = match asker.way() {
+        Way::Token(_) | Way::Session(_) => asker.person().name,
+        Way::Machine | Way::TokenFile => by,
+    };
+    let controller = desk.controller.clone().on_behalf_of(asker.person());
+    let cord = controller.let_pass(by, Passage::Push { reference, commit }, why).await?;
     let answer = Excepted { line: LineAnswer::from(&cord), recorded: cord.is_stopped() };
     Ok(as_json(StatusCode::OK, &answer))
 }

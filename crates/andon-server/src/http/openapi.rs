@@ -50,16 +50,24 @@ impl Modify for Common {
     }
 }
 
+/// What is posted and changes nothing.
+pub(super) const LOOKS: [&str; 3] = ["/v1/plans", "/v1/inspections", "/v1/ledger/verification"];
+
+/// Whether what is posted there takes a key. Passwords, and tokens that are told once, are kept nowhere. What only looks,
+/// and what needs no role, takes none: who may only read must not push the answers of others out.
+fn is_keyed(path: &str) -> bool {
+    let own = ["/v1/users", "/v1/tokens", "/v1/subscriptions"];
+    !LOOKS.contains(&path) && !own.iter().any(|beginning| path.starts_with(beginning))
+}
+
 /// Adds to every operation what all have in common: the form of an error, and for changes the key that makes them happen
 /// once. Gives the methods and paths of those.
 pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) -> BTreeSet<(String, String)> {
     let mut changes = BTreeSet::new();
     for (path, item) in &mut document.paths.paths {
-        // Passwords, and tokens that are told once, are kept nowhere.
-        let secret = path.starts_with("/v1/users") || path.starts_with("/v1/tokens");
         let keyed = [("POST", &mut item.post), ("DELETE", &mut item.delete)];
         for (method, operation) in keyed {
-            if let Some(operation) = operation.as_mut().filter(|_| !secret) {
+            if let Some(operation) = operation.as_mut().filter(|_| is_keyed(path)) {
                 takes_key(operation);
                 changes.insert((method.to_owned(), path.clone()));
             }
@@ -112,4 +120,23 @@ fn takes_key(operation: &mut Operation) {
         .schema(Some(schema))
         .build();
     operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_keyed;
+
+    #[test]
+    fn what_readers_may_post_takes_no_key() {
+        for path in super::LOOKS.iter().chain(&[
+            "/v1/users/{name}",
+            "/v1/tokens",
+            "/v1/subscriptions/{subscription}/end",
+        ]) {
+            assert!(!is_keyed(path), "{path}");
+        }
+        for path in ["/v1/deployments", "/v1/line/stop", "/v1/approvals", "/v1/messages/test"] {
+            assert!(is_keyed(path), "{path}");
+        }
+    }
 }

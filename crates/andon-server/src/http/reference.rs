@@ -57,11 +57,12 @@ are made from the code that answers: `UPDATE_DOCS=1 cargo test -p andon-server -
   let in may read; what changes something needs a role.
 - **Bodies** are JSON objects; what is unknown in them is refused. Moments are RFC 3339 in UTC, spans are seconds. The objects
   are those that the commands print with `--json`.
-- **Once.** Every POST and DELETE takes `Idempotency-Key`: 1 to 64 visible ASCII characters, for example a UUID. The same
-  request under the same key, by the same visitor, is done once and answered the same for 24 hours, also after a restart;
-  the answer then has `Idempotency-Replayed: true`. Another request under that key is `idempotency_mismatch`. Answers that
+- **Once.** POST and DELETE take `Idempotency-Key`: 1 to 64 visible ASCII characters, for example a UUID. Without effect
+  it is where nothing is changed (`/v1/plans`, `/v1/inspections`, `/v1/ledger/verification`), and below `/v1/users`,
+  `/v1/tokens` and `/v1/subscriptions`, where a second request is refused by what the first one did. The same request under the same key, by the same visitor, is done once and answered the same for 24 hours, also after a
+  restart; the answer then has `Idempotency-Replayed: true`. Another request under that key is `idempotency_mismatch`. Answers that
   may change in a moment (5xx, 401, 403, 408, 429) are not kept, nor is anything of users, passwords and tokens: what is secret
-  is kept nowhere. The newest 10,000 answers are.
+  is kept nowhere. The newest 10,000 answers are. One of more than 64 KiB is not told again, only that it was done.
 - **Pages.** `GET /v1/deployments` gives the newest first; the header `Link` names the next page, and is missing at the end.
 - **Events.** `GET /v1/events` is a stream of Server-Sent Events: `hello`, `deployment`, `line`, `scope`, `message`, `record`,
   `progress`, `reset`. The id of an event is its position in the ledger; a client that was cut goes on with

@@ -115,7 +115,7 @@ fn code_of_plan(refusal: &Refusal) -> ErrorCode {
         Refusal::NothingToDo { .. } => ErrorCode::NothingToDo,
         Refusal::NoHosts(_) => ErrorCode::NoHosts,
         Refusal::BadRelease { .. } => ErrorCode::BadRelease,
-        Refusal::NothingToGoBackTo(_) => ErrorCode::NothingToGoBackTo,
+        Refusal::NothingToGoBackTo(_) | Refusal::NeverThere { .. } => ErrorCode::NothingToGoBackTo,
         Refusal::Unreachable { .. } => ErrorCode::HostsUnreachable,
         Refusal::Full(_) => ErrorCode::HostsFull,
         Refusal::Balancers(_) => ErrorCode::BalancerTrouble,

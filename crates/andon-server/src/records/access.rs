@@ -8,30 +8,26 @@ use andon_store::Batch;
 use super::{PAGE, Records, RecordsError, Versioned, append, decode};
 
 impl Records {
-    /// Adds what was recorded of users and tokens since.
-    pub(crate) async fn refresh_access(
-        &self,
-        directory: &mut Versioned<Directory>,
-    ) -> Result<(), RecordsError> {
-        loop {
-            let records = self.ledger.read(STREAM, directory.seq, PAGE).await?;
-            for record in &records {
-                let fact: AccessFact = decode(record)?;
-                directory.value.apply(record.at, &fact);
-                directory.seq = record.seq;
-            }
-            // A page may be cut by its size; only an empty one is the end.
-            if records.is_empty() {
-                return Ok(());
-            }
-        }
+    /// Facts of users and tokens behind `seen` ones, each with its moment and its place. A page may be cut by its size; only
+    /// an empty one is the end.
+    pub(crate) async fn access_facts(&self, seen: u64) -> Result<Vec<(Time, u64, AccessFact)>, RecordsError> {
+        let records = self.ledger.read(STREAM, seen, PAGE).await?;
+        records.iter().map(|record| Ok((record.at, record.seq, decode(record)?))).collect()
     }
 
     /// Everybody who is let in.
     pub async fn directory(&self) -> Result<Versioned<Directory>, RecordsError> {
         let mut directory = Versioned { value: Directory::default(), seq: 0 };
-        self.refresh_access(&mut directory).await?;
-        Ok(directory)
+        loop {
+            let facts = self.access_facts(directory.seq).await?;
+            if facts.is_empty() {
+                return Ok(directory);
+            }
+            for (at, seq, fact) in &facts {
+                directory.value.apply(*at, fact);
+                directory.seq = *seq;
+            }
+        }
     }
 
     /// Records facts of users and tokens behind `seen` ones.

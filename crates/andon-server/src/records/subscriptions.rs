@@ -77,6 +77,27 @@ impl Records {
         self.record_subscription(at, by, |all| all.unsubscribe(id)).await.map(drop)
     }
 
+    /// Ends all subscriptions of a person, on behalf of `by`.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub(crate) async fn unsubscribe_all_of(
+        &self,
+        at: Time,
+        by: &str,
+        person: &str,
+    ) -> Result<(), RecordsError> {
+        let all = self.subscriptions().await?.value;
+        for (id, _) in all.of(person) {
+            match self.unsubscribe(at, by, id).await {
+                // Somebody else ended it at the same moment.
+                Ok(()) | Err(SubscribingError::Refused(_)) => {}
+                Err(SubscribingError::Records(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     async fn record_subscription(
         &self,
         at: Time,

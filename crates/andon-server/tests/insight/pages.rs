@@ -175,7 +175,7 @@ async fn a_thousand_hosts_and_fifty_services_fit_on_a_page() {
     scene.census.look(
         &scene.line().services.keys().map(|name| scope(name.as_str(), "production")).collect::<Vec<_>>(),
     );
-    tokio::time::timeout(Duration::from_secs(120), scene.counted()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(300), scene.counted()).await.unwrap();
     for path in ALL {
         let body = scene.page(path).await.body;
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -151,7 +151,7 @@ impl Scene {
         let scopes: Vec<ScopeName> = self.line.as_ref().unwrap().scopes().collect();
         let mut changes = self.census.changes();
         let all = changes.wait_for(|counted| scopes.iter().all(|scope| counted.scopes.contains_key(scope)));
-        tokio::time::timeout(Duration::from_secs(60), all).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(300), all).await.unwrap().unwrap();
     }
 
     /// Waits until a page says something.

@@ -5,15 +5,11 @@ use std::time::Duration;
 use andon_core::line::Login;
 use andon_core::name::SecretName;
 use andon_core::telling::LetterState;
+use andon_testbed::balancer::free_ports;
 use andon_testbed::{Manners, SmtpServer};
 use serde_json::Value;
 
 use crate::desk::{Desk, mail_server, mail_to, pass, telling};
-
-/// A port of this machine that nobody listens on.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 fn mails(server: &SmtpServer) -> Vec<Value> {
     server.mails().iter().map(|text| serde_json::from_str(text).unwrap()).collect()
@@ -73,7 +69,7 @@ async fn a_mail_arrives_encrypted_with_its_picture_and_a_hostile_commit_stays_te
 
 #[tokio::test]
 async fn a_server_that_is_down_gets_the_mail_once_when_it_is_up() {
-    let port = free_port();
+    let (_held, port) = free_ports(1).unwrap();
     let desk = Desk::new();
     // Its certificate is not known yet: for the first tries nobody is there to show one.
     let tell = mail_to(mail_server(port, None), "oncall@example.com");

@@ -147,10 +147,10 @@ fn harmless() -> Vec<Row> {
         Row::new(Section::Harmless, name, setup, trials, quick)
     };
     vec![
-        row("nothing", TINY, 4_000, 600).design("0 of 4,000"),
-        row("nothing", SMALL, 3_500, 600).design("0.08 %"),
-        row("nothing", MIDDLE, 1_500, 100).design("0 of 600"),
-        row("nothing", LARGE, 500, 20).design("0 of 100"),
+        row("nothing", TINY, 4_000, 300).design("0 of 4,000"),
+        row("nothing", SMALL, 3_500, 300).design("0.08 %"),
+        row("nothing", MIDDLE, 1_500, 50).design("0 of 600"),
+        row("nothing", LARGE, 500, 10).design("0 of 100"),
         Row {
             setup: Setup { tick: usual_tick(), ..Setup::new(SMALL) },
             ..row("nothing, in usual ticks", SMALL, 500, 0)
@@ -175,12 +175,12 @@ fn stress() -> Vec<Row> {
     let small = Setup::new(SMALL);
     let with = |fault| Setup { fault, ..small };
     vec![
-        row("hosts drift by 10 %", with(Fault::Drift(0.1)), 200).design("0.6 % at α 0.01"),
-        row("bursts of 8, not of 3", with(Fault::Bursts(8.0)), 200).design("0.5 % at α 0.01"),
-        row("garbage three times as often", with(Fault::Garbage(3.0)), 200).design("1.1 % at α 0.01"),
-        row("all have errors × 20 for 2 min", Setup { onset: 600.0, ..with(Fault::Shared(20.0)) }, 200)
+        row("hosts drift by 10 %", with(Fault::Drift(0.1)), 100).design("0.6 % at α 0.01"),
+        row("bursts of 8, not of 3", with(Fault::Bursts(8.0)), 100).design("0.5 % at α 0.01"),
+        row("garbage three times as often", with(Fault::Garbage(3.0)), 100).design("1.1 % at α 0.01"),
+        row("all have errors × 20 for 2 min", Setup { onset: 600.0, ..with(Fault::Shared(20.0)) }, 100)
             .design("0 of 1,000"),
-        row("cold start of 60 s", Setup { fresh: true, ..with(cold) }, 200).design("0 of 400"),
+        row("cold start of 60 s", Setup { fresh: true, ..with(cold) }, 100).design("0 of 400"),
         row("cold start of 60 s, no warm-up", Setup { fresh: true, warmup: Some(0.0), ..with(cold) }, 0)
             .claims(&[])
             .design("86 %"),

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::daemon::{Daemon, LIMIT};
-use super::{Backend, BalancerError, Retries};
+use super::{Backend, BalancerError, Retries, free_address};
 use crate::deadline::wait_until;
 use crate::program::{self, require};
 
@@ -27,6 +27,8 @@ pub struct Haproxy {
     daemon: Daemon,
     address: SocketAddr,
     directory: TempDir,
+    /// Kept, so that no other test takes the port.
+    _held: TcpListener,
 }
 
 impl Haproxy {
@@ -40,12 +42,12 @@ impl Haproxy {
             .prefix("andon-haproxy-")
             .tempdir()
             .map_err(BalancerError::io("make a temporary directory"))?;
-        let address = free_address()?;
+        let (held, address) = free_address()?;
         let config = directory.path().join("haproxy.cfg");
         let text = configuration(&directory.path().join("api.sock"), address, backends, retries);
         fs::write(&config, text).map_err(BalancerError::io("write haproxy.cfg"))?;
         let daemon = launch(&directory, address)?;
-        Ok(Self { daemon, address, directory })
+        Ok(Self { daemon, address, directory, _held: held })
     }
 
     /// Where users reach it.
@@ -130,12 +132,6 @@ fn launch(directory: &TempDir, address: SocketAddr) -> Result<Daemon, BalancerEr
     let mut command = Command::new(program);
     command.args(["-W", "-f"]).arg(directory.path().join("haproxy.cfg"));
     Daemon::start(PROGRAM, command, directory.path(), address)
-}
-
-fn free_address() -> Result<SocketAddr, BalancerError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map_err(BalancerError::io("find a free port"))
 }
 
 fn pid(info: &str) -> Option<u32> {

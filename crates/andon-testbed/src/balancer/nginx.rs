@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::daemon::{Daemon, LIMIT};
-use super::{Backend, BalancerError, Retries};
+use super::{Backend, BalancerError, Retries, free_address};
 use crate::deadline::wait_until;
 use crate::program::{self, require};
 
@@ -25,6 +25,8 @@ pub struct Nginx {
     daemon: Daemon,
     address: SocketAddr,
     directory: TempDir,
+    /// Kept, so that no other test takes the port.
+    _held: TcpListener,
 }
 
 impl Nginx {
@@ -38,9 +40,7 @@ impl Nginx {
             .prefix("andon-nginx-")
             .tempdir()
             .map_err(BalancerError::io("make a temporary directory"))?;
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .map_err(BalancerError::io("find a free port"))?;
+        let (held, address) = free_address()?;
         let place = directory.path();
         fs::write(place.join("nginx.conf"), configuration(place, address, retries))
             .and_then(|()| fs::write(place.join("servers.conf"), servers(backends)))
@@ -48,7 +48,7 @@ impl Nginx {
         let mut command = Command::new(program::find(PROGRAM).unwrap_or_else(|| PathBuf::from(PROGRAM)));
         command.arg("-p").arg(place).arg("-c").arg(place.join("nginx.conf")).args(["-g", "daemon off;"]);
         let daemon = Daemon::start(PROGRAM, command, place, address)?;
-        Ok(Self { daemon, address, directory })
+        Ok(Self { daemon, address, directory, _held: held })
     }
 
     /// Where users reach it.

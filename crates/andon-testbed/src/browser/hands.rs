@@ -1,9 +1,17 @@
 //! What a person does to a page: clicks, writes, presses keys, drags.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::driver::By;
 use super::{Browser, BrowserError};
+use crate::deadline::wait_until;
+
+/// What WebDriver says of an element that went, or moved, before it could be clicked on.
+const MOVED: [&str; 3] = ["stale element", "click intercepted", "not interactable"];
+/// How long a page may take to lie still.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Browser {
     /// Clicks on the first element that the CSS selector means.
@@ -24,6 +32,20 @@ impl Browser {
     }
 
     fn click_on(&self, by: By<'_>) -> Result<(), BrowserError> {
+        // A page that is alive may put another element in its place between the two: then nothing was clicked on.
+        let mut clicked = self.click_once(by);
+        let moved = |error: &BrowserError| matches!(error, BrowserError::Refused { said, .. } if MOVED.iter().any(|word| said.contains(word)));
+        wait_until(PATIENCE, || {
+            let again = clicked.as_ref().is_err_and(moved);
+            if again {
+                clicked = self.click_once(by);
+            }
+            !again
+        });
+        clicked
+    }
+
+    fn click_once(&self, by: By<'_>) -> Result<(), BrowserError> {
         let element = self.driver.find(by)?;
         let clicked = self.driver.post(&format!("/element/{element}/click"), &json!({}));
         clicked.map(drop).map_err(|error| match error {

@@ -3,7 +3,7 @@ directory=$1
 shift
 "$@" </dev/null &
 cat >/dev/null
-for round in 1 2 3 4 5 6 7 8 9 10; do
+for round in $(seq 100); do
     found=$(grep -lsF "$directory" /proc/[0-9]*/cmdline /proc/[0-9]*/environ | sed 's|/proc/\([0-9]*\)/.*|\1|' | sort -u)
     left=
     for process in $found; do
@@ -11,5 +11,6 @@ for round in 1 2 3 4 5 6 7 8 9 10; do
         kill -KILL "$process" 2>/dev/null && left=yes
     done
     [ -n "$left" ] || break
+    sleep 0.05
 done
 rm -rf "$directory"

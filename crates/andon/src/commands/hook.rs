@@ -26,7 +26,7 @@ pub(crate) enum HookCommand {
     /// Writes pre-receive and post-receive hooks, and the settings file andon.toml, which is yours to edit from then
     /// on. Hooks that are there already are never overwritten.
     #[command(
-        after_help = "Examples:\n  andon hook install /srv/git/www.git --data /srv/www/.andon\n  andon hook install /srv/git/www.git --server http://127.0.0.1:8420 --branch main --branch 'release/*'\n  andon hook install . --line /srv/www/line.star --deploy www/production"
+        after_help = "Examples:\n  andon hook install /srv/git/www.git --data /srv/www/.andon\n  andon hook install /srv/git/www.git --server https://andon.example.com --branch main --branch 'release/*'\n  andon hook install . --line /srv/www/line.star --deploy www/production"
     )]
     Install(InstallArgs),
     /// Remove the hooks again; the settings stay
@@ -62,7 +62,8 @@ pub(crate) enum HookCommand {
 pub(crate) struct InstallArgs {
     /// The repository, bare or not
     pub(crate) repository: PathBuf,
-    /// Ask this controller over HTTP, instead of reading a ledger on this machine (--data)
+    /// Ask this server, instead of reading a ledger on this machine (--data). Its token: andon login, as the user that
+    /// pushes arrive as
     #[arg(long, value_name = "URL")]
     pub(crate) server: Option<String>,
     /// A protected branch; `*` stands for anything [default: main]

@@ -21,7 +21,7 @@ const STRETCH: Duration = Duration::from_secs(40);
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The pause after a server has said that it is about to end: long enough to be read.
-const LEAVING: Duration = Duration::from_secs(1);
+const LEAVING: Duration = Duration::from_secs(3);
 /// A server that was not heard for so long is given up.
 const GIVE_UP: Duration = Duration::from_secs(15 * 60);
 /// The longest event, in bytes.

@@ -31,6 +31,8 @@ const LONGEST_PAUSE: u64 = 30;
 /// How long an answer is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
+    /// Somebody waits at a push: five seconds, and a server that has too much to do is not asked again.
+    Brief,
     /// The server only looks something up.
     Short,
     /// It asks hosts, or walks over all that it has.
@@ -40,9 +42,14 @@ pub(crate) enum Patience {
 impl Patience {
     fn span(self) -> Duration {
         match self {
+            Self::Brief => Duration::from_secs(5),
             Self::Short => Duration::from_secs(60),
             Self::Long => Duration::from_secs(20 * 60),
         }
+    }
+
+    fn tries(self) -> usize {
+        if self == Self::Brief { 0 } else { TRIES }
     }
 }
 
@@ -55,6 +62,8 @@ pub(crate) enum Wrong {
     Failure(Failure),
     /// The server does not know the path; it said which version it is, where it did.
     Unknown(Option<String>),
+    /// The server does not know who asks (401), or they may not (403).
+    Barred(StatusCode, Failure),
     /// It cannot be reached, or the connection broke.
     Broken(Failure),
 }
@@ -69,7 +78,7 @@ impl From<Wrong> for Failure {
     fn from(wrong: Wrong) -> Self {
         match wrong {
             Wrong::Problem(problem) => problem.into(),
-            Wrong::Failure(failure) | Wrong::Broken(failure) => failure,
+            Wrong::Failure(failure) | Wrong::Broken(failure) | Wrong::Barred(_, failure) => failure,
             Wrong::Unknown(version) => {
                 let version = version.unwrap_or_else(|| "of another version".to_owned());
                 Failure::broken(format!("the server does not know this command: it is andon {version}"))
@@ -176,7 +185,7 @@ impl Wire {
     /// A stream of events, to be read while it comes; blocking. It ends by itself within `most`.
     pub(crate) fn stream(&self, path: &str, most: Duration) -> Result<impl Read + use<>, Wrong> {
         let request = self.request("GET", path).header("accept", "text/event-stream");
-        let mut answer = self.send_within(request, Vec::new(), most)?;
+        let mut answer = self.send_within(request, Vec::new(), most, TRIES)?;
         if !answer.status().is_success() {
             return Err(self.refused(&mut answer));
         }
@@ -214,7 +223,7 @@ impl Wire {
         body: Vec<u8>,
         patience: Patience,
     ) -> Result<Response<ureq::Body>, Wrong> {
-        self.send_within(request, body, patience.span())
+        self.send_within(request, body, patience.span(), patience.tries())
     }
 
     fn send_within(
@@ -222,11 +231,12 @@ impl Wire {
         request: ureq::http::request::Builder,
         body: Vec<u8>,
         within: Duration,
+        tries: usize,
     ) -> Result<Response<ureq::Body>, Wrong> {
         let request = request
             .body(body)
             .map_err(|error| Failure::broken(format!("the request cannot be written: {error}")))?;
-        for _ in 0..TRIES {
+        for _ in 0..tries {
             let again = request.clone();
             let answer = self.once(again, within)?;
             match pause_of(&answer) {
@@ -269,16 +279,17 @@ impl Wire {
         }
         let failure = match status {
             StatusCode::UNAUTHORIZED => {
-                return Failure::refused(format!("{} does not know who asks: {message}", self.url))
+                let failure = Failure::refused(format!("{} does not know who asks: {message}", self.url))
                     .why(format!("{}; nothing has been changed", self.shown_token()))
-                    .next(format!("andon login {}", self.url))
-                    .into();
+                    .next(format!("andon login {}", self.url));
+                return Wrong::Barred(status, failure);
             }
             StatusCode::BAD_REQUEST => Failure::usage(message),
             status if status.is_server_error() => Failure::broken(message),
             _ => Failure::refused(message),
         };
-        Failure { why: text("why"), next: text("next"), ..failure }.into()
+        let failure = Failure { why: text("why"), next: text("next"), ..failure };
+        if status == StatusCode::FORBIDDEN { Wrong::Barred(status, failure) } else { failure.into() }
     }
 
     /// Something answers, and it is no andon.

@@ -1,5 +1,7 @@
 //! Approvals: where the line asks for them, others agree before a release goes out.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
@@ -96,4 +98,108 @@ fn at_the_terminal_the_refusal_asks_and_what_puts_things_right_does_not_wait() {
     project.well(&["deploy", "www", "production", "--fixes", &number, "--why", "mends it"]);
     project.well(&["rollback", "www", "production", "--why", "to see"]);
     project.well(&["ledger", "verify"]);
+}
+
+/// Puts what the line asks for in front of it, or takes it away.
+fn asks(house: &House, asks: &str) {
+    let written = std::fs::read_to_string(house.project.path().join("line.star")).unwrap();
+    let (_, rest) = written.split_once("service(").unwrap();
+    house.project.write("line.star", &format!("{asks}service({rest}"));
+}
+
+/// What somebody wants in production, with these further words.
+fn wanted(more: &Value) -> String {
+    let mut wanted = json!({ "service": "www", "environment": "production" });
+    wanted.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    wanted.to_string()
+}
+
+/// Brings a release for production over HTTP, and tells its name. Nobody has deployed it anywhere.
+fn bring(house: &House, browser: &mut Browser<'_>) -> String {
+    house.project.release("brought", "exit 0");
+    let mut tar = Command::new("tar");
+    tar.args(["-cf", "brought.tar", "-C", "dist", "."]).current_dir(house.project.path());
+    assert!(tar.status().unwrap().success());
+    let bytes = std::fs::read_to_string(house.project.path().join("brought.tar")).unwrap();
+    let digest = blake3::hash(bytes.as_bytes()).to_hex().to_string();
+    browser.fetch("PUT", &format!("/v1/releases/{digest}/bytes?packing=tar"), &bytes).is(200);
+    let whole = wanted(&json!({ "digest": digest, "packing": "tar" }));
+    let kept = browser.fetch("POST", "/v1/releases", &whole).is(201).json();
+    kept["release"]["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_rollback_waits_for_nobody_and_so_leads_only_to_what_was_there_before() {
+    let house = House::new();
+    let project = &house.project;
+    project.well(&["deploy", "www", "production"]);
+    let first = project.show(1)["release"].as_str().unwrap().to_owned();
+    house.users(&[("ben", &["deploy"])]);
+    let mut ben = Browser::of(&house, "ben");
+    let brought = bring(&house, &mut ben);
+    // Staging runs what the line describes now, and production never did.
+    project.well(&["deploy", "www", "staging"]);
+    let at_staging = project.show(2)["release"].as_str().unwrap().to_owned();
+    for approvals in ["", ASKS] {
+        asks(&house, approvals);
+        for (more, status) in [
+            // There is no release before the first one.
+            (json!({}), 409),
+            (json!({ "from": "staging" }), 400),
+            (json!({ "release": brought }), 409),
+            (json!({ "release": "r-000000000000" }), 404),
+        ] {
+            let mut more = more;
+            more["kind"] = json!("rollback");
+            ben.fetch("POST", "/v1/deployments", &wanted(&more)).is(status);
+            assert_eq!(project.recorded(), 2, "{more}");
+        }
+        let form = |release: &str| format!("why=back&release={release}");
+        for release in [&brought, &at_staging] {
+            ben.form_with_token("/deployments/1/rollback", &form(release)).is(400);
+        }
+        assert_eq!(project.recorded(), 2);
+    }
+    // As a deployment each of them waits for somebody else.
+    for more in [json!({}), json!({ "from": "staging" }), json!({ "release": brought })] {
+        let refused = ben.fetch("POST", "/v1/deployments", &wanted(&more)).is(409);
+        refused.refuses("unapproved", "needs 1 approval");
+    }
+    asks(&house, "");
+    project.release("two", "exit 0");
+    project.well(&["deploy", "www", "production"]);
+    let second = project.show(3)["release"].as_str().unwrap().to_owned();
+    asks(&house, ASKS);
+    // What served there is a way back, named or not, and waits for nobody.
+    let mut back = |number: u64, more: Value, release: &str| {
+        ben.fetch("POST", "/v1/deployments", &wanted(&more)).is(201);
+        let shown = project.until_shown(number, "it is over", |shown| shown["state"] == "succeeded");
+        assert_eq!((&shown["release"], &shown["by"]), (&json!(release), &json!("ben")));
+    };
+    back(4, json!({ "kind": "rollback" }), &first);
+    back(5, json!({ "kind": "rollback", "release": second }), &second);
+}
+
+#[test]
+fn a_fix_waits_for_nobody_where_there_is_something_to_repair() {
+    let house = House::new();
+    let project = &house.project;
+    project.well(&["deploy", "www", "production"]);
+    house.users(&[("ben", &["deploy"])]);
+    let mut ben = Browser::of(&house, "ben");
+    asks(&house, ASKS);
+    project.release("two", "exit 0");
+    // The first one went well, and the line runs.
+    let refused = ben.fetch("POST", "/v1/deployments", &wanted(&json!({ "fixes": 1 }))).is(409);
+    refused.refuses("unapproved", "needs 1 approval");
+    ben.fetch("POST", "/v1/deployments", &wanted(&json!({ "fixes": 99 }))).is(404);
+    assert_eq!(project.recorded(), 1);
+    asks(&house, "");
+    project.release("bad", "exit 1");
+    project.run(&["deploy", "www", "production"]).code(1);
+    asks(&house, ASKS);
+    project.release("three", "exit 0");
+    ben.fetch("POST", "/v1/deployments", &wanted(&json!({}))).is(409);
+    ben.fetch("POST", "/v1/deployments", &wanted(&json!({ "fixes": 2, "why": "mends it" }))).is(201);
+    project.until_shown(3, "it is over", |shown| shown["state"] == "succeeded");
 }

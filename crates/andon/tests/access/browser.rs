@@ -73,10 +73,14 @@ impl<'a> Browser<'a> {
         self.form("/sign-in", &format!("name={name}&password={password}&to=%2F"))
     }
 
-    /// Whom the server takes it for; nobody when it is led to the page to sign in at.
+    /// Whom the server takes it for; nobody when it is asked to say who it is.
     pub(crate) fn who(&mut self) -> Option<String> {
         let me = self.send("GET", "/v1/me", "", "");
-        (me.status == 200).then(|| me.json()["name"].as_str().unwrap().to_owned())
+        match me.status {
+            200 => Some(me.json()["name"].as_str().unwrap().to_owned()),
+            401 => None,
+            _ => panic!("this tells of nobody: {me:?}"),
+        }
     }
 
     pub(crate) fn send(&mut self, method: &str, path: &str, lines: &str, body: &str) -> Answer {

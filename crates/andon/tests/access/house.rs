@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
 use andon_testbed::deadline::wait_until;
@@ -57,6 +58,11 @@ impl House {
     pub(crate) fn hang_up(&self) {
         let child = self.child.as_ref().unwrap();
         andon_testbed::process::send(child.id(), rustix::process::Signal::HUP);
+    }
+
+    /// What it has said so far, on either stream.
+    pub(crate) fn said(&self) -> String {
+        heard(&self.project)
     }
 
     fn stop(&mut self) {
@@ -151,30 +157,33 @@ impl Drop for House {
     }
 }
 
+/// Where a server's words go.
+fn words_of(project: &Project) -> PathBuf {
+    project.path().join("heard/server")
+}
+
+fn heard(project: &Project) -> String {
+    String::from_utf8_lossy(&std::fs::read(words_of(project)).unwrap()).into_owned()
+}
+
 fn launch(project: &Project, words: &[String]) -> (Child, SocketAddr) {
     let mut all = vec!["server"];
     if !words.iter().any(|word| word == "--listen") {
         all.extend(["--listen", "127.0.0.1:0"]);
     }
     all.extend(words.iter().map(String::as_str));
-    let said = project.path().join("heard/server");
-    let out = std::fs::File::create(&said).unwrap();
+    let out = std::fs::File::create(words_of(project)).unwrap();
     let mut command = project.command(&all);
     command.stderr(out.try_clone().unwrap()).stdout(out);
     let mut child = command.spawn().unwrap();
     let mut address = None;
-    let read = || {
-        let mut text = String::new();
-        std::fs::File::open(&said).unwrap().read_to_string(&mut text).unwrap();
-        text
-    };
     wait_until(LIMIT, || {
-        let text = read();
+        let text = heard(project);
         let rest = text.split_once("answers on http").and_then(|(_, rest)| rest.split_once("://"));
         address =
             rest.and_then(|(_, rest)| rest.split_once('\n')).map(|(address, _)| address.parse().unwrap());
         address.is_some() || child.try_wait().unwrap().is_some()
     });
-    let address = address.unwrap_or_else(|| panic!("no server: {}", read()));
+    let address = address.unwrap_or_else(|| panic!("no server: {}", heard(project)));
     (child, address)
 }

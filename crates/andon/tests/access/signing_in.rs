@@ -7,7 +7,7 @@ use andon_testbed::deadline::wait_until;
 
 use crate::browser::{Browser, header, headers};
 use crate::house::{House, PASSWORD};
-use crate::project::{LIMIT, contains};
+use crate::project::{LIMIT, Project, contains};
 
 #[test]
 fn on_its_own_machine_a_server_without_users_asks_nobody_and_with_the_first_user_everybody() {
@@ -24,6 +24,47 @@ fn on_its_own_machine_a_server_without_users_asks_nobody_and_with_the_first_user
     assert_eq!(header(&led, "location"), "/sign-in?to=/settings/access%3Fx%3D1");
     browser.get("/sign-in").is(200);
     house.ask("GET", "/health", "", "").is(200);
+}
+
+/// A stranger's request that a proxy on this machine passes on comes from this machine, as far as the connection tells.
+#[test]
+fn what_a_proxy_passes_on_is_not_taken_for_somebody_on_this_machine() {
+    let stop = "{\"why\": \"to see\"}";
+    let house = House::new();
+    house.ask("GET", "/v1/me", "", "").is(200);
+    for line in [
+        "X-Forwarded-For: 203.0.113.7",
+        "X-Forwarded-For: 127.0.0.1",
+        "X-Forwarded-Host: andon.example.com",
+        "Forwarded: for=203.0.113.7",
+    ] {
+        let line = format!("{line}\r\n");
+        house.ask("GET", "/v1/me", &line, "").is(401);
+        house.ask("POST", "/v1/line/stop", &line, stop).is(401);
+    }
+    house.ask("GET", "/v1/me", "", "").is(200);
+    drop(house);
+    // Where people come by another name, a proxy is in front, whatever it says of them.
+    let house = House::with("", &["--external-url", "https://andon.example.com"]);
+    let here = house.address.to_string();
+    for host in ["andon.example.com", here.as_str()] {
+        for line in ["", "X-Forwarded-For: 203.0.113.7\r\n"] {
+            let head = format!("HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{line}");
+            house.raw(&format!("GET /v1/me {head}\r\n")).is(401);
+            let length = stop.len();
+            house.raw(&format!("POST /v1/line/stop {head}Content-Length: {length}\r\n\r\n{stop}")).is(401);
+        }
+    }
+    house.user("ana", &["admin"]);
+    let token = house.token("ana", &[], "1d");
+    assert_eq!(house.bearer(&token, "GET", "/v1/me", "").is(200).json()["name"], "ana");
+    drop(house);
+    let project = Project::local(1);
+    project.write("server.toml", "trusted_proxies = [\"127.0.0.1\"]\n");
+    House::in_project(project, &["--config", "server.toml"]).ask("GET", "/v1/me", "", "").is(401);
+    // A name of this machine leads nobody else here.
+    let house = House::with("", &["--external-url", "http://localhost:8420"]);
+    house.ask("GET", "/v1/me", "", "").is(200);
 }
 
 #[test]

@@ -67,13 +67,15 @@ fn over_tls_cookies_keep_to_it_and_a_new_certificate_is_taken_without_a_restart(
 
     std::fs::write(&certificate, "no certificate").unwrap();
     house.hang_up();
+    let looked = wait_until(LIMIT, || house.said().contains("the certificate of before stays in force"));
+    assert!(looked, "it never looked: {}", house.said());
     assert!(client(&first).get(url("/health")).call().is_ok(), "the one of before stays in force");
     let second = pair(&certificate, &key);
     let taken = wait_until(LIMIT, || {
         house.hang_up();
         client(&second).get(url("/health")).call().is_ok()
     });
-    assert!(taken, "the new certificate was never taken");
+    assert!(taken, "the new certificate was never taken: {}", house.said());
     assert!(client(&first).get(url("/health")).call().is_err());
 }
 

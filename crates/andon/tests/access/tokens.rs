@@ -126,7 +126,11 @@ fn nothing_that_readers_of_the_ledger_get_is_a_password_a_token_or_a_digest_of_o
         ana.send("POST", "/v1/tokens", &kept, &asked).is(201).json()["secret"].as_str().unwrap().to_owned();
     let user = json!({ "name": "dan", "password": PASSWORD }).to_string();
     ana.send("POST", "/v1/users", &kept.replace("again", "more"), &user).is(201);
+    // An answer that holds no secret is kept there: this is the place to look at.
+    let stop = json!({ "why": "to see what is kept" }).to_string();
+    ana.send("POST", "/v1/line/stop", &kept.replace("again", "control"), &stop).is(200);
     let answers = guest.get("/v1/ledger/views/answer").is(200).body;
+    assert!(answers.contains("\"control\"") && answers.contains("to see what is kept"), "{answers}");
     let asked = blake3::hash(format!("POST /v1/users\n{user}").as_bytes()).to_hex().to_string();
     assert!(!answers.contains(&second) && !answers.contains(&asked), "{answers}");
     told.push(answers);

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 
 use crate::house::House;
@@ -122,6 +123,10 @@ fn after_a_restart_one_goes_on_from_the_ledger() {
 
 #[test]
 fn more_streams_than_there_may_be_are_refused_and_others_are_answered() {
+    // This process holds the other ends.
+    let files = getrlimit(Resource::Nofile);
+    let most = files.maximum.map_or(4096, |most| most.min(4096));
+    setrlimit(Resource::Nofile, Rlimit { current: Some(most), ..files }).unwrap();
     let house = House::open();
     let mut streams = Vec::new();
     let refused = loop {

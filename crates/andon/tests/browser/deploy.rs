@@ -17,7 +17,7 @@ fn gated() -> Project {
 /// Presses the button that brings the release of the line to production, and waits for the page of the deployment.
 fn deploy(site: &Site, number: u64) {
     site.go("/services/www/deploy");
-    site.browser.press("Stage: deploy to production").unwrap();
+    site.browser.press("Deploy to production").unwrap();
     site.browser
         .until("the deployment has a page", &format!("location.pathname == '/deployments/{number}'"))
         .unwrap();

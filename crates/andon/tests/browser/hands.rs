@@ -28,7 +28,7 @@ fn a_release_is_deployed_and_held_with_the_keyboard_alone() {
     let site = Site::of(Project::local(2));
     site.project.release("one", &site.project.gate());
     site.go("/services/www/deploy");
-    tab_to(&site, "Stage: deploy to production");
+    tab_to(&site, "Deploy to production");
     site.browser.keys(key::ENTER).unwrap();
     site.browser.until("the deployment has a page", "location.pathname == '/deployments/1'").unwrap();
     site.until_says("verifying");
@@ -49,7 +49,7 @@ fn without_scripts_the_same_is_seen_and_done() {
     site.go("/");
     assert!(site.browser.text().unwrap().contains("No deployment yet"));
     site.go("/services/www/deploy");
-    site.browser.press("Stage: deploy to production").unwrap();
+    site.browser.press("Deploy to production").unwrap();
     site.project.until_shown(1, "it has succeeded", |shown| shown["state"] == "succeeded");
     site.go("/deployments/1");
     assert!(site.browser.text().unwrap().contains("Roll back to …"));

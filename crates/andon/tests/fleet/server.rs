@@ -86,7 +86,9 @@ fn a_server_lives_under_systemd_and_its_deployments_outlive_it() {
     let site = Site::boot(2);
     install(&site);
     assert_eq!(site.unit("web1", "andon", "ActiveState"), "active", "it said that it was ready");
-    assert_eq!(site.unit("web1", "andon", "StatusText"), "nothing is under way");
+    until(&site, "it says how it stands", "systemctl show --property StatusText --value andon", |text| {
+        text == "nothing is under way"
+    });
     assert!(andon(&site, "line").contains("the line is running"));
     let begin = "nohup andon --server http://127.0.0.1:8420 deploy www > /tmp/deployed 2>&1 &";
     site.machine("web1").output(begin).unwrap();

@@ -40,7 +40,7 @@ fn harmless_releases_go_out_whatever_the_weather_does() {
 fn a_service_whose_line_says_nothing_is_watched_by_what_there_is() {
     // Longer than what is not heard of may stay away.
     let rules =
-        r#"judge = judge(tick = "1s", warmup = "1s", observe = "18s", window = "40s", holdback = "0s"),"#;
+        r#"judge = judge(tick = "1s", warmup = "1s", observe = "18s", window = "120s", holdback = "0s"),"#;
     let scene = Scene::closed(Front::haproxy, "vitals()", rules);
     scene.shop.edit_line("watch = [vitals()], ", "");
     scene.shop.edit_line("waves = [1, 2, \"100%\"]", "waves = [2, \"100%\"]");

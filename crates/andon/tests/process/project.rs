@@ -80,7 +80,7 @@ impl Project {
             &format!(
                 "service(\"www\", hosts = {hosts}, release = directory(\"dist\"),\n  \
                  run = process(exec = \"{{release}}/www\", stop_timeout = \"2s\"), health = {HEALTH},\n  \
-                 tests = [script(\"smoke.sh\", timeout = \"20s\")], rollout = rollout({rollout}), {more})\n"
+                 tests = [script(\"smoke.sh\", timeout = \"120s\")], rollout = rollout({rollout}), {more})\n"
             ),
         );
     }
@@ -140,11 +140,19 @@ impl Project {
             "ANDON_DATA",
             "ANDON_SERVER",
             "ANDON_TOKEN",
+            "ANDON_LOG",
+            "NOTIFY_SOCKET",
+            "WATCHDOG_USEC",
+            "WATCHDOG_PID",
+            "GIT_DIR",
+            "GIT_WORK_TREE",
+            "GIT_INDEX_FILE",
             "XDG_CONFIG_HOME",
             "XDG_CACHE_HOME",
             "NO_COLOR",
             "CLICOLOR_FORCE",
             "SUDO_USER",
+            "SUDO_UID",
         ] {
             command.env_remove(inherited);
         }

@@ -4,19 +4,19 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
+use andon_testbed::balancer::free_ports;
 use andon_testbed::deadline::wait_until;
 
 use crate::project::{Project, Running};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-/// A project with a `proxy.toml` whose two servers are not there; where it listens, and where its numbers are.
-fn project() -> (Project, SocketAddr, SocketAddr) {
-    let (project, users, numbers) = (Project::new(), free(), free());
+/// A project with a `proxy.toml` whose two servers are not there; where it listens, and where its numbers are. Nobody else
+/// takes these ports while the listener lives.
+fn project() -> (Project, SocketAddr, SocketAddr, TcpListener) {
+    let (held, first) = free_ports(2).unwrap();
+    let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    let (project, users, numbers) = (Project::new(), at(first), at(first + 1));
     let control = project.path().join("control.sock");
     project.write(
         "proxy.toml",
@@ -26,7 +26,7 @@ fn project() -> (Project, SocketAddr, SocketAddr) {
              {{ name = \"web2\", address = \"127.0.0.1:9\" }}]\n"
         ),
     );
-    (project, users, numbers)
+    (project, users, numbers, held)
 }
 
 fn serving(project: &Project) -> Running {
@@ -38,7 +38,7 @@ fn serving(project: &Project) -> Running {
 
 #[test]
 fn servers_are_taken_out_and_put_back_by_hand() {
-    let (project, _, _) = project();
+    let (project, _, _, _held) = project();
     let running = serving(&project);
     let proxy = |words: &[&str]| project.run(&[&["proxy", "--config", "proxy.toml"], words].concat());
     proxy(&["drain", "www", "web1"]).code(0).says("web1 of www gets nothing new");
@@ -57,7 +57,7 @@ fn servers_are_taken_out_and_put_back_by_hand() {
 
 #[test]
 fn a_mistake_is_shown_and_never_takes_effect() {
-    let (project, users, numbers) = project();
+    let (project, users, numbers, _held) = project();
     let running = serving(&project);
     let good = std::fs::read_to_string(project.path().join("proxy.toml")).unwrap();
     project.write("proxy.toml", &good.replace("pool = \"www\"", "pool = \"wwww\""));

@@ -12,7 +12,7 @@ use crate::project::{LIMIT, Project, processes_naming, text};
 fn tested_by(smoke: &str) -> Project {
     let project = Project::local(1);
     let line = fs::read_to_string(project.path().join("line.star")).unwrap();
-    project.write("line.star", &line.replace("timeout = \"20s\"", "timeout = \"2s\""));
+    project.write("line.star", &line.replace("timeout = \"120s\"", "timeout = \"2s\""));
     project.well(&["deploy", "www"]);
     project.release("two", smoke);
     project

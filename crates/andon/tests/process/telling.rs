@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use andon_testbed::balancer::free_ports;
 use andon_testbed::{Manners, SmtpServer, program};
 use serde_json::Value;
 
@@ -101,7 +102,7 @@ fn the_author_of_a_release_that_was_put_back_gets_a_mail() {
 #[test]
 fn a_mail_server_that_is_away_holds_nothing_up_and_gets_the_mail_later() {
     let certificate = server(0);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (_held, port) = free_ports(1).unwrap();
     let project = project(port, certificate.certificate());
     project.well(&["deploy", "www"]);
     release(&project, "two", "exit 1", "Bea", "checkout");

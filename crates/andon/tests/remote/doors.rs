@@ -46,8 +46,7 @@ fn a_token_is_kept_by_login_and_shown_from_then_on() {
 #[test]
 fn what_cannot_be_reached_or_is_no_andon_is_said_so() {
     let project = Project::local(1);
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{closed}");
+    let url = "http://127.0.0.1:1".to_owned();
     let ran = project.run(&["--server", &url, "history"]).code(4);
     ran.says(&format!("{url} cannot be reached")).says("--local").says("ANDON_SERVER");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -10,11 +10,11 @@ fn a_server_that_is_asked_to_end_leaves_what_the_next_one_goes_on_with() {
     running.until_said("it goes on when it is back");
     let shown = site.project.show(2);
     assert_eq!(text(&shown, "state"), "running", "nothing was given up");
-    site.project.open_gate();
     site.start_again();
     site.until_said("#2 was left by its controller and goes on here");
-    let ran = running.end().code(0);
-    ran.says("the server is heard again").says("#2 succeeded");
+    running.until_said("the server is heard again");
+    site.project.open_gate();
+    running.end().code(0).says("#2 succeeded");
     assert_eq!(host_state(&site.project.show(2), "web2"), "succeeded");
 }
 

@@ -11,15 +11,16 @@ pub(crate) fn in_the_middle(hosts: usize) -> (Site, Person, Running) {
     let person = site.person();
     person.well(&["deploy", "www"]);
     person.checkout.release("two", &site.project.gate());
-    let running = person.start(&["deploy", "www"]);
+    let mut running = person.start(&["deploy", "www"]);
     site.project.until_told(2, "web1 verifying");
+    // Whoever watches has heard it.
+    running.until_said("web1 verifying");
     (site, person, running)
 }
 
 #[test]
 fn it_is_told_as_it_goes() {
-    let (site, _person, mut running) = in_the_middle(2);
-    running.until_said("web1 activating");
+    let (site, _person, running) = in_the_middle(2);
     site.project.open_gate();
     let ran = running.end().code(0);
     ran.says("by ana    line running")

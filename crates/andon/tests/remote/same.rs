@@ -136,7 +136,8 @@ fn masked(text: &str) -> String {
             false => line.split(' ').map(word).collect::<Vec<_>>().join(" "),
         })
         .collect();
-    lines.join("\n")
+    // A span is told in the unit that fits it.
+    lines.join("\n").replace("N ms", "N s").replace("N min N s", "N s").replace("N min", "N s")
 }
 
 /// Whether a line or a word begins with a time of day.

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 
+use andon_testbed::balancer::free_ports;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -16,6 +17,8 @@ pub(crate) struct Site {
     pub(crate) project: Project,
     server: Option<Running>,
     address: SocketAddr,
+    /// Kept, so that no other test takes the port while the server is away.
+    _held: TcpListener,
 }
 
 impl Site {
@@ -26,8 +29,9 @@ impl Site {
 
     /// A server of `project`, with more words.
     pub(crate) fn of(project: Project, words: &[&str]) -> Self {
-        let (server, address) = launch(&project, "127.0.0.1:0", words);
-        Self { project, server: Some(server), address }
+        let (held, port) = free_ports(1).unwrap();
+        let (server, address) = launch(&project, &format!("127.0.0.1:{port}"), words);
+        Self { project, server: Some(server), address, _held: held }
     }
 
     /// Its address.

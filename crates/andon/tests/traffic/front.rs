@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use andon_testbed::balancer::{haproxy, nginx};
+use andon_testbed::balancer::{free_ports, haproxy, nginx};
 use andon_testbed::{Backend, Haproxy, Nginx, Proxy, Retries};
 
 /// The pool of the built-in proxy.
@@ -13,7 +13,11 @@ const POOL: &str = "www";
 pub(crate) enum Front {
     Haproxy(Haproxy),
     Nginx(Nginx),
-    Proxy(Proxy),
+    /// With what keeps its port from other tests.
+    Proxy {
+        proxy: Proxy,
+        _held: TcpListener,
+    },
 }
 
 impl Front {
@@ -26,24 +30,25 @@ impl Front {
     }
 
     pub(crate) fn proxy(backends: &[Backend]) -> Self {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let (held, port) = free_ports(1).unwrap();
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let program = Path::new(env!("CARGO_BIN_EXE_andon"));
         let proxy = Proxy::start(program, free, |place| proxy_config(place, free, backends));
-        Self::Proxy(proxy.unwrap())
+        Self::Proxy { proxy: proxy.unwrap(), _held: held }
     }
 
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Front::Haproxy(_) => "haproxy",
             Front::Nginx(_) => "nginx",
-            Front::Proxy(_) => "proxy",
+            Front::Proxy { .. } => "proxy",
         }
     }
 
     /// The control socket of the built-in proxy.
     pub(crate) fn control(&self) -> Option<PathBuf> {
         match self {
-            Front::Proxy(proxy) => Some(control(&proxy.directory())),
+            Front::Proxy { proxy, .. } => Some(control(&proxy.directory())),
             Front::Haproxy(_) | Front::Nginx(_) => None,
         }
     }
@@ -53,7 +58,7 @@ impl Front {
         match self {
             Front::Haproxy(haproxy) => haproxy.address(),
             Front::Nginx(nginx) => nginx.address(),
-            Front::Proxy(proxy) => proxy.address(),
+            Front::Proxy { proxy, .. } => proxy.address(),
         }
     }
 
@@ -69,7 +74,7 @@ impl Front {
                 program = it.program(),
                 log = it.access_log(),
             ),
-            Front::Proxy(it) => {
+            Front::Proxy { proxy: it, .. } => {
                 format!("proxy({host}, pool = {POOL:?}, control = {:?})", control(&it.directory()))
             }
         }

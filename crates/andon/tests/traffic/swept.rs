@@ -150,7 +150,7 @@ fn a_drain_that_takes_long_tells_a_log_what_it_waits_for_and_loses_nothing() {
 fn slow_request(haproxy: &Haproxy) -> TcpStream {
     let mut user = TcpStream::connect(haproxy.address()).unwrap();
     user.write_all(
-        b"GET /text?number=1&bytes=10&ms=12000 HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n",
+        b"GET /text?number=1&bytes=10&ms=20000 HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n",
     )
     .unwrap();
     user

@@ -129,9 +129,35 @@ fn a_wish_that_would_do_harm_is_refused() {
         "https://localhost/x",
         "https://[::1]:8420/",
         "https://a.localhost/",
+        "https://LOCALHOST/x",
+        "https://localhost./x",
+        "https://A.LocalHost.:8420/x",
+        "https://[::1]/",
+        "https://127.1/",
+        "https://127.0.0.1./",
+        "https://127.7.7.7:8420/",
+        "https://2130706433/",
+        "https://0x7f.1/",
+        "https://0x7f000001/",
+        "https://0177.0.0.1/",
+        "https://0.0.0.0/",
+        "https://0/",
+        "https://[::]/",
+        "https://[::ffff:127.0.0.1]:8420/",
+        "https://[::ffff:7f00:1]/",
+        "https://[::1%1]/",
     ] {
         let refused = refused(wish("ana", &[Occasion::Began], hook(HookUrl::Said(url.into()))));
         assert_eq!(refused, SubscriptionError::ThisMachine, "{url}");
+    }
+    for url in [
+        "https://10.0.0.7:8443/x",
+        "https://[2001:db8::1]/x",
+        "https://7.example.com/x",
+        "https://localhost.example.com/",
+    ] {
+        let hook = hook(HookUrl::Said(url.into()));
+        assert!(none.subscribe(wish("ana", &[Occasion::Began], hook)).is_ok(), "{url}");
     }
     let clear = refused(wish("ana", &[Occasion::Began], hook(HookUrl::Said("http://x.example.com/".into()))));
     assert_eq!(clear, SubscriptionError::Hook(HookUrlError::InClear));

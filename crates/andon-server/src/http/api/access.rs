@@ -15,7 +15,7 @@ use crate::access::AccessError;
 use crate::http::Desk;
 use crate::http::asked::AskedPath;
 use crate::http::body::Bytes;
-use crate::http::gate::{Asker, Way, later};
+use crate::http::gate::{Asker, Way, later, own_change};
 use crate::http::moment::rfc3339;
 use crate::http::reply::{ErrorCode, Refused, as_json};
 
@@ -211,6 +211,7 @@ pub(crate) async fn set_password(
         if !access.knows(&name, new.current.as_deref().unwrap_or_default()).await? {
             return Err(AccessError::Wrong.into());
         }
+        own_change(&desk.doors, &asker)?;
         desk.doors.sign_ins.succeeded(&by.name, address);
     } else {
         asker.may(&Deed::Administer)?;
@@ -253,6 +254,7 @@ pub(crate) async fn make_token(
         Some(user) => user,
         None => user_name(&by)?,
     };
+    own_change(&desk.doors, &asker)?;
     // A token makes none: what is narrow stays narrow.
     if !(matches!(asker.way(), Way::Session(_)) && by == user.as_str()) {
         asker.may(&Deed::Administer)?;
@@ -264,7 +266,7 @@ pub(crate) async fn make_token(
     Ok(as_json(StatusCode::CREATED, &made))
 }
 
-/// Makes a token worth nothing: one's own, or any with the role admin.
+/// Makes a token worth nothing: itself, one's own when one signed in, or any with the role admin.
 #[utoipa::path(delete, path = "/v1/tokens/{token}", tag = "access", params(("token" = u32, Path)), responses((status = OK)))]
 pub(crate) async fn revoke_token(
     State(desk): State<Arc<Desk>>,
@@ -277,10 +279,17 @@ pub(crate) async fn revoke_token(
     Ok(as_json(StatusCode::OK, &serde_json::json!({ "token": id })))
 }
 
-/// Insists that a token is one's own, or that one looks after users.
+/// Insists that a token is the very one that is shown, that it is one's own and one signed in, or that one looks after
+/// users. What is narrow does not end what others of its user do.
 pub(crate) async fn may_revoke(desk: &Desk, asker: &Asker, id: TokenId) -> Result<(), Refused> {
-    let directory = desk.doors.access.directory().await?;
-    let own = directory.tokens().any(|(other, token)| other == id && token.user.as_str() == asker.0.name);
+    let own = match asker.way() {
+        Way::Token(shown) => *shown == id,
+        Way::Session(_) => {
+            let directory = desk.doors.access.directory().await?;
+            directory.tokens().any(|(other, token)| other == id && token.user.as_str() == asker.0.name)
+        }
+        Way::Machine | Way::TokenFile => false,
+    };
     if own { Ok(()) } else { asker.may(&Deed::Administer) }
 }
 

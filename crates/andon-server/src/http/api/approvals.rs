@@ -13,7 +13,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::http::Desk;
-use crate::http::body::Bytes;
+use crate::http::body::{Bytes, short};
 use crate::http::gate::Asker;
 use crate::http::moment::rfc3339;
 use crate::http::reply::{ErrorCode, Refused, as_json};
@@ -56,7 +56,7 @@ pub(crate) struct Approval {
     /// The release's short name, for example `r-51bc07e2a944`.
     #[schema(value_type = String, pattern = "^r-[0-9a-f]{12}$")]
     release: ReleaseId,
-    /// Why, in the person's words.
+    /// Why, in the person's words: at most 1000 bytes.
     why: Option<String>,
 }
 
@@ -87,6 +87,7 @@ pub(crate) async fn approve(
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let Approval { service, environment, release, why } = body.json()?;
+    short("why", why.as_deref())?;
     let line = desk.line()?;
     let scope = line.scope(&service, Some(&environment)).map_err(Refused::from)?;
     asker.may(&Deed::Deploy(scope.clone()))?;

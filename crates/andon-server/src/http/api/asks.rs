@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::controller::Controller;
 use crate::http::Desk;
 use crate::http::asked::{AskedPath, Whole};
-use crate::http::body::Bytes;
+use crate::http::body::{Bytes, short};
 use crate::http::gate::Asker;
 use crate::http::reply::{Refused, as_json};
 
@@ -21,7 +21,7 @@ use crate::http::reply::{Refused, as_json};
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
-    /// Why, in the person's words.
+    /// Why, in the person's words: at most 1000 bytes.
     #[serde(default)]
     pub why: Option<String>,
     /// For an abort: put back what was changed.
@@ -56,7 +56,7 @@ pub(super) async fn pause(
     AskedPath(Whole(number)): AskedPath<Whole>,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
-    let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
+    let (asked, controller) = (asked(&body)?, may(&desk, &asker, number).await?);
     controller.wish(DeploymentId(number), Ask::Pause, asked.why).await?;
     Ok(answered(number, false))
 }
@@ -76,7 +76,7 @@ pub(super) async fn resume(
     AskedPath(Whole(number)): AskedPath<Whole>,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
-    let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
+    let (asked, controller) = (asked(&body)?, may(&desk, &asker, number).await?);
     let take_over = asked.take_over;
     let begun = desk.see_to(async move { controller.resume(DeploymentId(number), take_over).await }).await?;
     Ok(answered(number, begun.is_some()))
@@ -97,11 +97,18 @@ pub(super) async fn abort(
     AskedPath(Whole(number)): AskedPath<Whole>,
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
-    let (asked, controller): (Asked, _) = (body.json()?, may(&desk, &asker, number).await?);
+    let (asked, controller) = (asked(&body)?, may(&desk, &asker, number).await?);
     let ask = Ask::Abort { rollback: asked.rollback };
     let begun =
         desk.see_to(async move { controller.ask(DeploymentId(number), ask, asked.why).await }).await?;
     Ok(answered(number, begun.is_some()))
+}
+
+/// What goes with a wish; its reason stays in the ledger.
+fn asked(body: &Bytes) -> Result<Asked, Refused> {
+    let asked: Asked = body.json()?;
+    short("why", asked.why.as_deref())?;
+    Ok(asked)
 }
 
 /// The controller for whoever asks, when they may act on that deployment.

@@ -16,7 +16,7 @@ use super::wanted::invalid;
 use crate::clock;
 use crate::http::Desk;
 use crate::http::asked::AskedPath;
-use crate::http::body::Bytes;
+use crate::http::body::{Bytes, short};
 use crate::http::gate::Asker;
 use crate::http::reply::{Refused, as_json};
 
@@ -46,6 +46,7 @@ pub(super) async fn record(
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let Run { hosts, passes } = body.json()?;
+    short("allow_wide", passes.allow_wide.as_deref())?;
     let environment = EnvironmentName::new(&environment).map_err(|error| invalid(error.to_string()))?;
     let line = desk.line()?;
     let mut refused = Some(invalid(format!("no service has the environment {environment}")));

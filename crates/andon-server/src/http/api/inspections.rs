@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use andon_core::access::Deed;
 use andon_core::line::Host;
@@ -17,7 +18,10 @@ use super::wanted::{invalid, scope_of};
 use crate::http::Desk;
 use crate::http::body::Bytes;
 use crate::http::gate::Asker;
-use crate::http::reply::{Refused, as_json};
+use crate::http::reply::{ErrorCode, Refused, as_json};
+
+/// How long somebody waits for a place among those who look at hosts.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is looked at.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -58,6 +62,11 @@ pub(super) async fn inspect(
     if let Some(stranger) = wanted.tests.iter().find(|name| !hosts.iter().any(|host| host.name == **name)) {
         return Err(invalid(format!("{scope} has no host {stranger}")));
     }
+    let places = Arc::clone(&desk.registers.inspections);
+    let Ok(Ok(_place)) = tokio::time::timeout(PATIENCE, places.acquire_owned()).await else {
+        let what = "as many look at hosts at this moment as may";
+        return Err(Refused::new(ErrorCode::TooMany, what, "ask again in a while").again_in(PATIENCE));
+    };
     let controller = desk.controller.clone().on_behalf_of(asker.person());
     let pools = line.pools(&scope);
     let tested: Vec<&Host> = hosts.iter().filter(|host| wanted.tests.contains(&host.name)).copied().collect();

@@ -1,6 +1,7 @@
 //! `/v1/ledger`: what is recorded, read as it is kept. Who has these paths can do everything that reads a ledger.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use andon_store::{MAX_ANSWER_ROWS, MAX_NAME_BYTES, ViewQuery};
 use axum::body::Body;
@@ -135,6 +136,12 @@ pub(super) async fn row(
 #[utoipa::path(post, path = "/v1/ledger/verification", tag = "ledger",
     responses((status = OK, body = LedgerVerification)))]
 pub(super) async fn verify(State(desk): State<Arc<Desk>>) -> Result<Response<Body>, Refused> {
+    let Ok(_alone) = Arc::clone(&desk.registers.verifications).try_acquire_owned() else {
+        let what =
+            "somebody has the ledger verified already, and two walks at once would slow everything down";
+        return Err(Refused::new(ErrorCode::TooMany, what, "ask again when that one is over")
+            .again_in(Duration::from_secs(10)));
+    };
     let ledger = desk.controller.records().ledger();
     let found = ledger.verify().await?;
     Ok(as_json(StatusCode::OK, &LedgerVerification::of(ledger.id(), found)))

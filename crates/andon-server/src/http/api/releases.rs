@@ -143,7 +143,8 @@ pub(super) async fn keep(
         ReleaseSource::Signed { by, .. } => Some(by.clone()),
         ReleaseSource::Archive(_) | ReleaseSource::Directory(_) => None,
     };
-    let brought = Brought { digest, packing, revision: wanted.revision, signature: wanted.signature };
+    let revision = wanted.revision.and_then(crate::revision::cleaned);
+    let brought = Brought { digest, packing, revision, signature: wanted.signature };
     let kept = tokio::task::spawn_blocking(move || artifacts.finish(&brought, keys.as_deref())).await;
     let kept = kept.map_err(|error| {
         Refused::new(ErrorCode::Unavailable, format!("the release could not be read: {error}"), "try again")

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::http::Desk;
 use crate::http::asked::AskedPath;
 use crate::http::body::Bytes;
-use crate::http::gate::Asker;
+use crate::http::gate::{Asker, own_change};
 use crate::http::reply::{Refused, as_json};
 use crate::http::subscriptions::{mail_server, own, refused};
 
@@ -37,6 +37,7 @@ pub(super) async fn subscribe(
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let asking: Asking = body.json()?;
+    own_change(&desk.doors, &asker)?;
     let person = asker.person().name;
     let subscription = asking.of(&person, mail_server(&desk).as_ref()).map_err(|error| refused(&error))?;
     let id = desk.controller.records().subscribe(clock::now(), &person, subscription).await?;

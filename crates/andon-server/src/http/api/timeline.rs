@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::clock;
 use crate::http::Desk;
-use crate::http::asked::{AskedPath, AskedQuery};
+use crate::http::asked::{AskedPath, AskedQuery, Whole};
 use crate::http::moment::rfc3339;
 use crate::http::pages::evidence;
 use crate::http::reply::{ErrorCode, Refused, as_json};
@@ -42,8 +42,8 @@ pub(super) struct Wanted {
     /// Until when, as RFC 3339.
     to: Option<String>,
     /// Only those with a lower number.
-    #[param(maximum = 9_007_199_254_740_991u64)]
-    before: Option<u64>,
+    #[param(value_type = Option<u64>, maximum = 9_007_199_254_740_991u64)]
+    before: Option<Whole>,
     /// At most so many; 100 without it.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
@@ -119,7 +119,8 @@ pub(super) async fn look(
         .map_err(|WrongView { what, next }| Refused::new(ErrorCode::InvalidRequest, what, next))?;
     let known = desk.chronicle.fresh().await;
     let span = view.span(&known.deployments, clock::now(), USUAL);
-    let page = known.deployments.page(&Query::parse(&view.query), span, before.map(DeploymentId), limit);
+    let before = before.map(|Whole(number)| DeploymentId(number));
+    let page = known.deployments.page(&Query::parse(&view.query), span, before, limit);
     let count = |outcome: Outcome| Count { outcome: outcome.slug(), count: page.counts.of(outcome) };
     Ok(as_json(
         StatusCode::OK,

@@ -1,9 +1,10 @@
 //! What a client wants deployed, in words, and the wish that it becomes by the line of this server.
 
 use andon_core::access::Deed;
-use andon_core::deployment::{DeploymentId, Kind};
+use andon_core::deployment::{DeploymentId, Kind, Summary};
 use andon_core::guard::Confirmation;
 use andon_core::name::{EnvironmentName, ServiceName};
+use andon_core::plan::Refusal;
 use andon_core::promotion::before;
 use andon_core::release::{Release, ReleaseId};
 use andon_core::scope::ScopeName;
@@ -15,6 +16,7 @@ use crate::http::Desk;
 use crate::http::gate::Asker;
 use crate::http::reply::{ErrorCode, Refused};
 use crate::lines::{Exceptions, LineOnDisk};
+use crate::problem::Problem;
 
 /// What shall be deployed.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -30,7 +32,8 @@ pub struct Wanted {
     #[serde(default)]
     #[schema(value_type = Option<String>, pattern = "^(deploy|rollback)$")]
     pub kind: Option<Kind>,
-    /// A release that is kept here or that the scope knows; without it, the one that the line describes.
+    /// A release that is kept here or that the scope knows; without it, the one that the line describes, or for a rollback
+    /// the good one before. A rollback leads only to a release that was there.
     #[serde(default)]
     #[schema(value_type = Option<String>, pattern = "^r-[0-9a-f]{12}$")]
     pub release: Option<ReleaseId>,
@@ -82,8 +85,12 @@ impl Wanted {
         let kind = self.kind.unwrap_or(Kind::Deploy);
         let release = match (&self.from, &self.release) {
             (Some(_), Some(_)) => return Err(invalid("say `from` or `release`, not both".to_owned())),
+            (Some(_), None) if kind == Kind::Rollback => {
+                return Err(invalid("a rollback takes a `release`, or goes to the one before".to_owned()));
+            }
             (Some(from), None) => promoted(desk, &line, &scope, from).await?,
             (None, Some(id)) => known(desk, &line, &scope, kind, id).await?,
+            (None, None) if kind == Kind::Rollback => the_one_before(desk, &scope).await?,
             (None, None) => described(desk, &line, &scope).await?,
         };
         let more = Exceptions {
@@ -137,6 +144,18 @@ pub(super) async fn described(desk: &Desk, line: &LineOnDisk, scope: &ScopeName)
     Ok(release)
 }
 
+/// Where a rollback leads that names no release.
+async fn the_one_before(desk: &Desk, scope: &ScopeName) -> Result<Release, Refused> {
+    /// How far back the newest deployment is looked for that touched hosts.
+    const RECENT: usize = 500;
+    let records = desk.controller.records();
+    let known = records.scope(scope).await?.value;
+    let rows = records.history_of(std::slice::from_ref(scope), RECENT).await?;
+    let touched = |row: &&Summary| row.hosts.changed > 0 || (row.ended.is_none() && row.started.is_some());
+    let before = Summary::way_back(rows.iter().find(touched), &known).map(|known| known.release.clone());
+    before.ok_or_else(|| Problem::Refused(Refusal::NothingToGoBackTo(scope.clone())).into())
+}
+
 /// A release by its name: one that was brought here, or one that the scope knows.
 async fn known(
     desk: &Desk,
@@ -152,6 +171,7 @@ async fn known(
     let release = match (kind, kept, scope_knows) {
         (Kind::Deploy, Some(kept), _) => kept,
         (_, _, Some(known)) => known.release,
+        // One that was only brought is refused as any that never was there.
         (_, kept, None) => kept.ok_or_else(|| {
             let what = format!("there is no release {id} here");
             Refused::new(ErrorCode::NotFound, what, "bring it first: PUT /v1/releases/{digest}/bytes")

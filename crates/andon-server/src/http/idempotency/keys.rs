@@ -127,22 +127,17 @@ impl Keys {
             let (place, state) = (found.place, found.state.clone());
             drop(table);
             match state {
-                Standing::Answered => match self.answer(place).await? {
+                Standing::Answered => match self.answer(place, &name).await? {
                     Some(answer) => return Ok(Begun::Again(answer)),
                     None => return Err(lost()),
                 },
                 Standing::Lost => return Err(lost()),
-                Standing::Running(mut done) => {
-                    if timeout(PATIENCE, done.wait_for(|done| *done)).await.is_err() {
-                        let what = "the first request with this idempotency key is not answered yet";
-                        return Err(Refused::new(
-                            ErrorCode::IdempotencyInFlight,
-                            what,
-                            "ask again in a while",
-                        )
-                        .again_in(Duration::from_secs(2)));
-                    }
-                }
+                Standing::Running(mut done) => match timeout(PATIENCE, done.wait_for(|done| *done)).await {
+                    Ok(Ok(_)) => {}
+                    // Whoever did it stumbled, and will never say what came of it.
+                    Ok(Err(_)) => return Err(lost()),
+                    Err(_) => return Err(in_flight()),
+                },
             }
         }
     }
@@ -150,23 +145,23 @@ impl Keys {
     /// Keeps the answer, so that the same request gets the same one. Without one, the next request is a first one.
     pub(super) async fn end(&self, ticket: Ticket, answer: Option<Answer>) {
         let Ticket { name, asked, place, at, done } = ticket;
-        let kept = match answer {
-            Some(answer) => {
-                let row =
-                    Row { visitor: name.0.clone(), key: name.1.clone(), asked, at, answer: Some(answer) };
-                self.write(place, &row).await.is_ok()
-            }
-            None => false,
-        };
         let mut table = self.table.lock().await;
-        if let Some(table) = table.as_mut() {
-            match table.known.get_mut(&name).filter(|known| known.place == place) {
+        // After many other requests the place is somebody else's: then nothing is kept.
+        let known = table.as_mut().filter(|table| table.known.get(&name).is_some_and(|it| it.place == place));
+        if let Some(table) = known {
+            let kept = match answer {
+                Some(answer) => {
+                    let (visitor, key) = name.clone();
+                    self.write(place, &Row { visitor, key, asked, at, answer: Some(answer) }).await.is_ok()
+                }
+                None => false,
+            };
+            match table.known.get_mut(&name) {
                 Some(known) if kept => known.state = Standing::Answered,
-                Some(_) => {
+                _ => {
                     table.known.remove(&name);
                     table.places.remove(&place);
                 }
-                None => {}
             }
         }
         drop(table);
@@ -178,7 +173,10 @@ impl Keys {
         let row = Row { visitor: name.0.clone(), key: name.1.clone(), asked, at: now, answer: None };
         self.write(place, &row).await?;
         table.next = (place + 1) % PLACES;
-        if let Some(older) = table.places.insert(place, name.clone()) {
+        // Whoever had the place before may have another one by now.
+        if let Some(older) = table.places.insert(place, name.clone())
+            && table.known.get(&older).is_some_and(|known| known.place == place)
+        {
             table.known.remove(&older);
         }
         let (done, running) = watch::channel(false);
@@ -214,9 +212,12 @@ impl Keys {
         }
     }
 
-    async fn answer(&self, place: usize) -> Result<Option<Answer>, RecordsError> {
+    /// The answer in a place, when it is still the one under that name.
+    async fn answer(&self, place: usize, name: &Name) -> Result<Option<Answer>, RecordsError> {
         let row = self.records.ledger().view(VIEW, &place.to_string()).await?;
-        Ok(row.and_then(|body| serde_json::from_value::<Row>(body).ok()).and_then(|row| row.answer))
+        let row = row.and_then(|body| serde_json::from_value::<Row>(body).ok());
+        let row = row.filter(|row| row.visitor == name.0 && row.key == name.1);
+        Ok(row.and_then(|row| row.answer))
     }
 
     async fn write(&self, place: usize, row: &Row) -> Result<(), RecordsError> {
@@ -228,11 +229,106 @@ impl Keys {
     }
 }
 
+fn in_flight() -> Refused {
+    let what = "the first request with this idempotency key is not answered yet";
+    Refused::new(ErrorCode::IdempotencyInFlight, what, "ask again in a while")
+        .again_in(Duration::from_secs(2))
+}
+
 fn lost() -> Refused {
-    let what = "the server died before it answered the first request with this idempotency key";
+    let what = "the server did not come to the end of the first request with this idempotency key";
     Refused::new(
         ErrorCode::IdempotencyUnknown,
         what,
         "look whether it was done; if not, ask again under a new key",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use andon_store::MemoryLedger;
+
+    use super::*;
+
+    const NOW: Time = Time(1_000);
+
+    fn keys() -> Keys {
+        Keys::new(Records::new(Arc::new(MemoryLedger::new("ledger"))))
+    }
+
+    async fn begin(keys: &Keys, visitor: &str, key: &str) -> Result<Begun, Refused> {
+        keys.begin(visitor.into(), key.into(), Digest::of(b"asked"), NOW).await
+    }
+
+    async fn first(keys: &Keys, visitor: &str, key: &str) -> Ticket {
+        match begin(keys, visitor, key).await {
+            Ok(Begun::First(ticket)) => ticket,
+            other => panic!("{visitor} {key}: {other:?}"),
+        }
+    }
+
+    fn answer(body: &str) -> Answer {
+        Answer { status: 200, kind: "text/plain".into(), location: None, body: body.into() }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_stumbled_is_lost_and_nobody_waits_for_its_answer() {
+        let keys = keys();
+        drop(first(&keys, "ana", "one").await);
+        for _ in 0..2 {
+            let refused = timeout(Duration::from_secs(5), begin(&keys, "ana", "one")).await.unwrap();
+            assert_eq!(refused.unwrap_err().code, ErrorCode::IdempotencyUnknown);
+        }
+        // Who waited for it before it stumbled hears the same.
+        let ticket = first(&keys, "ana", "two").await;
+        let waits = tokio::spawn({
+            let keys = keys.clone();
+            async move { begin(&keys, "ana", "two").await }
+        });
+        tokio::task::yield_now().await;
+        drop(ticket);
+        let refused = timeout(Duration::from_secs(5), waits).await.unwrap().unwrap();
+        assert_eq!(refused.unwrap_err().code, ErrorCode::IdempotencyUnknown);
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_the_answer_of_somebody_else_whose_place_was_taken_meanwhile() {
+        let keys = keys();
+        let slow = first(&keys, "ana", "slow").await;
+        for number in 0..PLACES {
+            let ticket = first(&keys, "ben", &number.to_string()).await;
+            keys.end(ticket, Some(answer(&format!("for ben {number}")))).await;
+        }
+        // Ben's last request is where ana's began.
+        keys.end(slow, Some(answer("for ana"))).await;
+        let last = (PLACES - 1).to_string();
+        match begin(&keys, "ben", &last).await {
+            Ok(Begun::Again(told)) => assert_eq!(told, answer(&format!("for ben {last}"))),
+            other => panic!("{other:?}"),
+        }
+        // A row that is another one's is nobody's answer.
+        let anas = ("ana".to_owned(), "slow".to_owned());
+        assert_eq!(keys.answer(0, &anas).await.unwrap(), None);
+        first(&keys, "ana", "slow").await;
+    }
+
+    #[tokio::test]
+    async fn who_asks_anew_after_a_day_keeps_the_new_place_when_the_old_one_is_taken() {
+        let keys = keys();
+        let ticket = first(&keys, "ana", "daily").await;
+        keys.end(ticket, Some(answer("yesterday"))).await;
+        let later = NOW + AGE;
+        let daily = || keys.begin("ana".into(), "daily".into(), Digest::of(b"asked"), later);
+        let Ok(Begun::First(ticket)) = daily().await else { panic!("a day has passed") };
+        keys.end(ticket, Some(answer("today"))).await;
+        // All other places, and then the first one.
+        for number in 0..=PLACES - 2 {
+            let ticket = first(&keys, "ben", &number.to_string()).await;
+            keys.end(ticket, None).await;
+        }
+        match daily().await {
+            Ok(Begun::Again(told)) => assert_eq!(told, answer("today")),
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -17,7 +17,7 @@ use super::page;
 use super::setting::frame;
 use crate::http::Desk;
 use crate::http::body::form;
-use crate::http::gate::{Asker, Way};
+use crate::http::gate::{Asker, Way, own_change};
 use crate::http::reply::{ErrorCode, Refused};
 
 const PATH: &str = "/settings/access";
@@ -100,6 +100,7 @@ async fn carry_out(desk: &Desk, asker: &Asker, change: &Change) -> Result<Option
         }
         "token" => {
             own(asker)?;
+            own_change(&desk.doors, asker)?;
             let name = UserName::new(by.as_str()).map_err(|error| invalid(error.to_string()))?;
             let days: u64 = change.days.parse().map_err(|_| invalid("days is a number".to_owned()))?;
             let lifetime = Duration::from_secs(days.saturating_mul(86_400));

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::extract::{FromRequest, Request};
 
-use crate::http::body::Bytes;
+use crate::http::body::{Bytes, LONGEST_TEXT};
 use crate::http::reply::{ErrorCode, Refused};
 
-/// The longest text that a person writes into one field, in bytes.
-const LONGEST: usize = 1_000;
 /// The longest form, in bytes.
 const SIZE: usize = 16 * 1024;
 
@@ -41,8 +39,8 @@ impl Form {
     /// A field without the space around it; `None` when it is empty.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, Refused> {
         let text = self.0.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
-        if text.is_some_and(|text| text.len() > LONGEST) {
-            let what = format!("{name} has at most {LONGEST} bytes");
+        if text.is_some_and(|text| text.len() > LONGEST_TEXT) {
+            let what = format!("{name} has at most {LONGEST_TEXT} bytes");
             return Err(Refused::new(ErrorCode::InvalidRequest, what, "say it in one sentence"));
         }
         Ok(text.map(str::to_owned))

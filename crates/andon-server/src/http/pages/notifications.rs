@@ -16,7 +16,7 @@ use super::setting::{Framed, go_to};
 use crate::clock;
 use crate::http::Desk;
 use crate::http::body::form;
-use crate::http::gate::Asker;
+use crate::http::gate::{Asker, own_change};
 use crate::http::reply::{ErrorCode, Refused};
 use crate::http::subscriptions::{mail_server, own};
 use crate::records::SubscribingError;
@@ -42,6 +42,7 @@ pub(super) async fn subscribe(
     request: Request,
 ) -> Result<Response<Body>, Refused> {
     let fields = Fields(form(request).await?);
+    own_change(&desk.doors, &asker)?;
     let taken = match wish(&desk, &asker, &fields) {
         Ok(subscription) => {
             desk.controller.records().subscribe(clock::now(), &asker.person().name, subscription).await

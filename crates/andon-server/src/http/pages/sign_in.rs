@@ -79,24 +79,22 @@ async fn sign_in(
     let doors = &desk.doors;
     origin::insist(doors, request.headers())?;
     let headers = request.headers().clone();
-    let Form { name, password, to } = form(request).await?;
     let address = doors.client(peer, &headers);
+    // Nothing is read of somebody who cannot sign in here, or who asks without end.
+    if !doors.is_private(peer) {
+        let wrong = SignIn { wrong: Some("No password is taken here.".into()), ..SignIn::default() };
+        return page_for(doors, peer, &headers, wrong, StatusCode::FORBIDDEN).await;
+    }
+    if let Err(wait) = doors.requests.of_address(address, clock::now()) {
+        return Err(later(wait, "these are too many requests"));
+    }
+    let Form { name, password, to } = form(request).await?;
     let again = |wrong: String| SignIn {
         name: name.clone(),
         wrong: Some(wrong),
         to: local(&to),
         ..SignIn::default()
     };
-    if !doors.is_private(peer) {
-        return page_for(
-            doors,
-            peer,
-            &headers,
-            again("No password is taken here.".into()),
-            StatusCode::FORBIDDEN,
-        )
-        .await;
-    }
     if let Err(wait) = doors.sign_ins.begin(&name, address, clock::now()) {
         let seconds = wait.as_secs() + 1;
         let wrong = again(format!("Sign-in was tried too often. Wait {seconds} s, then try again."));

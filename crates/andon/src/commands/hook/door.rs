@@ -1,5 +1,5 @@
 //! Asking whether the line runs, and recording what passed although it does not: in a ledger on this machine, or at a
-//! controller over HTTP. Never longer than a few seconds.
+//! server, with the token that whoever runs the hook keeps for it. Never longer than a few seconds.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,19 +8,21 @@ use andon_core::cord::Passage;
 use andon_core::time::Time;
 use andon_server::clock;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::json;
-use ureq::Agent;
+use ureq::http::StatusCode;
 
-use super::settings::Controller;
+use super::settings::{Controller, FILE};
 use crate::args::Common;
 use crate::context::{LEDGER, open_ledger_here};
+use crate::failure::Failure;
+use crate::remote::choice::{self, Chosen};
+use crate::remote::wire::{Patience, Wire, Wrong};
 use crate::screen::legible;
 use crate::{cord, when};
 
-/// How long an answer is waited for.
+/// How long the ledger is waited for. A server has as long: [`Patience::Brief`].
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The largest answer, in bytes.
-const LARGEST: u64 = 1 << 20;
 
 /// The state of the line, as far as a push has to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,35 @@ pub(super) enum Line {
         /// Who stopped it, when and why: a sentence.
         words: String,
     },
+}
+
+/// Why nobody can say whether the line runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Silence {
+    /// A sentence.
+    pub(super) why: String,
+    /// What is to be done about it, where that is known.
+    pub(super) next: Option<String>,
+}
+
+impl From<String> for Silence {
+    fn from(why: String) -> Self {
+        Self { why, next: None }
+    }
+}
+
+impl From<Wrong> for Silence {
+    fn from(wrong: Wrong) -> Self {
+        match wrong {
+            Wrong::Barred(StatusCode::UNAUTHORIZED, Failure { what, why, next, .. }) => Self {
+                why: why.map(|why| format!("{what} ({why})")).unwrap_or(what),
+                next: next.map(|next| format!("as the user that pushes arrive as: {next}")),
+            },
+            Wrong::Barred(_, Failure { what, next, .. }) => Self { why: what, next },
+            // What commands are told to do next helps no push.
+            other => Failure::from(other).what.into(),
+        }
+    }
 }
 
 /// What passed although the line stands.
@@ -68,7 +99,7 @@ enum State {
 
 impl Controller {
     /// Whether the line runs; or why nobody can say.
-    pub(super) async fn line(&self) -> Result<Line, String> {
+    pub(super) async fn line(&self) -> Result<Line, Silence> {
         if let Some(data) = &self.data {
             let common = ledger(data)?;
             let asked = async {
@@ -81,15 +112,12 @@ impl Controller {
                 true => Line::Stopped { words: cord::stopped(line.stops(), clock::now()) },
             });
         }
-        let url = self.url("/v1/line");
-        let text = talk(move |agent| agent.get(&url).call()).await?;
-        serde_json::from_str::<Answer>(&text)
-            .map(|answer| answer.line(clock::now()))
-            .map_err(|error| format!("its answer cannot be understood: {error}"))
+        let answer: Answer = self.wire()?.get("/v1/line", Patience::Brief).await?;
+        Ok(answer.line(clock::now()))
     }
 
     /// Records an exception.
-    pub(super) async fn record(&self, exception: &Exception) -> Result<(), String> {
+    pub(super) async fn record(&self, exception: &Exception) -> Result<(), Silence> {
         let Exception { by, reference, commit, why } = exception.clone();
         if let Some(data) = &self.data {
             let common = ledger(data)?;
@@ -98,16 +126,27 @@ impl Controller {
                 let what = Passage::Push { reference, commit };
                 controller.let_pass(by, what, why).await.map_err(|problem| problem.to_string())
             };
-            return in_time(recorded).await?.map(drop);
+            return Ok(in_time(recorded).await?.map(drop)?);
         }
-        let url = self.url("/v1/line/exceptions");
-        let body = json!({ "by": by, "ref": reference, "commit": commit, "why": why }).to_string();
-        let json = "application/json";
-        talk(move |agent| agent.post(&url).header("content-type", json).send(&body)).await.map(drop)
+        let body = json!({ "by": by, "ref": reference, "commit": commit, "why": why });
+        match self.wire()?.post::<IgnoredAny>("/v1/line/exceptions", &body, Patience::Brief).await {
+            Ok(_) => Ok(()),
+            Err(Wrong::Barred(StatusCode::FORBIDDEN, failure)) => Err(Silence {
+                why: failure.what,
+                next: Some(
+                    "show a token with the grant line: andon token make NAME --user USER --grant line".into(),
+                ),
+            }),
+            Err(wrong) => Err(wrong.into()),
+        }
     }
 
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.server.as_deref().unwrap_or_default().trim_end_matches('/'))
+    /// The way to the server, with the token that is kept for it.
+    fn wire(&self) -> Result<Wire, Silence> {
+        let url =
+            choice::parse(self.server.as_deref().unwrap_or_default()).map_err(|failure| failure.what)?;
+        Wire::new(Chosen { url, named_by: FILE.to_owned() })
+            .map_err(|Failure { what, next, .. }| Silence { why: what, next })
     }
 }
 
@@ -137,30 +176,6 @@ async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, String> {
     tokio::time::timeout(PATIENCE, work).await.map_err(|_| "the ledger did not answer in time".to_owned())
 }
 
-type Called = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
-
-/// One request and its answer's text.
-async fn talk(call: impl FnOnce(&Agent) -> Called + Send + 'static) -> Result<String, String> {
-    let talked = tokio::task::spawn_blocking(move || {
-        let agent: Agent = Agent::config_builder()
-            .timeout_global(Some(PATIENCE))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .proxy(None)
-            .user_agent(concat!("andon/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .into();
-        let mut answer = call(&agent).map_err(|error| error.to_string())?;
-        let status = answer.status();
-        let text = answer.body_mut().with_config().limit(LARGEST).read_to_string();
-        match status.is_success() {
-            true => text.map_err(|error| error.to_string()),
-            false => Err(format!("it answered {status}")),
-        }
-    });
-    talked.await.map_err(|error| error.to_string())?
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,5 +197,16 @@ mod tests {
         for bad in ["", "{}", r#"{"state":"fine"}"#, "null", "<html>"] {
             assert_eq!(read(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn whoever_is_not_let_in_is_told_what_to_do_and_advice_for_commands_is_not_passed_on() {
+        let failure = || Failure::refused("nobody is known").why("no token").next("andon login URL");
+        let of = |status| Silence::from(Wrong::Barred(status, failure()));
+        let unknown = of(StatusCode::UNAUTHORIZED);
+        assert_eq!(unknown.why, "nobody is known (no token)");
+        assert_eq!(unknown.next.as_deref(), Some("as the user that pushes arrive as: andon login URL"));
+        assert_eq!(of(StatusCode::FORBIDDEN).next.as_deref(), Some("andon login URL"));
+        assert_eq!(Silence::from(Wrong::Broken(failure())), Silence::from("nobody is known".to_owned()));
     }
 }

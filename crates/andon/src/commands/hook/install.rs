@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::InstallArgs;
-use super::door::Line;
+use super::door::{Line, Silence};
 use super::git::ask;
 use super::settings::{Controller, FILE, Settings, template};
 use crate::args::Common;
@@ -15,6 +15,8 @@ use crate::context::{data_of, find_line, open_ledger_here};
 use crate::exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
+use crate::remote::choice;
+use crate::screen::legible;
 
 /// The hooks, and the side that each takes when the program is gone: what was taken already cannot be refused.
 const HOOKS: [&str; 2] = ["pre-receive", "post-receive"];
@@ -129,11 +131,12 @@ fn door(common: &Common, server: Option<&str>) -> Result<Controller, Failure> {
         Some(_) if common.data.is_some() => Err(Failure::usage(
             "the line's state is either in a ledger (--data) or at a controller (--server)",
         )),
-        Some(url) if url.starts_with("http://") && url.len() > "http://".len() => {
-            Ok(Controller { data: None, server: Some(url.trim_end_matches('/').to_owned()) })
+        Some(url) => {
+            let url = choice::parse(url).map_err(|failure| {
+                failure.next("--server https://andon.example.com; http:// is for this machine alone; or a ledger on it: --data DIR")
+            })?;
+            Ok(Controller { data: None, server: Some(url.to_string()) })
         }
-        Some(url) => Err(Failure::usage(format!("{url:?} is no address of a controller"))
-            .next("it begins with http://; what goes over foreign networks goes through a tunnel")),
         None => Ok(Controller { data: Some(absolute(&data_of(common)?)?), server: None }),
     }
 }
@@ -214,17 +217,20 @@ pub(super) async fn status(common: &Common, path: &Path) -> Done {
     };
     let line = match &settings {
         Some(settings) => settings.controller.line().await,
-        None => Err(format!("there is no {}", repository.settings().display())),
+        None => Err(Silence::from(format!("there is no {}", repository.settings().display()))),
     };
     well &= line.is_ok();
     let words = match &line {
         Ok(Line::Running) => "the line is running".to_owned(),
         Ok(Line::Stopped { words }) => words.clone(),
-        Err(why) => format!("nobody can say whether the line runs: {why}"),
+        Err(silence) => format!("nobody can say whether the line runs: {}", legible(&silence.why)),
     };
+    let next = line.err().and_then(|silence| silence.next).map(|next| legible(&next));
     if common.json {
         let branches = settings.map(|settings| settings.branches);
-        say_json(&serde_json::json!({ "hooks": hooks, "branches": branches, "line": words, "well": well }));
+        say_json(
+            &serde_json::json!({ "hooks": hooks, "branches": branches, "line": words, "next": next, "well": well }),
+        );
     } else {
         for (hook, state) in &hooks {
             say(&format!("{hook:<12}  {}", state.as_str().unwrap_or_default()));
@@ -233,6 +239,9 @@ pub(super) async fn status(common: &Common, path: &Path) -> Done {
             say(&format!("{:<12}  {}", "protects", settings.branches.join(", ")));
         }
         say(&format!("{:<12}  {words}", "line"));
+        if let Some(next) = next {
+            say(&format!("{:<12}  {next}", "next"));
+        }
     }
     Ok(if well { exit::OK } else { exit::NOT_WELL })
 }

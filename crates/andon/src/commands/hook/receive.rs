@@ -5,7 +5,7 @@ use std::path::Path;
 use andon_core::quantity::ByteSize;
 
 use super::commit::{self, Commit, Commits, FIXES, MOST};
-use super::door::{Exception, Line};
+use super::door::{Exception, Line, Silence};
 use super::git::{GitError, larger_than};
 use super::policy::SHOWN;
 use super::settings::{Settings, Side};
@@ -41,8 +41,8 @@ pub(super) async fn pre_receive(config: &Path) -> Done {
     }
     let line = match settings.controller.line().await {
         Ok(line) => line,
-        Err(why) => {
-            unknown(&settings, &why)?;
+        Err(silence) => {
+            unknown(&settings, &silence)?;
             Line::Running
         }
     };
@@ -59,8 +59,9 @@ pub(super) async fn pre_receive(config: &Path) -> Done {
         check(&settings, it, &commits).await?;
     }
     for exception in &exceptions {
-        if let Err(why) = settings.controller.record(exception).await {
-            unknown(&settings, &format!("this exception cannot be recorded: {why}"))?;
+        if let Err(Silence { why, next }) = settings.controller.record(exception).await {
+            let why = format!("this exception cannot be recorded: {why}");
+            unknown(&settings, &Silence { why, next })?;
         }
         say(&format!(
             "andon: the line is stopped; taken into {} as a declared fix: {}",
@@ -88,8 +89,9 @@ pub(super) async fn incoming(settings: &Settings, updates: Vec<Update>) -> Resul
 }
 
 /// Nobody can say whether the line runs: the configured side is followed, and told.
-fn unknown(settings: &Settings, why: &str) -> Result<(), Failure> {
-    let why = legible(why);
+fn unknown(settings: &Settings, silence: &Silence) -> Result<(), Failure> {
+    let why = legible(&silence.why);
+    let next = silence.next.as_deref().unwrap_or("push again when the controller answers");
     match settings.when_unreachable {
         Side::Open => {
             say(&format!("andon: nobody can say whether the line runs ({why}); this repository lets pushes pass then"));
@@ -97,7 +99,10 @@ fn unknown(settings: &Settings, why: &str) -> Result<(), Failure> {
         }
         Side::Closed => Err(Failure::refused(format!("nobody can say whether the line runs: {why}"))
             .why("this repository takes nothing into its protected branches then; your commits are safe where they are")
-            .next("push again when the controller answers; or whoever looks after this repository sets when_unreachable = \"open\" in its andon.toml")),
+            .next(format!(
+                "{}; or whoever looks after this repository sets when_unreachable = \"open\" in its andon.toml",
+                legible(next)
+            ))),
     }
 }
 

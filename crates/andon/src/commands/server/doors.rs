@@ -26,7 +26,7 @@ pub(crate) struct DoorArgs {
     /// The address to answer on [default: 127.0.0.1:8420]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// A file with the token that hooks and pushers show
+    /// A file with one token for programs that share it; it may do everything
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// The certificate chain for TLS, in PEM form; read again when it changes
@@ -110,4 +110,68 @@ pub(crate) async fn doors(
             .next("andon user add NAME --grant admin; or name a file with a token: --token-file FILE; or listen on 127.0.0.1"));
     }
     Ok(Doors::new(settings, listens, token, oidc, access)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const REFERENCE: &str = include_str!("../../../../../docs/reference/server.md");
+
+    /// The entries of a table of the configuration: what it expects in the place of one that there is not.
+    fn entries(table: &str) -> Vec<String> {
+        let head = if table.is_empty() { String::new() } else { format!("[{table}]\n") };
+        let error =
+            toml::from_str::<ServerSettings>(&format!("{head}nonsense = 1\n")).unwrap_err().to_string();
+        let (_, expected) = error.split_once("expected ").unwrap_or_else(|| panic!("{table}: {error}"));
+        expected.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect()
+    }
+
+    /// Every option of `andon server`, and whether every command has it.
+    fn options() -> Vec<(String, bool)> {
+        let mut command = crate::args::command();
+        command.build();
+        let server = command.find_subcommand("server").unwrap();
+        let long = |argument: &clap::Arg| Some((argument.get_long()?.to_owned(), argument.is_global_set()));
+        server.get_arguments().filter_map(long).filter(|(name, _)| name != "help").collect()
+    }
+
+    #[test]
+    fn the_reference_describes_every_option_and_every_key_and_nothing_else() {
+        let mut wanted: BTreeSet<String> = options()
+            .into_iter()
+            .filter(|(_, global)| !global)
+            .map(|(name, _)| format!("--{name}"))
+            .collect();
+        assert!(wanted.contains("--listen") && wanted.contains("--statsd"), "{wanted:?}");
+        let tables = ["tls", "session", "oidc"];
+        let first = entries("").into_iter().filter(|entry| !tables.contains(&entry.as_str()));
+        wanted.extend(first);
+        for table in tables {
+            wanted.extend(entries(table).into_iter().map(|entry| format!("{table}.{entry}")));
+        }
+        let cells =
+            REFERENCE.lines().filter(|line| line.starts_with("| `")).filter_map(|l| l.split('|').nth(1));
+        let described: BTreeSet<String> = cells
+            .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+            .filter_map(|word| word.split(' ').next())
+            .map(ToOwned::to_owned)
+            .collect();
+        assert_eq!(described, wanted);
+    }
+
+    #[test]
+    fn every_option_that_the_reference_names_is_one() {
+        let options: BTreeSet<String> = options().into_iter().map(|(name, _)| name).collect();
+        let letter = |c: char| c.is_ascii_lowercase() || c == '-';
+        let words = REFERENCE.split("--").skip(1).map(|rest| rest.split(|c| !letter(c)).next().unwrap_or(""));
+        let named: Vec<&str> =
+            words.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).collect();
+        assert!(named.contains(&"config") && named.contains(&"data"), "{named:?}");
+        for word in named {
+            assert!(options.contains(word), "there is no --{word}");
+        }
+    }
 }
