@@ -100,6 +100,18 @@ impl Browser {
         let pointer = json!({ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": moves });
         self.driver.post("/actions", &json!({ "actions": [pointer] })).map(drop)
     }
+
+    /// Turns the wheel of the mouse over the middle of an element by so many pixels; upwards when they are negative.
+    ///
+    /// # Errors
+    /// [`BrowserError::Refused`] when there is no such element.
+    pub fn wheel(&self, selector: &str, pixels: i32) -> Result<(), BrowserError> {
+        let element = self.driver.find(By::Css(selector))?;
+        let origin = json!({ "element-6066-11e4-a52e-4f735466cecf": element });
+        let scroll = json!({ "type": "scroll", "x": 0, "y": 0, "deltaX": 0, "deltaY": pixels, "duration": 0, "origin": origin });
+        let wheel = json!({ "type": "wheel", "id": "wheel", "actions": [scroll] });
+        self.driver.post("/actions", &json!({ "actions": [wheel] })).map(drop)
+    }
 }
 
 /// Keys that are no characters, as WebDriver writes them.

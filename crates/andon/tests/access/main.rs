@@ -17,6 +17,7 @@ mod forgery;
 mod headers;
 mod hostile;
 mod oidc;
+mod passwords;
 mod roles;
 mod signing_in;
 mod tls;

@@ -146,3 +146,28 @@ fn a_provider_that_signs_with_new_keys_is_believed_again_without_a_restart() {
         provider.renew_keys().unwrap();
     }
 }
+
+#[test]
+fn whom_somebody_removed_does_not_come_back_by_signing_in_until_they_are_added_again() {
+    let provider =
+        OidcProvider::start(CALLBACK, &[Account::new("ana", &["admins"]), Account::new("ben", &[])]).unwrap();
+    let (house, _held) = house(&provider, GROUPS);
+    let sign_in = |name: &str| {
+        let mut browser = Browser::new(&house);
+        let path = back(&provider, &mut browser, name);
+        (browser.get(&path), browser)
+    };
+    sign_in("ana").0.is(303);
+    let mut ben = sign_in("ben").1;
+    assert_eq!(ben.who().as_deref(), Some("ben"));
+    // Whoever reads a feed elsewhere is led back here.
+    let feed = ben.get("/feed.atom").is(200).body;
+    assert!(feed.contains(&format!("href=\"http://{}/", house.address)), "{feed}");
+    house.project.well(&["user", "remove", "ben"]);
+    assert_eq!(ben.who(), None);
+    let (refused, mut again) = sign_in("ben");
+    assert!(refused.is(403).body.contains("ben was removed here"));
+    assert_eq!(again.who(), None);
+    house.project.well(&["user", "add", "ben", "--without-password"]);
+    assert_eq!(sign_in("ben").1.who().as_deref(), Some("ben"));
+}

@@ -49,6 +49,40 @@ fn a_token_may_what_it_was_made_for_as_far_as_its_user_may_and_makes_no_other() 
 }
 
 #[test]
+fn a_token_ends_itself_and_no_other_one_of_its_user() {
+    let house = House::new();
+    house.users(&[("ben", &["deploy"])]);
+    let (deploys, reads) = (house.token("ben", &["deploy"], "1d"), house.token("ben", &[], "1d"));
+    let refused = house.bearer(&reads, "DELETE", "/v1/tokens/1", "").is(403);
+    refused.refuses("forbidden", "ben may not look after users");
+    house.bearer(&deploys, "GET", "/v1/me", "").is(200);
+    house.bearer(&reads, "DELETE", "/v1/tokens/2", "").is(200);
+    house.bearer(&reads, "GET", "/v1/me", "").is(401);
+    Browser::of(&house, "ben").fetch("DELETE", "/v1/tokens/1", "").is(200);
+    house.bearer(&deploys, "GET", "/v1/me", "").is(401);
+}
+
+#[test]
+fn who_tells_of_somebody_elses_push_is_named_beside_them() {
+    let house = House::new();
+    house.users(&[("git", &["line"])]);
+    let token = house.token("git", &["line"], "1d");
+    let stop = json!({ "why": "orders fell" }).to_string();
+    house.bearer(&token, "POST", "/v1/line/stop", &stop).is(200);
+    let push = |by: &str| {
+        let push = json!({ "by": by, "ref": "refs/heads/main", "commit": "4c1d9e2", "why": "the fix" });
+        house.bearer(&token, "POST", "/v1/line/exceptions", &push.to_string()).is(200);
+        let ledger = house.ledger();
+        let last = ledger.lines().rfind(|line| line.contains("4c1d9e2")).unwrap();
+        serde_json::from_str::<Value>(last).unwrap()
+    };
+    let record = push("ana");
+    assert_eq!(record["by"], "git");
+    assert!(record["fact"].to_string().contains("\"ana (told by git)\""), "{record}");
+    assert!(!push("git").to_string().contains("told by"), "one name is enough");
+}
+
+#[test]
 fn a_token_that_was_revoked_that_expired_or_whose_user_is_gone_is_worth_nothing() {
     let house = House::new();
     house.users(&[("ben", &["deploy"])]);

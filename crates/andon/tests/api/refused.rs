@@ -51,3 +51,19 @@ fn each_refusal_has_its_own_code() {
     bad.refuses("bad_release", "is bad and is not deployed again");
     assert!(bad.json()["error"]["why"].as_str().unwrap().contains("nothing has been changed"));
 }
+
+#[test]
+fn what_stands_in_the_ledger_for_ever_is_said_in_a_sentence() {
+    let house = House::open();
+    let why = "x".repeat(1_001);
+    let approval =
+        json!({ "service": "www", "environment": "production", "release": "r-000000000000", "why": why });
+    let run = json!({ "hosts": 1, "passes": { "allow_wide": why } });
+    let long = "has at most 1000 bytes, not 1001";
+    house.post("/v1/approvals", &approval).is(400).refuses("invalid_request", long);
+    house.post("/v1/environments/production/runs", &run).is(400).refuses("invalid_request", long);
+    for what in ["pause", "resume", "abort"] {
+        let path = format!("/v1/deployments/7/{what}");
+        house.post(&path, &json!({ "why": why })).is(400).refuses("invalid_request", long);
+    }
+}

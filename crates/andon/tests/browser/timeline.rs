@@ -84,3 +84,35 @@ fn the_keyboard_walks_along_it() {
         .unwrap();
     site.quiet();
 }
+
+#[test]
+fn what_is_new_comes_by_itself_and_does_not_move_what_is_being_read() {
+    let site = Site::of(busy());
+    site.go("/timeline?span=all");
+    site.browser.until("all are listed", &format!("{COUNT} === 5")).unwrap();
+    site.project.well(&["rollback", "www"]);
+    site.browser.until("it came", &format!("{COUNT} === 6 && {LISTED}.includes('#6')")).unwrap();
+
+    // Whoever is at the chart is told, and decides.
+    site.browser.eval("document.querySelector('#chart').focus()").unwrap();
+    site.project.well(&["rollback", "www"]);
+    site.browser.until("it is offered", "!document.querySelector('#fresh').hidden").unwrap();
+    site.browser.until("nothing moved", &format!("{COUNT} === 6")).unwrap();
+    site.browser.click("#fresh").unwrap();
+    site.browser.until("it is there", &format!("{COUNT} === 7 && {LISTED}.includes('#7')")).unwrap();
+    site.quiet();
+}
+
+#[test]
+fn the_wheel_looks_closer_once_one_is_at_the_chart() {
+    let site = Site::of(busy());
+    site.go("/timeline?span=all");
+    site.browser.until("all are listed", &format!("{COUNT} === 5")).unwrap();
+    // Before, it moves the page as everywhere.
+    site.browser.wheel("#chart", -100).unwrap();
+    assert!(!site.path().contains("from="), "{}", site.path());
+    site.browser.eval("document.querySelector('#chart').focus()").unwrap();
+    site.browser.wheel("#chart", -100).unwrap();
+    site.browser.until("it is closer", "location.search.includes('from=')").unwrap();
+    site.quiet();
+}

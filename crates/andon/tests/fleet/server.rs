@@ -60,7 +60,12 @@ fn install(site: &Site) {
     write(site, "www", "#!/bin/sh\nexec sleep 100000\n", "/srv/line/dist/www", "755");
     let keys = site.fleet.ssh_config().parent().unwrap().to_owned();
     put(site, &keys.join("user_key"), &format!("{HOME}/.ssh/id_ed25519"), "600");
-    put(site, &keys.join("known_hosts"), &format!("{HOME}/.ssh/known_hosts"), "644");
+    // Here machines are called by their names.
+    let mut known = std::fs::read_to_string(keys.join("known_hosts")).unwrap();
+    for machine in site.fleet.machines() {
+        known = known.replace(&format!("{} ", machine.address()), &format!("{} ", machine.name()));
+    }
+    write(site, "known_hosts", &known, &format!("{HOME}/.ssh/known_hosts"), "644");
     server
         .output(&format!("chown -R andon: {HOME} && systemctl daemon-reload && systemctl start andon"))
         .unwrap();
@@ -77,7 +82,10 @@ fn until(site: &Site, what: &str, command: &str, wanted: impl Fn(&str) -> bool) 
         last = site.machine("web1").output(&format!("{command} 2>&1 || true")).unwrap();
         wanted(&last)
     });
-    assert!(held, "{what}: {last}");
+    let said = || {
+        site.machine("web1").output("cat /tmp/deployed; journalctl -u andon -n 30 --no-pager 2>&1 || true")
+    };
+    assert!(held, "{what}: {last}\n{}", said().unwrap());
 }
 
 #[test]
