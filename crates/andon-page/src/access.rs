@@ -33,6 +33,7 @@ pub fn render(page: &Access, frame: &Frame) -> Markup {
                 }
             }
             (users(page, frame))
+            @if has_password(page, frame) { (own_password(frame)) }
             (tokens(page, frame))
         }
     };
@@ -96,6 +97,36 @@ fn new_user(frame: &Frame) -> Markup {
                 p { "Grants are " code { "deploy" } ", " code { "deploy:SERVICE" } ", " code { "deploy:SERVICE/ENVIRONMENT" }
                     ", " code { "deploy:*/ENVIRONMENT" } ", " code { "line" } " and " code { "admin" } ". Without any, a user reads." }
                 p { button name="do" value="add" { "Add" } }
+            }
+        }
+    }
+}
+
+/// Whether who looks signed in and has a password here.
+fn has_password(page: &Access, frame: &Frame) -> bool {
+    let me = frame.visitor.as_ref().filter(|_| frame.signed_in);
+    me.and_then(|me| page.directory.user(&me.name)).is_some_and(|user| user.password.is_some())
+}
+
+fn own_password(frame: &Frame) -> Markup {
+    let field = |label: &str, name: &str, kind: &str, least: Option<&str>| {
+        html! {
+            p { label { (label) " " input name=(name) type="password" required minlength=[least] autocomplete=(kind); } }
+        }
+    };
+    html! {
+        section {
+            h2 { "Your password" }
+            details {
+                summary { "Change it" }
+                form method="post" action="/settings/access" {
+                    (hidden(frame))
+                    (field("Present password", "current", "current-password", None))
+                    (field("New password", "password", "new-password", Some("12")))
+                    (field("Once more", "again", "new-password", Some("12")))
+                    p { "Every browser where you are signed in is signed out, this one as well. Your tokens stay." }
+                    p { button name="do" value="password" { "Change" } }
+                }
             }
         }
     }

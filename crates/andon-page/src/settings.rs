@@ -9,7 +9,7 @@ pub fn render(frame: &Frame) -> Markup {
     let body = html! {
         h1 { "Settings" }
         ul.rows.prose {
-            li { a href="/settings/access" { "People and tokens" } br; span.muted { "who may sign in, and who may do what" } }
+            li { a href="/settings/access" { "People and tokens" } br; span.muted { "who may sign in, who may do what, and your password" } }
             li { a href="/settings/notifications" { "Notifications" } br; span.muted { "what you want to hear of, and by which way" } }
         }
         p.muted.prose { "Hosts, services and how they are rolled out stand in " code { "line.star" } ", beside the code." }

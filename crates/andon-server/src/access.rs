@@ -449,3 +449,6 @@ pub(crate) fn random() -> Result<[u8; 32], AccessError> {
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,10 +19,10 @@ pub const APPROVALS_LAST: Duration = Duration::from_secs(24 * 3600);
 const MOST: usize = 200;
 
 /// Whether a deployment has to wait for approvals where the line asks for them. What puts things right does not: a rollback,
-/// and the declared fix of a deployment that did not end well, or of any while the line is stopped. `fixed` is how the
-/// deployment stands that it is said to repair.
-pub fn has_to_wait(kind: Kind, fixed: Option<&State>, line_stopped: bool) -> bool {
-    let repairs = fixed.is_some_and(|state| line_stopped || *state != State::Succeeded);
+/// and the declared fix of a deployment that did not end well and was not followed by one that did, or of any while the
+/// line is stopped. `fixed` is how the deployment stands that it is said to repair, and whether one succeeded there since.
+pub fn has_to_wait(kind: Kind, fixed: Option<(&State, bool)>, line_stopped: bool) -> bool {
+    let repairs = fixed.is_some_and(|(state, over)| line_stopped || (*state != State::Succeeded && !over));
     kind == Kind::Deploy && !repairs
 }
 

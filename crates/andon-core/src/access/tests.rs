@@ -285,12 +285,14 @@ fn a_release_goes_out_once_enough_others_who_may_agree_and_for_a_day() {
 #[test]
 fn what_puts_things_right_waits_for_no_approval_and_a_fix_of_what_went_well_does() {
     use crate::deployment::{Kind, State};
-    let running = State::Running { phase: crate::deployment::Phase::Preparing };
+    let running = State::Running { phase: crate::deployment::Phase::Prepare };
     assert!(has_to_wait(Kind::Deploy, None, false));
     assert!(has_to_wait(Kind::Deploy, None, true));
-    assert!(has_to_wait(Kind::Deploy, Some(&State::Succeeded), false), "there is nothing to repair");
-    assert!(!has_to_wait(Kind::Deploy, Some(&State::Succeeded), true), "its harm was seen later");
-    assert!(!has_to_wait(Kind::Deploy, Some(&running), false));
+    let of = |state, over| Some((state, over));
+    assert!(has_to_wait(Kind::Deploy, of(&State::Succeeded, false), false), "there is nothing to repair");
+    assert!(!has_to_wait(Kind::Deploy, of(&State::Succeeded, false), true), "its harm was seen later");
+    assert!(!has_to_wait(Kind::Deploy, of(&running, false), false));
+    assert!(has_to_wait(Kind::Deploy, of(&running, true), false), "another one went well since");
     assert!(!has_to_wait(Kind::Rollback, None, false));
 }
 

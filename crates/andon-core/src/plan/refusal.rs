@@ -104,7 +104,8 @@ impl Refusal {
     pub fn what(&self) -> String {
         match self {
             Refusal::NothingToDo { release, hosts: n } => {
-                format!("{} run {release} already, and serve", hosts(*n))
+                let end = if *n == 1 { "s" } else { "" };
+                format!("{} run{end} {release} already, and serve{end}", hosts(*n))
             }
             Refusal::NoHosts(scope) => format!("{scope} has no hosts"),
             Refusal::BadRelease { release, .. } => format!("{release} is bad and is not deployed again"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use andon_core::access::{ApprovalFact, Approvals, Asked, Deed, Directory, Unapproved, Visitor, has_to_wait};
-use andon_core::deployment::DeploymentId;
+use andon_core::deployment::{DeploymentId, Kind, Summary};
 use andon_core::digest::Digest;
 use andon_core::release::ReleaseId;
 use andon_core::scope::ScopeName;
@@ -13,6 +13,9 @@ use andon_core::time::Time;
 use super::{Controller, RACES, Wish};
 use crate::problem::Problem;
 use crate::records::{Records, RecordsError, Versioned, is_conflict};
+
+/// Deployments of a scope that are looked at for one that went well: what is older is over.
+const RECENT: usize = 200;
 
 /// A release that waits for approvals.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,11 +72,18 @@ impl Controller {
             return Ok(0);
         }
         let fixed = match wish.fixes {
-            Some(id) => Some(self.records.deployment(id).await?.value.state),
+            Some(id) => {
+                let state = self.records.deployment(id).await?.value.state;
+                let since = self.records.history_of(std::slice::from_ref(&wish.scope), RECENT).await?;
+                let well =
+                    |row: &Summary| row.id > id && row.kind == Kind::Deploy && row.state == "succeeded";
+                Some((state, since.iter().any(well)))
+            }
             None => None,
         };
+        let fixed = fixed.as_ref().map(|(state, over)| (state, *over));
         let stopped = self.records.cord().await?.value.is_stopped();
-        Ok(if has_to_wait(wish.kind, fixed.as_ref(), stopped) { asked } else { 0 })
+        Ok(if has_to_wait(wish.kind, fixed, stopped) { asked } else { 0 })
     }
 
     /// What went out waits for nobody any more.

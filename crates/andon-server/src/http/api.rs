@@ -49,7 +49,7 @@ pub(super) fn stumbled(id: andon_core::deployment::DeploymentId, why: String) {
     tracing::error!(deployment = id.0, why, "the driver of a deployment stumbled");
 }
 
-pub(super) use access::may_revoke;
+pub(super) use access::{may_revoke, set_own_password};
 
 /// Every path of the API that is described in its OpenAPI document.
 pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {

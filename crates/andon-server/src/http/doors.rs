@@ -8,7 +8,8 @@ use super::token::Token;
 use crate::access::{Access, AccessError, Oidc, Requests, ServerSettings, SignIns, hex, random};
 
 /// What proxies write of whom they ask for.
-const FORWARDED: [&str; 3] = ["x-forwarded-for", "x-forwarded-host", "forwarded"];
+const FORWARDED: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy)]

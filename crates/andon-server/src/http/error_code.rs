@@ -45,7 +45,7 @@ codes! {
     TooMany TOO_MANY_REQUESTS "There are as many as there may be.",
     IdempotencyMismatch CONFLICT "The idempotency key stands for another request.",
     IdempotencyInFlight CONFLICT "The first request with this idempotency key is not answered yet.",
-    IdempotencyUnknown CONFLICT "The server died before it answered the first request with this idempotency key: look whether it was done.",
+    IdempotencyUnknown CONFLICT "Nobody knows any more what the first request with this idempotency key was answered: look whether it was done.",
     Conflict CONFLICT "It contradicts what is there.",
     NotNow CONFLICT "It makes no sense in the present state.",
     LineStopped CONFLICT "The line is stopped: only rollbacks and declared fixes begin.",

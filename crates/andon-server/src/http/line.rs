@@ -23,7 +23,7 @@ const LONGEST: usize = 2_000;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Exception {
-    /// Who pushes; of a user who shows a token, that user instead.
+    /// Who pushes, as far as whoever tells of it knows; the name of a user who tells of somebody else is added.
     #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
     by: String,
     /// The branch: `refs/heads/main`.
@@ -72,10 +72,11 @@ pub(super) async fn except(
             return Err(Refused::new(ErrorCode::InvalidRequest, what, "say who passes what, and why"));
         }
     }
-    // Who showed who they are acts under that name. Of who pushed to a repository, only its hook can tell.
+    // Who pushed to a repository only its hook can tell; who tells of it stands beside that, so nobody acts as another.
+    let me = &asker.0.name;
     let by = match asker.way() {
-        Way::Token(_) | Way::Session(_) => asker.person().name,
-        Way::Machine | Way::TokenFile => by,
+        Way::Token(_) | Way::Session(_) if by != *me => format!("{by} (told by {me})"),
+        _ => by,
     };
     let controller = desk.controller.clone().on_behalf_of(asker.person());
     let cord = controller.let_pass(by, Passage::Push { reference, commit }, why).await?;

@@ -57,6 +57,7 @@ pub(crate) struct Approval {
     #[schema(value_type = String, pattern = "^r-[0-9a-f]{12}$")]
     release: ReleaseId,
     /// Why, in the person's words: at most 1000 bytes.
+    #[schema(max_length = 250)]
     why: Option<String>,
 }
 

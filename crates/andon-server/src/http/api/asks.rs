@@ -22,6 +22,7 @@ use crate::http::reply::{Refused, as_json};
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     /// Why, in the person's words: at most 1000 bytes.
+    #[schema(max_length = 250)]
     #[serde(default)]
     pub why: Option<String>,
     /// For an abort: put back what was changed.

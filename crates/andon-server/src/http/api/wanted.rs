@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::Wish;
 use crate::http::Desk;
+use crate::http::body::short;
 use crate::http::gate::Asker;
 use crate::http::reply::{ErrorCode, Refused};
 use crate::lines::{Exceptions, LineOnDisk};
@@ -79,6 +80,11 @@ struct Said {
 impl Wanted {
     /// The wish, by the line as it lies on the server's disk now; when whoever asks may have it.
     pub(super) async fn wish(self, desk: &Desk, asker: &Asker) -> Result<Wish, Refused> {
+        for (name, words) in
+            [("why", &self.why), ("allow_bad", &self.allow_bad), ("allow_wide", &self.allow_wide)]
+        {
+            short(name, words.as_deref())?;
+        }
         let line = desk.fresh_line().await?;
         let scope = scope_of(&line, &self.service, self.environment.as_ref())?;
         asker.may(&Deed::Deploy(scope.clone()))?;

@@ -34,6 +34,12 @@ struct Change {
     user: String,
     #[serde(default)]
     password: String,
+    /// The new password once more.
+    #[serde(default)]
+    again: String,
+    /// The present password.
+    #[serde(default)]
+    current: String,
     #[serde(default)]
     grants: String,
     #[serde(default)]
@@ -98,8 +104,15 @@ async fn carry_out(desk: &Desk, asker: &Asker, change: &Change) -> Result<Option
             asker.may(&Deed::Administer)?;
             access.remove_user(&by, &user()?).await?;
         }
+        "password" => {
+            own(asker, "sets their own password", "sign in; or where the server runs: andon user password")?;
+            if change.password != change.again {
+                return Err(invalid("the new password was not written twice in the same way".to_owned()));
+            }
+            crate::http::api::set_own_password(desk, asker, &change.current, &change.password).await?;
+        }
         "token" => {
-            own(asker)?;
+            own(asker, "makes tokens of their own", "sign in; or where the server runs: andon token make")?;
             own_change(&desk.doors, asker)?;
             let name = UserName::new(by.as_str()).map_err(|error| invalid(error.to_string()))?;
             let days: u64 = change.days.parse().map_err(|_| invalid("days is a number".to_owned()))?;
@@ -121,17 +134,13 @@ async fn carry_out(desk: &Desk, asker: &Asker, change: &Change) -> Result<Option
     Ok(None)
 }
 
-/// Insists on a person who signed in: a token makes no tokens.
-fn own(asker: &Asker) -> Result<(), Refused> {
+/// Insists on a person who signed in: a token makes no tokens and sets no passwords.
+fn own(asker: &Asker, does: &str, next: &str) -> Result<(), Refused> {
     match asker.way() {
         Way::Session(_) => Ok(()),
         _ => {
-            let what = "only a person who signed in makes tokens of their own";
-            Err(Refused::new(
-                ErrorCode::Forbidden,
-                what,
-                "sign in; or where the server runs: andon token make",
-            ))
+            let what = format!("only a person who signed in {does}");
+            Err(Refused::new(ErrorCode::Forbidden, what, next))
         }
     }
 }

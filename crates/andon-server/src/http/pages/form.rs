@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::{FromRequest, Request};
 
-use crate::http::body::{Bytes, LONGEST_TEXT};
+use crate::http::body::{Bytes, LONGEST_TEXT, form_bytes};
 use crate::http::reply::{ErrorCode, Refused};
 
 /// The longest form, in bytes.
@@ -17,8 +17,8 @@ pub(super) struct Form(BTreeMap<String, String>);
 impl<S: Send + Sync> FromRequest<S> for Form {
     type Rejection = Refused;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        let Bytes(bytes) = Bytes::from_request(request, state).await?;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
+        let Bytes(bytes) = form_bytes(request.into_body()).await?;
         if bytes.len() > SIZE {
             let what = format!("a form has at most {} KiB", SIZE / 1024);
             return Err(Refused::new(ErrorCode::TooLarge, what, "write less"));

@@ -80,11 +80,7 @@ async fn sign_in(
     origin::insist(doors, request.headers())?;
     let headers = request.headers().clone();
     let address = doors.client(peer, &headers);
-    // Nothing is read of somebody who cannot sign in here, or who asks without end.
-    if !doors.is_private(peer) {
-        let wrong = SignIn { wrong: Some("No password is taken here.".into()), ..SignIn::default() };
-        return page_for(doors, peer, &headers, wrong, StatusCode::FORBIDDEN).await;
-    }
+    // Nothing is read of somebody who asks without end.
     if let Err(wait) = doors.requests.of_address(address, clock::now()) {
         return Err(later(wait, "these are too many requests"));
     }
@@ -95,6 +91,10 @@ async fn sign_in(
         to: local(&to),
         ..SignIn::default()
     };
+    if !doors.is_private(peer) {
+        let wrong = again("No password is taken here.".into());
+        return page_for(doors, peer, &headers, wrong, StatusCode::FORBIDDEN).await;
+    }
     if let Err(wait) = doors.sign_ins.begin(&name, address, clock::now()) {
         let seconds = wait.as_secs() + 1;
         let wrong = again(format!("Sign-in was tried too often. Wait {seconds} s, then try again."));
