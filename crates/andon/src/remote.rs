@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use andon_core::analysis::planner::Outlook;
 use andon_core::cord::Cord;
-use andon_core::deployment::{Ask, DeploymentId, Kind};
+use andon_core::deployment::{Ask, Deployment, DeploymentId, Kind};
 use andon_core::digest::Digest;
 use andon_core::guard::GuardFact;
 use andon_core::line::Line;
@@ -21,7 +22,7 @@ use andon_server::answers::Asking;
 use andon_server::http::bodies;
 use andon_server::lines::LineOnDisk;
 use andon_server::outbox::Round;
-use andon_server::{Found, Going, Outbox, Problem, Records, Trial, Wish, clock};
+use andon_server::{Found, Going, Outbox, Problem, Records, Trial, Versioned, Wish, clock};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -29,6 +30,7 @@ use tokio::sync::watch;
 use crate::context::me;
 use crate::door::left_asking;
 use crate::failure::Failure;
+use following::is_unheard;
 use ledger::HttpLedger;
 use wire::{Patience, Wire, Wrong};
 
@@ -39,6 +41,10 @@ pub(crate) mod people;
 pub(crate) mod release;
 pub(crate) mod tokens;
 pub(crate) mod wire;
+
+/// How long a deployment that was just begun is looked for at a server that is not heard, and the pause between.
+const FIRST_SIGHT: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// A server that answers, and who one is there.
 #[derive(Debug, Clone)]
@@ -250,9 +256,23 @@ impl Remote {
         if self.wish(id, ask, why).await? { self.follow(id).await.map(Some) } else { Ok(None) }
     }
 
+    /// A deployment that was just begun. A server that ends at this very moment is asked again when it is back: what it has
+    /// begun goes on.
+    async fn first_seen(&self, id: DeploymentId) -> Result<Versioned<Deployment>, Failure> {
+        let give_up = tokio::time::Instant::now() + FIRST_SIGHT;
+        loop {
+            match self.records.deployment(id).await {
+                Err(error) if is_unheard(&error) && tokio::time::Instant::now() < give_up => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                seen => return Ok(seen?),
+            }
+        }
+    }
+
     /// Follows a deployment to its end.
     async fn follow(&self, id: DeploymentId) -> Result<Going, Failure> {
-        let deployment = self.records.deployment(id).await?;
+        let deployment = self.first_seen(id).await?;
         Ok(following::follow(self.wire.clone(), self.records.clone(), Arc::clone(&self.trouble), deployment))
     }
 

@@ -9,6 +9,7 @@ use andon_core::analysis::Standing;
 use andon_core::deployment::{Deployment, DeploymentId};
 use andon_core::time::Time;
 use andon_server::{Entry, Going, Problem, Progress, Records, RecordsError, Round, SharedNumbers, Versioned};
+use andon_store::StoreError;
 use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 
@@ -71,6 +72,11 @@ pub(super) fn follow(
     });
     let follower = Follower { wire, records, trouble, deployment, progress };
     Going { id, progress: watching, end: tokio::spawn(follower.watch_to_the_end()) }
+}
+
+/// Whether nobody answered. What somebody answered is no reason to ask again.
+pub(super) fn is_unheard(error: &RecordsError) -> bool {
+    matches!(error, RecordsError::Store(StoreError::Unavailable { .. }))
 }
 
 /// Why a connection ended before it should.
@@ -139,7 +145,13 @@ impl Follower {
                     return Ok(Some(Trouble { words, leaving: true }));
                 }
                 Event::Stumbled(problem) => return Err(*problem),
-                Event::Facts { after, entries } => self.take_in(after, &entries).await?,
+                Event::Facts { after, entries } => match self.take_in(after, &entries).await {
+                    Ok(()) => {}
+                    Err(error) if is_unheard(&error) => {
+                        return Ok(Some(Trouble { words: error.to_string(), leaving: false }));
+                    }
+                    Err(error) => return Err(error.into()),
+                },
                 Event::Live(live) => self.progress.send_modify(|progress| {
                     progress.behind = live.behind;
                     progress.round = Arc::new(live.round);
@@ -157,12 +169,11 @@ impl Follower {
         Ok(Some(Trouble { words: format!("{} broke off", self.wire.url()), leaving: false }))
     }
 
-    async fn take_in(&mut self, after: u64, entries: &[Entry]) -> Result<(), Problem> {
+    async fn take_in(&mut self, after: u64, entries: &[Entry]) -> Result<(), RecordsError> {
         if after == self.deployment.seq {
             for entry in entries {
                 self.deployment.value.apply(entry.at, &entry.fact);
                 self.deployment.seq += 1;
-                // Whoever watches sees every step, as where it is driven.
                 self.publish();
             }
             return Ok(());

@@ -90,7 +90,8 @@ fn what_is_new_comes_by_itself_and_does_not_move_what_is_being_read() {
     let site = Site::of(busy());
     site.go("/timeline?span=all");
     site.browser.until("all are listed", &format!("{COUNT} === 5")).unwrap();
-    site.project.well(&["rollback", "www"]);
+    site.project.release("five", "exit 0");
+    site.project.well(&["deploy", "www"]);
     site.browser.until("it came", &format!("{COUNT} === 6 && {LISTED}.includes('#6')")).unwrap();
 
     // Whoever is at the chart is told, and decides.
