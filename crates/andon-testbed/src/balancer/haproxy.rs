@@ -19,6 +19,10 @@ use crate::program::{self, require};
 /// The backend that holds the servers.
 pub const BACKEND: &str = "www";
 
+/// The socket of its runtime API, below its directory.
+const SOCKET: &str = "api.sock";
+/// How often it is asked to reload before that is given up.
+const TRIES: u32 = 3;
 const PROGRAM: &str = "haproxy";
 
 /// A running HAProxy.
@@ -44,7 +48,7 @@ impl Haproxy {
             .map_err(BalancerError::io("make a temporary directory"))?;
         let (held, address) = free_address()?;
         let config = directory.path().join("haproxy.cfg");
-        let text = configuration(&directory.path().join("api.sock"), address, backends, retries);
+        let text = configuration(&directory.path().join(SOCKET), address, backends, retries);
         fs::write(&config, text).map_err(BalancerError::io("write haproxy.cfg"))?;
         let daemon = launch(&directory, address)?;
         Ok(Self { daemon, address, directory, _held: held })
@@ -57,7 +61,7 @@ impl Haproxy {
 
     /// The socket of its runtime API.
     pub fn socket(&self) -> PathBuf {
-        self.directory.path().join("api.sock")
+        self.directory.path().join(SOCKET)
     }
 
     /// Its configuration, for a test that changes it.
@@ -101,8 +105,11 @@ impl Haproxy {
     pub fn reload(&self) -> Result<(), BalancerError> {
         let worker = || self.api("show info").ok().and_then(|info| pid(&info));
         let before = worker();
-        self.daemon.signal(Signal::USR2);
-        let took_over = wait_until(LIMIT, || worker().is_some_and(|now| Some(now) != before));
+        // One that has only just started does not hear the first of them.
+        let took_over = (0..TRIES).any(|_| {
+            self.daemon.signal(Signal::USR2);
+            wait_until(LIMIT / TRIES, || worker().is_some_and(|now| Some(now) != before))
+        });
         if took_over { Ok(()) } else { Err(self.daemon.failure("reload")) }
     }
 
@@ -131,7 +138,16 @@ fn launch(directory: &TempDir, address: SocketAddr) -> Result<Daemon, BalancerEr
     let program = program::find(PROGRAM).unwrap_or_else(|| PathBuf::from(PROGRAM));
     let mut command = Command::new(program);
     command.args(["-W", "-f"]).arg(directory.path().join("haproxy.cfg"));
-    Daemon::start(PROGRAM, command, directory.path(), address)
+    let mut daemon = Daemon::start(PROGRAM, command, directory.path(), address)?;
+    // Users are accepted a moment before there is a worker, and before the runtime API answers.
+    let answers = || {
+        let Ok(mut stream) = UnixStream::connect(directory.path().join(SOCKET)) else { return false };
+        let mut answer = String::new();
+        let asked = writeln!(stream, "show info").and_then(|()| stream.read_to_string(&mut answer));
+        asked.is_ok() && pid(&answer).is_some()
+    };
+    let decided = wait_until(LIMIT, || !daemon.is_running() || (!daemon.workers().is_empty() && answers()));
+    if decided && daemon.is_running() { Ok(daemon) } else { Err(daemon.failure("start")) }
 }
 
 fn pid(info: &str) -> Option<u32> {

@@ -47,7 +47,9 @@ impl Nginx {
             .map_err(BalancerError::io("write nginx.conf"))?;
         let mut command = Command::new(program::find(PROGRAM).unwrap_or_else(|| PathBuf::from(PROGRAM)));
         command.arg("-p").arg(place).arg("-c").arg(place.join("nginx.conf")).args(["-g", "daemon off;"]);
-        let daemon = Daemon::start(PROGRAM, command, place, address)?;
+        let mut daemon = Daemon::start(PROGRAM, command, place, address)?;
+        // Users are accepted a moment before there is a worker.
+        wait_until(LIMIT, || !daemon.is_running() || !daemon.workers().is_empty());
         Ok(Self { daemon, address, directory, _held: held })
     }
 

@@ -25,7 +25,7 @@ fn a_sound_page_is_seen_to_be_sound_and_a_broken_one_told_piece_by_piece() {
 
     browser
         .go(&page(
-            "<main><h1>Words</h1><p style='width: 700px'>wide</p><ul></ul><img src='data:image/gif;base64,R0lGODlhAQABAAAAACw='>
+            "<main><h1>Words</h1><p style='width: 700px'>wide</p><ul style='height: 20px'></ul><img src='data:image/gif;base64,R0lGODlhAQABAAAAACw='>
              <p style='position: absolute; top: 0'>on top of it</p><p style='color: #eee'>faint</p>
              <p style='width: 30px; overflow: hidden; white-space: nowrap'>much longer than that</p></main>",
         ))

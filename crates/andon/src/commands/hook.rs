@@ -57,15 +57,11 @@ pub(crate) enum HookCommand {
     },
 }
 
-/// Where the hooks go and how they behave. `--data` and `--line` belong to every command.
+/// Where the hooks go and how they behave. `--data`, `--server` and `--line` belong to every command.
 #[derive(Debug, Args)]
 pub(crate) struct InstallArgs {
     /// The repository, bare or not
     pub(crate) repository: PathBuf,
-    /// Ask this server, instead of reading a ledger on this machine (--data). Its token: andon login, as the user that
-    /// pushes arrive as
-    #[arg(long, value_name = "URL")]
-    pub(crate) server: Option<String>,
     /// A protected branch; `*` stands for anything [default: main]
     #[arg(long, value_name = "BRANCH")]
     pub(crate) branch: Vec<String>,

@@ -83,7 +83,7 @@ pub(super) async fn install(common: &Common, args: InstallArgs) -> Done {
                 )));
         }
     }
-    let controller = door(common, args.server.as_deref())?;
+    let controller = door(common)?;
     let line = match (&common.line, args.deploy.is_empty()) {
         (_, true) => None,
         (_, false) => Some(absolute(&find_line(common)?)?),
@@ -126,8 +126,8 @@ pub(super) async fn install(common: &Common, args: InstallArgs) -> Done {
 }
 
 /// Where the line's state is known: a ledger on this machine, or a controller.
-fn door(common: &Common, server: Option<&str>) -> Result<Controller, Failure> {
-    match server {
+fn door(common: &Common) -> Result<Controller, Failure> {
+    match common.server.as_deref().filter(|_| !common.local) {
         Some(_) if common.data.is_some() => Err(Failure::usage(
             "the line's state is either in a ledger (--data) or at a controller (--server)",
         )),
