@@ -130,11 +130,19 @@ impl Records {
 
     /// A deployment.
     pub async fn deployment(&self, id: DeploymentId) -> Result<Versioned<Deployment>, RecordsError> {
+        Ok(self.deployment_with_entries(id).await?.0)
+    }
+
+    /// A deployment, and all that it was made of: read once, for that is what takes the time where there are many hosts.
+    pub async fn deployment_with_entries(
+        &self,
+        id: DeploymentId,
+    ) -> Result<(Versioned<Deployment>, Vec<Entry>), RecordsError> {
         let entries = self.entries(id, 0).await?;
         let seq = entries.len() as u64;
-        Deployment::fold(id, entries.iter().map(|entry| (entry.at, &entry.fact)))
-            .map(|value| Versioned { value, seq })
-            .ok_or(RecordsError::NoDeployment(id))
+        let value = Deployment::fold(id, entries.iter().map(|entry| (entry.at, &entry.fact)));
+        let value = value.ok_or(RecordsError::NoDeployment(id))?;
+        Ok((Versioned { value, seq }, entries))
     }
 
     /// Adds what others recorded since, and returns it.

@@ -214,8 +214,8 @@ pub(super) async fn traffic(
     AskedPath(number): AskedPath<u64>,
 ) -> Result<Response<Body>, Refused> {
     let id = DeploymentId(number);
-    let deployment = desk.controller.records().deployment(id).await?.value;
-    let entries = desk.controller.records().entries(id, 0).await?;
+    let (known, entries) = desk.controller.records().deployment_with_entries(id).await?;
+    let deployment = known.value;
     let live = desk.workshop.progress(id).and_then(|progress| progress.borrow().standing.clone());
     let standing = live.as_deref().or(deployment.analysis());
     let seen = evidence::gather(&desk, &deployment, &entries, standing, clock::now()).await;

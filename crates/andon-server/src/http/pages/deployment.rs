@@ -101,10 +101,7 @@ pub(super) async fn host(
 /// A deployment with its facts; and how it stands in this process, when it is driven here.
 async fn read(desk: &Desk, id: DeploymentId) -> Result<(Deployment, Vec<Entry>, Option<Progress>), Refused> {
     let records = desk.controller.records();
-    let known = records.deployment(id).await?;
-    let mut entries = records.entries(id, 0).await?;
-    // What was recorded since is not told of a deployment that does not know of it yet.
-    entries.truncate(usize::try_from(known.seq).unwrap_or(usize::MAX));
+    let (known, entries) = records.deployment_with_entries(id).await?;
     let progress = desk.workshop.progress(id).map(|watch| watch.borrow().clone());
     Ok((known.value, entries, progress))
 }
