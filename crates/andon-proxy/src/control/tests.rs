@@ -91,9 +91,8 @@ fn heard_as(uid: u32, path: &Path) -> Option<String> {
     let client = "import socket, sys\n\
         s = socket.socket(socket.AF_UNIX)\n\
         s.connect(sys.argv[1])\n\
-        s.sendall(bytes.fromhex(sys.argv[2]))\n\
         s.settimeout(20)\n\
-        try: print(s.recv(4096).hex())\n\
+        try: s.sendall(bytes.fromhex(sys.argv[2])); print(s.recv(4096).hex())\n\
         except ConnectionError: print()\n";
     let hello = ToProxy::Hello { protocol: PROTOCOL, version: "0".to_owned() };
     let frame = andon_api::frame::encode(&hello).unwrap();
