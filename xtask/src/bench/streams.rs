@@ -105,9 +105,9 @@ fn deploy(served: &Served, directory: &Path, mark: &str) -> Result<Cost, Failure
         thread::sleep(GLANCE);
         let answer = served.get("/v1/deployments?limit=1", false).map(|answer| answer.text());
         newest = answer.unwrap_or_default();
-        ENDS.iter().any(|state| newest.contains(&format!("\"{state}\"")))
+        ENDS.iter().any(|state| newest.contains(&format!("\"state\":\"{state}\"")))
     });
-    if !over || !newest.contains("\"succeeded\"") {
+    if !over || !newest.contains("\"state\":\"succeeded\"") {
         return Err(Failure::Found(format!("the deployment did not succeed: {newest}")));
     }
     Ok(Cost { wall: began.elapsed(), processor: served.processor().saturating_sub(before) })
