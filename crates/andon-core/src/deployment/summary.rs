@@ -66,6 +66,11 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Whether it touched hosts, or does now. One that waits, or was cancelled before it began, did not.
+    pub fn touched_hosts(&self) -> bool {
+        self.hosts.changed > 0 || (self.ended.is_none() && self.started.is_some())
+    }
+
     /// Where a person goes back to who names no release. `last` is the newest deployment that touched hosts, or does
     /// now. One that did not get through is undone, a rollback that did not is tried again; after a good end it is the
     /// newest good release before the current one.

@@ -81,6 +81,9 @@ fn the_way_back_from_a_deployment_that_did_not_get_through_is_what_ran_before_it
         last.state = state.to_owned();
         assert_eq!(back(Some(&last)), release(expected).id, "{state}");
     }
+    let waits = Summary { started: None, ended: None, ..last.clone() };
+    assert!(!Summary { hosts: HostCounts::default(), ..waits.clone() }.touched_hosts(), "it waits");
+    assert!(Summary { started: Some(Time(1)), ..waits }.touched_hosts(), "it is under way");
     last.state = "failed".to_owned();
     (last.kind, last.release) = (Kind::Rollback, release("older").id);
     assert_eq!(back(Some(&last)), release("older").id, "a rollback is tried again");

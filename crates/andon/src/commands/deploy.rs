@@ -127,8 +127,7 @@ async fn last_on_hosts(controller: &Door, name: &ScopeName) -> Result<Option<Sum
     /// How far back it is looked for.
     const RECENT: usize = 500;
     let rows = controller.records().history(None, RECENT).await?;
-    let touched = |row: &Summary| row.hosts.changed > 0 || (row.ended.is_none() && row.started.is_some());
-    Ok(rows.into_iter().find(|row| row.scope == *name && touched(row)))
+    Ok(rows.into_iter().find(|row| row.scope == *name && row.touched_hosts()))
 }
 
 fn chosen(known: &Scope, id: &ReleaseId) -> Result<Release, Failure> {

@@ -157,8 +157,8 @@ async fn the_one_before(desk: &Desk, scope: &ScopeName) -> Result<Release, Refus
     let records = desk.controller.records();
     let known = records.scope(scope).await?.value;
     let rows = records.history_of(std::slice::from_ref(scope), RECENT).await?;
-    let touched = |row: &&Summary| row.hosts.changed > 0 || (row.ended.is_none() && row.started.is_some());
-    let before = Summary::way_back(rows.iter().find(touched), &known).map(|known| known.release.clone());
+    let last = rows.iter().find(|row| row.touched_hosts());
+    let before = Summary::way_back(last, &known).map(|known| known.release.clone());
     before.ok_or_else(|| Problem::Refused(Refusal::NothingToGoBackTo(scope.clone())).into())
 }
 

@@ -150,8 +150,8 @@ pub(super) async fn ask_rollback(
     let name = &known.request.scope;
     let scope = controller.records().scope(name).await?.value;
     let last = controller.records().history_of(std::slice::from_ref(name), OFFERED).await?;
-    let touched = |row: &&Summary| row.hosts.changed > 0 || (row.ended.is_none() && row.started.is_some());
-    let meant = Summary::way_back(last.iter().find(touched), &scope).map(|known| known.release.id.clone());
+    let last = last.iter().find(|row| row.touched_hosts());
+    let meant = Summary::way_back(last, &scope).map(|known| known.release.id.clone());
     let line = desk.line()?;
     let environment = line.line().environments.get(&name.environment);
     let mut good = scope.good();

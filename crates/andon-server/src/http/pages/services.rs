@@ -64,7 +64,7 @@ fn environment(place: Place, recent: &[Summary], line: Option<&LineOnDisk>) -> E
     let Place { mut placed, outline } = place;
     let of_scope = |row: &&Summary| row.scope == placed.scope;
     let last = recent.iter().find(of_scope).cloned();
-    let touched = recent.iter().filter(of_scope).find(|row| row.hosts.changed > 0 || row.ended.is_none());
+    let touched = recent.iter().filter(of_scope).find(|row| row.touched_hosts());
     let way_back = Summary::way_back(touched, &outline.scope).map(|known| known.release.id.clone());
     let hosts = line.and_then(|line| line.parts(&placed.scope));
     let hosts = hosts.map(|(_, hosts)| hosts.iter().map(|host| host.name.to_string()).collect());
