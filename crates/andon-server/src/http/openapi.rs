@@ -53,8 +53,10 @@ impl Modify for Common {
 /// What is posted and changes nothing.
 pub(super) const LOOKS: [&str; 3] = ["/v1/plans", "/v1/inspections", "/v1/ledger/verification"];
 
-/// Whether what is posted there takes a key. Passwords, and tokens that are told once, are kept nowhere. What only looks,
-/// and what needs no role, takes none: who may only read must not push the answers of others out.
+/// Whether what is posted there takes a key. Of passwords, and of tokens that are told once, nothing is kept, not even a
+/// digest: the answers lie in the ledger, which everybody may read who is let in; such a change that is sent again is
+/// refused by what the first one did. What only looks, and what needs no role, takes none: who may only read must not push
+/// the answers of others out.
 fn is_keyed(path: &str) -> bool {
     let own = ["/v1/users", "/v1/tokens", "/v1/subscriptions"];
     !LOOKS.contains(&path) && !own.iter().any(|beginning| path.starts_with(beginning))
