@@ -192,8 +192,7 @@ pub(crate) fn not_ready(error: ArtifactError) -> Failure {
 
 /// Everybody whom any service of the line tells; nobody where there is no line that can be read.
 pub(crate) fn everybody(common: &Common) -> Option<Tell> {
-    let line = load(&find_line(common).ok()?).ok()?.line;
-    Tell::united(line.services.values().filter_map(|service| service.tell.as_ref()))
+    load(&find_line(common).ok()?).ok()?.line.everybody()
 }
 
 /// The line of a server, which reads it again and again: at first, why there is none is said in one sentence.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Line;
 use crate::name::SecretName;
 
 /// Who is told, and how.
@@ -21,7 +22,7 @@ pub struct Tell {
 
 impl Tell {
     /// Everybody whom any of these tell, each once; mail goes through the first server that any of them names.
-    pub fn united<'a>(all: impl IntoIterator<Item = &'a Tell>) -> Option<Tell> {
+    fn united<'a>(all: impl IntoIterator<Item = &'a Tell>) -> Option<Tell> {
         let mut all = all.into_iter();
         let mut united = all.next()?.clone();
         for more in all {
@@ -35,6 +36,13 @@ impl Tell {
             united.team.extend(hooks);
         }
         Some(united)
+    }
+}
+
+impl Line {
+    /// Everybody whom any of its services tells.
+    pub fn everybody(&self) -> Option<Tell> {
+        Tell::united(self.services.values().filter_map(|service| service.tell.as_ref()))
     }
 }
 
@@ -127,15 +135,25 @@ pub fn hook_host(url: &str) -> Result<&str, HookUrlError> {
     if authority.is_empty() || !printable || url.contains('\\') || authority.contains('@') {
         return Err(HookUrlError::Malformed);
     }
-    let host = match authority.strip_prefix('[') {
-        Some(inner) => inner.split_once(']').map_or("", |(host, _)| host),
-        None => authority.split_once(':').map_or(authority, |(host, _)| host),
-    };
+    let host = host_of(authority);
     match (tls, is_this_machine(host)) {
         _ if host.is_empty() => Err(HookUrlError::Malformed),
         (false, false) => Err(HookUrlError::InClear),
         _ => Ok(authority),
     }
+}
+
+/// The host of an address that may have a port, without the brackets of one of IPv6.
+fn host_of(authority: &str) -> &str {
+    match authority.strip_prefix('[') {
+        Some(inner) => inner.split_once(']').map_or("", |(host, _)| host),
+        None => authority.split_once(':').map_or(authority, |(host, _)| host),
+    }
+}
+
+/// Whether an address, with or without a port, means this machine.
+pub fn leads_to_this_machine(authority: &str) -> bool {
+    is_this_machine(host_of(authority))
 }
 
 /// Whether a name or an address means this machine.
@@ -213,6 +231,17 @@ impl fmt::Debug for MailAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn this_machine_is_known_by_its_names_with_and_without_a_port() {
+        for here in ["localhost", "localhost:80", "127.0.0.1", "127.0.0.1:8420", "[::1]", "[::1]:8420"] {
+            assert!(leads_to_this_machine(here), "{here}");
+        }
+        for elsewhere in ["", "example.com", "localhost.example.com:80", "10.0.0.1", "[::2]:80", "[::1", "[]"]
+        {
+            assert!(!leads_to_this_machine(elsewhere), "{elsewhere}");
+        }
+    }
 
     #[test]
     fn an_address_cannot_bring_a_header_or_a_second_recipient() {

@@ -50,6 +50,7 @@ pub(super) fn stumbled(id: andon_core::deployment::DeploymentId, why: String) {
 }
 
 pub(super) use access::{may_revoke, set_own_password};
+pub(super) use cord::{start_line, stop_line};
 
 /// Every path of the API that is described in its OpenAPI document.
 pub(super) fn routes() -> OpenApiRouter<Arc<Desk>> {

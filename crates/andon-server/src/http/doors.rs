@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use andon_core::line::tell::leads_to_this_machine;
 use axum::http::{HeaderMap, header};
 
 use super::token::Token;
@@ -57,7 +58,7 @@ impl Doors {
     /// another system that signs people in. What came through a proxy came from anywhere.
     pub(super) async fn is_open(&self, headers: &HeaderMap) -> Result<bool, AccessError> {
         let fronted = !self.settings.trusted_proxies.0.is_empty()
-            || self.settings.external_url.as_deref().is_some_and(|url| !leads_to_this_machine(url))
+            || self.settings.external_url.as_deref().is_some_and(|url| !leads_here(url))
             || FORWARDED.iter().any(|name| headers.contains_key(*name));
         let closed =
             fronted || self.token.is_some() || self.oidc.is_some() || !self.listens.ip().is_loopback();
@@ -118,10 +119,9 @@ impl Doors {
 }
 
 /// Whether an address leads to nobody but this machine.
-fn leads_to_this_machine(url: &str) -> bool {
-    let name = host_name(url.split_once("://").map_or(url, |(_, own)| own));
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+fn leads_here(url: &str) -> bool {
+    let own = url.split_once("://").map_or(url, |(_, own)| own);
+    leads_to_this_machine(&own.to_ascii_lowercase())
 }
 
 /// A host without its port.

@@ -1,7 +1,7 @@
 //! Who may have which subscription, as the page and the API ask it: everybody their own, and who looks after users all.
 
 use andon_core::access::Deed;
-use andon_core::line::{MailServer, Tell};
+use andon_core::line::MailServer;
 use andon_core::telling::subscriptions::{SubscriptionError, SubscriptionId};
 
 use super::Desk;
@@ -11,8 +11,7 @@ use crate::records::SubscribingError;
 
 /// The server that the line names for mail.
 pub(super) fn mail_server(desk: &Desk) -> Option<MailServer> {
-    let line = desk.line.current().ok()?;
-    Tell::united(line.line().services.values().filter_map(|service| service.tell.as_ref()))?.mail
+    desk.line.current().ok()?.line().everybody()?.mail
 }
 
 /// Insists that a subscription is theirs, or that they look after users.

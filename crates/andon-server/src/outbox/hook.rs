@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use andon_core::line::tell::{hook_host, is_this_machine};
+use andon_core::line::tell::{hook_host, leads_to_this_machine};
 use andon_core::line::{Hook, HookForm, HookUrl};
 use andon_core::telling::Outcome;
 use andon_core::time::Time;
@@ -88,8 +88,7 @@ fn agent(hook: &Hook, url: &str, host: &str, patience: Duration) -> Result<ureq:
         .max_redirects_will_error(false)
         .http_status_as_error(false)
         .max_response_header_size(16 << 10);
-    let name = host.trim_start_matches('[').split([']', ':']).next().unwrap_or_default();
-    if is_this_machine(name) || host.starts_with("[::1]") {
+    if leads_to_this_machine(host) {
         config = config.proxy(None);
     }
     if url.starts_with("https://") {

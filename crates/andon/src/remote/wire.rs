@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use andon_core::line::ServerUrl;
-use andon_core::line::tell::{hook_host, is_this_machine};
+use andon_core::line::tell::{hook_host, leads_to_this_machine};
 use andon_server::Problem;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -338,7 +338,7 @@ impl Wire {
     }
 
     fn is_here(&self) -> bool {
-        hook_host(self.url.as_str()).is_ok_and(is_this)
+        hook_host(self.url.as_str()).is_ok_and(leads_to_this_machine)
     }
 
     /// A first request that came to nothing: a server that does not know who it is itself is an old one.
@@ -361,11 +361,6 @@ fn pause_of(answer: &Response<ureq::Body>) -> Option<Duration> {
         answer.headers().get("retry-after").filter(|_| answer.status() == StatusCode::TOO_MANY_REQUESTS);
     let seconds = wanted?.to_str().ok()?.parse::<u64>().ok()?;
     (seconds <= LONGEST_PAUSE).then(|| Duration::from_secs(seconds.max(1)))
-}
-
-fn is_this(authority: &str) -> bool {
-    let name = authority.trim_start_matches('[').split([']', ':']).next().unwrap_or_default();
-    is_this_machine(name) || authority.starts_with("[::1]")
 }
 
 async fn blocking<T: Send + 'static>(
@@ -392,7 +387,7 @@ fn agent(url: &ServerUrl) -> Agent {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .user_agent(concat!("andon/", env!("CARGO_PKG_VERSION")));
-    if hook_host(url.as_str()).is_ok_and(is_this) {
+    if hook_host(url.as_str()).is_ok_and(leads_to_this_machine) {
         config = config.proxy(None);
     }
     if url.is_encrypted() {

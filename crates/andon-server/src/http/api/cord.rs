@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use andon_core::access::Deed;
-use andon_core::line::Tell;
+use andon_core::cord::Cord;
 use andon_core::telling::{Telling, line_running, line_stopped};
 use axum::body::Body;
 use axum::extract::State;
@@ -51,12 +51,8 @@ pub(super) async fn stop(
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let why = reason(&asker, &body)?;
-    let (me, now) = (asker.person(), clock::now());
-    let controller = desk.controller.clone().on_behalf_of(me.clone());
-    let before = controller.stop_line(me.clone(), why.clone()).await?;
-    tell(&desk, line_stopped(&now.0.to_string(), &me.name, &why, now)).await;
-    let after = controller.records().cord().await?.value;
-    Ok(as_json(StatusCode::OK, &json!({ "before": before, "after": after })))
+    let before = stop_line(&desk, &asker, why).await?;
+    turned(&desk, &before).await
 }
 
 /// Lets the line run again, whatever it was stopped for. Answers with the line before and after.
@@ -68,14 +64,34 @@ pub(super) async fn start(
     body: Bytes,
 ) -> Result<Response<Body>, Refused> {
     let why = reason(&asker, &body)?;
+    let before = start_line(&desk, &asker, why).await?;
+    turned(&desk, &before).await
+}
+
+async fn turned(desk: &Desk, before: &Cord) -> Result<Response<Body>, Refused> {
+    let after = desk.controller.records().cord().await?.value;
+    Ok(as_json(StatusCode::OK, &json!({ "before": before, "after": after })))
+}
+
+/// Stops the line for whoever asks, and has it told. Whether they may is for the caller to ask. Gives the line as it was
+/// before.
+pub(crate) async fn stop_line(desk: &Desk, asker: &Asker, why: String) -> Result<Cord, Refused> {
+    let (me, now) = (asker.person(), clock::now());
+    let controller = desk.controller.clone().on_behalf_of(me.clone());
+    let before = controller.stop_line(me.clone(), why.clone()).await?;
+    tell(desk, line_stopped(&now.0.to_string(), &me.name, &why, now)).await;
+    Ok(before)
+}
+
+/// The same for its start; nothing is told where it was not stopped.
+pub(crate) async fn start_line(desk: &Desk, asker: &Asker, why: String) -> Result<Cord, Refused> {
     let (me, now) = (asker.person(), clock::now());
     let controller = desk.controller.clone().on_behalf_of(me.clone());
     let before = controller.start_line(me.clone(), why.clone()).await?;
     if before.is_stopped() {
-        tell(&desk, line_running(&now.0.to_string(), &me.name, &why, now)).await;
+        tell(desk, line_running(&now.0.to_string(), &me.name, &why, now)).await;
     }
-    let after = controller.records().cord().await?.value;
-    Ok(as_json(StatusCode::OK, &json!({ "before": before, "after": after })))
+    Ok(before)
 }
 
 fn reason(asker: &Asker, body: &Bytes) -> Result<String, Refused> {
@@ -91,9 +107,7 @@ fn reason(asker: &Asker, body: &Bytes) -> Result<String, Refused> {
 
 /// Queues a message to everybody whom any service tells; the courier of the server delivers it.
 async fn tell(desk: &Desk, telling: Telling) {
-    let line = desk.line.current().ok();
-    let services = line.iter().flat_map(|line| line.line().services.values());
-    let tell = Tell::united(services.filter_map(|service| service.tell.as_ref()));
+    let tell = desk.line.current().ok().and_then(|line| line.line().everybody());
     // That the line stands counts, also when nobody can be told.
     let _ = desk.controller.outbox().announce(telling, tell.as_ref()).await;
 }

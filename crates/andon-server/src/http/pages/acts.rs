@@ -6,10 +6,8 @@ use std::sync::Arc;
 use andon_core::access::Deed;
 use andon_core::deployment::{Ask, Deployment, DeploymentId, Kind, Summary};
 use andon_core::guard::{Confirmation, How};
-use andon_core::line::Tell;
 use andon_core::name::EnvironmentName;
 use andon_core::release::ReleaseId;
-use andon_core::telling::{Telling, line_running, line_stopped};
 use andon_page::question;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -19,9 +17,9 @@ use super::deployment::id;
 use super::form::Form;
 use super::page;
 use super::setting::{Framed, go_to};
-use crate::clock;
 use crate::controller::{Controller, Wish};
 use crate::http::Desk;
+use crate::http::api;
 use crate::http::gate::Asker;
 use crate::http::reply::{ErrorCode, Refused};
 use crate::lines::Exceptions;
@@ -36,9 +34,7 @@ pub(super) async fn stop_line(
     form: Form,
 ) -> Result<Response<Body>, Refused> {
     asker.may(&Deed::Line)?;
-    let (why, me, now) = (form.needed("why", "what was seen")?, asker.person(), clock::now());
-    desk.controller.clone().on_behalf_of(me.clone()).stop_line(me.clone(), why.clone()).await?;
-    tell(&desk, line_stopped(&now.0.to_string(), &me.name, &why, now)).await;
+    api::stop_line(&desk, &asker, form.needed("why", "what was seen")?).await?;
     Ok(go_to("/"))
 }
 
@@ -49,21 +45,8 @@ pub(super) async fn start_line(
     form: Form,
 ) -> Result<Response<Body>, Refused> {
     asker.may(&Deed::Line)?;
-    let (why, me, now) = (form.needed("why", "why it is over")?, asker.person(), clock::now());
-    let before = desk.controller.clone().on_behalf_of(me.clone()).start_line(me.clone(), why.clone()).await?;
-    if before.is_stopped() {
-        tell(&desk, line_running(&now.0.to_string(), &me.name, &why, now)).await;
-    }
+    api::start_line(&desk, &asker, form.needed("why", "why it is over")?).await?;
     Ok(go_to("/"))
-}
-
-/// Queues a message to everybody whom any service tells; the courier of the server delivers it.
-async fn tell(desk: &Desk, telling: Telling) {
-    let line = desk.line.current().ok();
-    let services = line.iter().flat_map(|line| line.line().services.values());
-    let tell = Tell::united(services.filter_map(|it| it.tell.as_ref()));
-    // What was done counts, also when nobody can be told.
-    let _ = desk.controller.outbox().announce(telling, tell.as_ref()).await;
 }
 
 /// `POST /approvals`: agrees to a release that waits.
