@@ -31,16 +31,17 @@ function ask(change, wait) {
   }
   view = next;
   history.replaceState(null, "", view.size ? `?${view}` : location.pathname);
-  clearTimeout(later);
-  later = setTimeout(load, wait);
-}
-
-async function load() {
+  // An answer to what was asked before comes too late.
   asking?.abort();
   asking = new AbortController();
-  found.classList.add("stale");
+  found.setAttribute("aria-busy", "true");
+  clearTimeout(later);
+  later = setTimeout(load, wait, asking);
+}
+
+async function load(mine) {
   try {
-    const answer = await fetch(`/timeline/part?${view}`, { signal: asking.signal, cache: "no-store" });
+    const answer = await fetch(`/timeline/part?${view}`, { signal: mine.signal, cache: "no-store" });
     if (answer.redirected) return location.reload();
     const text = await answer.text();
     if (!answer.ok) return say(problem(text));
@@ -48,7 +49,7 @@ async function load() {
   } catch (error) {
     if (error.name !== "AbortError") say("The server cannot be reached now; this is what was known before.");
   } finally {
-    found.classList.remove("stale");
+    if (asking === mine) found.removeAttribute("aria-busy");
   }
 }
 

@@ -11,6 +11,13 @@ use crate::site::Site;
 const LISTED: &str = "[...document.querySelectorAll('#finds li')].map((it) => it.innerText.replace(/\\d+ (s|min) ago|just now/, '')).join('\\n')";
 const COUNT: &str = "document.querySelectorAll('#finds li').length";
 
+/// Waits until the page shows the view that its address names, and this holds of it.
+#[track_caller]
+fn until_drawn(site: &Site, what: &str, holds: &str) {
+    let drawn = "!document.querySelector('#found').hasAttribute('aria-busy')";
+    site.browser.until(what, &format!("{drawn} && {holds}")).unwrap();
+}
+
 /// Five deployments of www; the fourth was put back.
 fn busy() -> Project {
     let project = Project::local(2);
@@ -31,27 +38,24 @@ fn it_filters_zooms_and_is_shown_again_by_its_address() {
     site.look("timeline/all", &look::ALL).is_empty();
 
     site.browser.fill("#q", "ERROR").unwrap();
-    site.browser.until("one failed", &format!("{COUNT} === 1 && {LISTED}.includes('#4')")).unwrap();
+    until_drawn(&site, "one failed", &format!("{COUNT} === 1 && {LISTED}.includes('#4')"));
     assert!(site.path().contains("q=ERROR"), "{}", site.path());
     site.look("timeline/filtered", &look::ALL[..2]).is_empty();
     site.browser.fill("#q", "@ben").unwrap();
-    site.until_says("Nothing that was deployed fits");
+    until_drawn(&site, "nothing", "document.body.innerText.includes('Nothing that was deployed fits')");
     site.look("timeline/nothing", &look::ALL).is_empty();
     site.browser.fill("#q", "@ana www web2").unwrap();
-    site.browser.until("ana deployed all of them to web2", &format!("{COUNT} === 5")).unwrap();
+    until_drawn(&site, "ana deployed all of them to web2", &format!("{COUNT} === 5"));
 
     // All of it lies within a minute at the right end: one looks at the last tenth of a tenth of it.
     let before = site.browser.eval("return document.querySelector('.timeline').dataset.from").unwrap();
     site.browser.drag("#chart .both > .wide", (0.8, 0.5), (0.99, 0.5)).unwrap();
     let moved = format!("document.querySelector('.timeline').dataset.from !== {before}");
-    site.browser.until("it looks closer", &moved).unwrap();
     site.browser.until("the address says so", "location.search.includes('from=')").unwrap();
-    let listed = || site.browser.eval(&format!("return {LISTED}")).unwrap();
-    site.browser
-        .until("it is drawn", "!document.querySelector('#found').classList.contains('stale')")
-        .unwrap();
+    until_drawn(&site, "it looks closer", &moved);
     site.look("timeline/zoomed", &look::ALL[..2]).is_empty();
-    let (address, seen) = (site.browser.url().unwrap(), listed());
+    let address = site.browser.url().unwrap();
+    let seen = site.browser.eval(&format!("return {LISTED}")).unwrap();
 
     // Somebody else opens the link.
     let other = Browser::start().unwrap();
@@ -62,16 +66,41 @@ fn it_filters_zooms_and_is_shown_again_by_its_address() {
 }
 
 #[test]
+fn what_is_there_stays_readable_until_the_answer_comes_and_a_late_one_changes_nothing() {
+    let site = Site::of(busy());
+    site.go("/timeline");
+    site.browser.until("all are listed", &format!("{COUNT} === 5")).unwrap();
+    // Only what is asked about ben is answered at once.
+    let hold = "const real = window.fetch; window.held = [];
+        window.fetch = (url, how) => url.includes('ben') ? real(url, how)
+            : new Promise((give) => window.held.push(() => give(real(url, how))));";
+    site.browser.eval(hold).unwrap();
+    site.browser.fill("#q", "ERROR").unwrap();
+    let waits = "document.querySelector('#found').getAttribute('aria-busy') === 'true'";
+    site.browser.until("it is asked for", &format!("{waits} && window.held.length > 0")).unwrap();
+    site.look("timeline/waiting", &look::ALL).is_empty();
+
+    site.browser.fill("#q", "@ben").unwrap();
+    let nothing =
+        format!("{COUNT} === 0 && document.body.innerText.includes('Nothing that was deployed fits')");
+    until_drawn(&site, "nothing is ben's", &nothing);
+    site.browser
+        .eval("for (const give of window.held) give(); return fetch('/timeline/part?q=ben').then(() => true)")
+        .unwrap();
+    until_drawn(&site, "it still is not", &nothing);
+    site.quiet();
+}
+
+#[test]
 fn the_keyboard_walks_along_it() {
     let site = Site::of(busy());
     site.go("/timeline?span=all");
     site.browser.until("all are listed", &format!("{COUNT} === 5")).unwrap();
     site.browser.eval("document.querySelector('#chart').focus()").unwrap();
     site.browser.keys("+").unwrap();
-    site.browser.until("it is closer", "location.search.includes('from=')").unwrap();
+    until_drawn(&site, "it is closer", "location.search.includes('from=')");
     site.browser.keys("0").unwrap();
-    site.browser.until("all of it", "!location.search.includes('from=')").unwrap();
-    site.browser.until("it is drawn", &format!("{COUNT} === 5")).unwrap();
+    until_drawn(&site, "all of it", "!location.search.includes('from=')");
     site.browser.keys(key::ENTER).unwrap();
     site.browser.until("a marker has the focus", "document.activeElement.matches('a.mark')").unwrap();
     site.browser
