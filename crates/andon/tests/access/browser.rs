@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::client::Answer;
 use crate::house::{House, PASSWORD};
-use crate::site::Answer;
 
 /// A browser with its cookies.
 pub(crate) struct Browser<'a> {
@@ -91,7 +91,7 @@ impl<'a> Browser<'a> {
             false => format!("Cookie: {}\r\n", cookies.join("; ")),
         };
         let answer = self.house.ask(method, path, &format!("{cookie}{lines}"), body);
-        for set in headers(&answer, "set-cookie") {
+        for set in answer.headers("set-cookie") {
             let (name, value) = set.split(';').next().unwrap().split_once('=').unwrap();
             if value.is_empty() {
                 self.cookies.remove(name);
@@ -101,20 +101,6 @@ impl<'a> Browser<'a> {
         }
         answer
     }
-}
-
-/// The values of a header.
-pub(crate) fn headers(answer: &Answer, name: &str) -> Vec<String> {
-    let lines = answer.head.lines().skip(1).filter_map(|line| line.split_once(": "));
-    lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned()).collect()
-}
-
-/// The only value of a header.
-#[track_caller]
-pub(crate) fn header(answer: &Answer, name: &str) -> String {
-    let all = headers(answer, name);
-    assert_eq!(all.len(), 1, "{name} in {answer:?}");
-    all[0].clone()
 }
 
 /// A value as a form sends it.

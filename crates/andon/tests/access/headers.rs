@@ -1,22 +1,22 @@
 //! What every answer tells a browser.
 
-use crate::browser::{Browser, header, headers};
+use crate::browser::Browser;
+use crate::client::Answer;
 use crate::house::House;
-use crate::site::Answer;
 
 fn dressed(what: &str, answer: &Answer) {
-    let is = |name: &str, value: &str| assert_eq!(header(answer, name), value, "{what}");
+    let is = |name: &str, value: &str| assert_eq!(answer.header(name), value, "{what}");
     is("x-content-type-options", "nosniff");
     is("x-frame-options", "DENY");
     is("referrer-policy", "same-origin");
     is("cross-origin-opener-policy", "same-origin");
     is("cross-origin-resource-policy", "same-origin");
-    let policy = header(answer, "content-security-policy");
+    let policy = answer.header("content-security-policy");
     for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
         assert!(policy.contains(part), "{what}: {policy}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains('*'), "{what}: {policy}");
-    let kept = header(answer, "cache-control");
+    let kept = answer.header("cache-control");
     let may_be_kept = match what {
         // Its name changes with what it holds.
         what if what.starts_with("/assets/") && what.contains('-') => "public, max-age=31536000, immutable",
@@ -29,9 +29,7 @@ fn dressed(what: &str, answer: &Answer) {
         kept == "no-store" || (kept == may_be_kept && matches!(answer.status, 200 | 404)),
         "{what}: {kept}"
     );
-    assert!(
-        headers(answer, "server").is_empty() && headers(answer, "access-control-allow-origin").is_empty()
-    );
+    assert!(answer.headers("server").is_empty() && answer.headers("access-control-allow-origin").is_empty());
 }
 
 /// Every page, on a server where `www` was deployed to staging once.
@@ -91,10 +89,11 @@ fn every_answer_tells_a_browser_what_it_may_do_whatever_is_answered() {
     }
     let elsewhere = house.raw("GET / HTTP/1.1\r\nHost: evil.example.\r\nConnection: close\r\n\r\n");
     dressed("another host", &elsewhere);
-    let script = header(&guest.get("/"), "content-security-policy");
+    let page = guest.get("/");
+    let script = page.header("content-security-policy");
     assert!(script.contains("script-src 'self'") && script.contains("form-action 'self'"), "{script}");
     // Without TLS nothing is promised about it.
-    assert!(headers(&guest.get("/"), "strict-transport-security").is_empty());
+    assert!(guest.get("/").headers("strict-transport-security").is_empty());
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! A server on a person's line, with users that a test names.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
 use andon_testbed::deadline::wait_until;
 use serde_json::Value;
 
+use crate::client::{self, Answer};
 use crate::project::{LIMIT, Project, QUICK};
-use crate::site::{Answer, answer};
 
 /// A password that everybody here has.
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -106,38 +106,20 @@ impl House {
 
     /// One request, in exactly these lines.
     pub(crate) fn raw(&self, request: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        let _ = stream.write_all(request.as_bytes());
-        answer(&mut stream)
+        client::raw(self.address, request.as_bytes())
     }
 
     /// One request with these further lines in its head.
     pub(crate) fn ask(&self, method: &str, path: &str, lines: &str, body: &str) -> Answer {
-        self.raw(&format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{lines}Content-Length: {}\r\n\r\n{body}",
-            self.address,
-            body.len()
-        ))
+        client::ask(self.address, method, path, lines, body.as_bytes())
     }
 
     /// One request, of whose answer only the head is read: what follows may never end.
     pub(crate) fn head(&self, method: &str, path: &str, lines: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        let mut stream = client::connect(self.address);
         let line = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
         let _ = write!(stream, "{line}Connection: close\r\n{lines}Content-Length: 0\r\n\r\n");
-        let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
-        while !bytes.windows(4).any(|four| four == b"\r\n\r\n") {
-            match stream.read(&mut piece) {
-                Ok(0) | Err(_) => break,
-                Ok(read) => bytes.extend_from_slice(&piece[..read]),
-            }
-        }
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let head = text.split("\r\n\r\n").next().unwrap_or_default().to_owned();
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        Answer { status, head, body: String::new() }
+        client::head(&mut stream)
     }
 
     /// One request of a program that shows a token.

@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests: also the parts that several tests share")]
 #![allow(dead_code, reason = "the project and the answers are those of other tests, which use more of them")]
 
+#[path = "../server/client.rs"]
+mod client;
 #[path = "../process/project.rs"]
 mod project;
-#[path = "../server/site.rs"]
-mod site;
 
 mod browser;
 mod house;

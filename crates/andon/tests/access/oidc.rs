@@ -7,7 +7,7 @@ use andon_testbed::balancer::free_ports;
 use andon_testbed::oidc::{Account, OidcProvider};
 use serde_json::Value;
 
-use crate::browser::{Browser, header};
+use crate::browser::Browser;
 use crate::house::House;
 use crate::project::Project;
 
@@ -38,7 +38,7 @@ const CALLBACK: &str = "http://127.0.0.1/sign-in/oidc/return";
 /// The path that the provider sends a browser back to.
 fn back(provider: &OidcProvider, browser: &mut Browser<'_>, name: &str) -> String {
     let left = browser.get("/sign-in/oidc").is(303);
-    let url = provider.sign_in(name, &header(&left, "location")).unwrap();
+    let url = provider.sign_in(name, left.header("location")).unwrap();
     format!("/sign-in/oidc/return{}", url.split_once("/sign-in/oidc/return").unwrap().1)
 }
 
@@ -56,13 +56,13 @@ fn whom_the_provider_names_is_let_in_with_what_their_groups_may_do() {
     let mut ana = Browser::new(&house);
     assert!(ana.get("/sign-in").is(200).body.contains("Sign in at Example"));
     let left = ana.get("/sign-in/oidc").is(303);
-    let url = header(&left, "location");
+    let url = left.header("location");
     for part in ["code_challenge=", "code_challenge_method=S256", "state=", "nonce=", "scope=openid"] {
         assert!(url.contains(part), "{part} in {url}");
     }
     let path = back(&provider, &mut ana, "ana");
     let came = ana.get(&path).is(303);
-    assert_eq!(header(&came, "location"), "/");
+    assert_eq!(came.header("location"), "/");
     assert_eq!(ana.who().as_deref(), Some("ana"));
     let me: Value = ana.send("GET", "/v1/me", "", "").json();
     assert_eq!(me["grants"], serde_json::json!(["deploy:www", "line"]));

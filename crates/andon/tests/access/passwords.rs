@@ -2,7 +2,7 @@
 
 use andon_testbed::deadline::wait_until;
 
-use crate::browser::{Browser, encoded, header};
+use crate::browser::{Browser, encoded};
 use crate::house::{House, PASSWORD};
 use crate::project::LIMIT;
 
@@ -34,9 +34,9 @@ fn whoever_signed_in_changes_their_own_password_with_the_present_one_and_signs_i
     assert_eq!(ben.who().as_deref(), Some("ben"), "what was refused ends nothing");
 
     let changed = ben.form_with_token(PATH, &form(PASSWORD, NEW, NEW)).is(303);
-    assert_eq!(header(&changed, "location"), PATH);
+    assert_eq!(changed.header("location"), PATH);
     assert_eq!((ben.who(), elsewhere.who(), cid.who().as_deref()), (None, None, Some("cid")));
-    assert_eq!(header(&ben.get(PATH).is(303), "location"), "/sign-in?to=/settings/access");
+    assert_eq!(ben.get(PATH).is(303).header("location"), "/sign-in?to=/settings/access");
     ben.sign_in("ben", PASSWORD).is(403);
     ben.sign_in("ben", NEW).is(303);
     // Also who may only read.

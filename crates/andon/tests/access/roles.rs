@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
+use crate::client::Answer;
 use crate::house::House;
 use crate::project::{Project, QUICK};
-use crate::site::Answer;
 
 fn deploy(environment: &str) -> String {
     json!({ "service": "www", "environment": environment }).to_string()

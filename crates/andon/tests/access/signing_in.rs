@@ -5,7 +5,7 @@ use std::path::Path;
 
 use andon_testbed::deadline::wait_until;
 
-use crate::browser::{Browser, header, headers};
+use crate::browser::Browser;
 use crate::house::{House, PASSWORD};
 use crate::project::{LIMIT, Project, contains};
 
@@ -21,7 +21,7 @@ fn on_its_own_machine_a_server_without_users_asks_nobody_and_with_the_first_user
     }
     let mut browser = Browser::new(&house);
     let led = browser.get("/settings/access?x=1").is(303);
-    assert_eq!(header(&led, "location"), "/sign-in?to=/settings/access%3Fx%3D1");
+    assert_eq!(led.header("location"), "/sign-in?to=/settings/access%3Fx%3D1");
     browser.get("/sign-in").is(200);
     house.ask("GET", "/health", "", "").is(200);
 }
@@ -75,10 +75,10 @@ fn whoever_signs_in_is_known_by_name_and_a_wrong_sign_in_does_not_tell_what_was_
     let wrong = browser.sign_in("ana", "wrong horse battery").is(403);
     let unknown = browser.sign_in("bob", PASSWORD).is(403);
     assert_eq!(wrong.body.replace("ana", "bob"), unknown.body, "both are told in the same words");
-    assert!(headers(&wrong, "set-cookie").is_empty() && browser.who().is_none());
+    assert!(wrong.headers("set-cookie").is_empty() && browser.who().is_none());
     let signed = browser.sign_in("ana", PASSWORD).is(303);
-    assert_eq!(header(&signed, "location"), "/");
-    let cookie = header(&signed, "set-cookie");
+    assert_eq!(signed.header("location"), "/");
+    let cookie = signed.header("set-cookie");
     assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{cookie}");
     assert_eq!(browser.who().as_deref(), Some("ana"));
     let ledger = house.ledger();
@@ -96,7 +96,7 @@ fn who_guesses_has_to_wait_longer_each_time_and_is_told_how_long() {
     let slowed = wait_until(LIMIT, || {
         let answer = browser.sign_in("ana", "wrong horse battery");
         if answer.status == 429 {
-            assert!(header(&answer, "retry-after").parse::<u64>().unwrap() > 0);
+            assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0);
             assert!(answer.body.contains("tried too often"), "{answer:?}");
         }
         answer.status == 429
@@ -137,8 +137,8 @@ fn signing_out_ends_the_session_on_the_server() {
     let mut browser = Browser::of(&house, "ana");
     let kept = browser.cookies.clone();
     let out = browser.form_with_token("/sign-out", "x=1").is(303);
-    assert_eq!(header(&out, "location"), "/sign-in");
-    assert!(header(&out, "set-cookie").starts_with("andon=; "));
+    assert_eq!(out.header("location"), "/sign-in");
+    assert!(out.header("set-cookie").starts_with("andon=; "));
     browser.cookies = kept;
     assert_eq!(browser.who(), None, "whoever copied the cookie has nothing");
 }

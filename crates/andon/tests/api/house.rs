@@ -1,13 +1,12 @@
 //! A server over a project with local hosts, and a client of it.
 
-use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 
 use andon_testbed::deadline::wait_until;
 use serde_json::{Value, json};
 
+use crate::client::{self, Answer};
 use crate::project::{LIMIT, Project, Running};
-use crate::site::{Answer, answer};
 
 /// A server, and the project that it serves.
 pub(crate) struct House {
@@ -47,21 +46,11 @@ impl House {
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        stream
+        client::connect(self.address)
     }
 
     pub(crate) fn ask(&self, method: &str, path: &str, lines: &str, body: &[u8]) -> Answer {
-        let mut stream = self.connect();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{lines}Content-Length: {}\r\n\r\n",
-            self.address,
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        let _ = stream.write_all(body);
-        answer(&mut stream)
+        client::ask(self.address, method, path, lines, body)
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {

@@ -3,13 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests: also the parts that several tests share")]
 
+#[path = "../server/client.rs"]
+#[allow(dead_code, reason = "other tests need more of it")]
+mod client;
 mod house;
 #[path = "../process/project.rs"]
 #[allow(dead_code, reason = "other tests need more of it")]
 mod project;
-#[path = "../server/site.rs"]
-#[allow(dead_code, reason = "other tests need more of it")]
-mod site;
 
 mod events;
 mod generated;

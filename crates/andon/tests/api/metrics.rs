@@ -4,6 +4,7 @@ use andon_testbed::PrometheusServer;
 use andon_testbed::deadline::wait_until;
 use serde_json::{Value, json};
 
+use crate::client;
 use crate::house::House;
 use crate::project::LIMIT;
 
@@ -13,21 +14,14 @@ fn prometheus_reads_how_the_line_and_its_deployments_stand() {
     house.until_ended(house.deploy());
     house.post("/v1/line/stop", &json!({ "why": "orders fell" })).is(200);
     let text = house.get("/metrics").is(200);
-    assert!(
-        text.head.to_ascii_lowercase().contains("content-type: application/openmetrics-text; version=1.0.0")
-    );
+    let kind = text.header("content-type");
+    assert!(kind.starts_with("application/openmetrics-text; version=1.0.0"), "{kind}");
     assert!(text.body.ends_with("# EOF\n"), "{}", text.body);
     let prometheus = PrometheusServer::start(&[("andon", house.address())]).unwrap();
     let ask = |query: &str| -> Value {
-        let (host, address) =
-            prometheus.url().split_once("//").map(|(_, rest)| (rest.to_owned(), rest.to_owned())).unwrap();
-        let mut stream = std::net::TcpStream::connect(&address).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        let address = prometheus.url().split_once("//").unwrap().1.parse().unwrap();
         let query: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let head =
-            format!("GET /api/v1/query?query={query} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
-        let answer = crate::site::answer(&mut stream);
+        let answer = client::ask(address, "GET", &format!("/api/v1/query?query={query}"), "", b"");
         serde_json::from_str::<Value>(&answer.body).unwrap_or(Value::Null)["data"]["result"][0]["value"][1]
             .clone()
     };

@@ -1,11 +1,11 @@
 //! Pages on the real server with real local hosts: what a person can do there, and what they cannot.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
 use andon_testbed::deadline::wait_until;
 use serde_json::Value;
 
+use crate::client::{self, Answer};
 use crate::project::{LIMIT, Project, QUICK, Running, local_hosts, text};
 
 /// A server of a project, and whoever asks it.
@@ -14,41 +14,6 @@ struct Screen {
     address: SocketAddr,
     /// Further lines of every request.
     lines: String,
-}
-
-/// An answer.
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    #[track_caller]
-    fn is(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{self:?}");
-        self
-    }
-
-    #[track_caller]
-    fn shows(self, words: &str) -> Self {
-        assert!(self.body.contains(words), "{words:?} is not shown: {self:?}");
-        self
-    }
-
-    #[track_caller]
-    fn hides(self, words: &str) -> Self {
-        assert!(!self.body.contains(words), "{words:?} is shown: {self:?}");
-        self
-    }
-
-    /// Where it leads.
-    #[track_caller]
-    fn leads_to(self, path: &str) {
-        assert_eq!(self.status, 303, "{self:?}");
-        assert!(self.head.to_ascii_lowercase().contains(&format!("location: {path}\r\n")), "{self:?}");
-    }
 }
 
 impl Screen {
@@ -62,22 +27,9 @@ impl Screen {
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAccept: text/html\r\nConnection: close\r\n{}\
-             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
-            self.address,
-            self.lines,
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        Answer { status, head: format!("{head}\r\n"), body: body.to_owned() }
+        let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
+        let lines = format!("Accept: text/html\r\n{kind}{}", self.lines);
+        client::ask(self.address, method, path, &lines, body.as_bytes())
     }
 
     fn get(&self, path: &str) -> Answer {
@@ -133,35 +85,34 @@ fn two_environments() -> Project {
 fn what_staging_runs_is_bit_for_bit_what_production_gets() {
     let project = two_environments();
     let screen = Screen::on(&project);
-    screen.get("/").is(200).shows("The line is running").shows("andon init");
-    screen.get("/services/www/deploy").is(200).shows("nothing was deployed to staging yet");
+    screen.get("/").is(200).says(&["The line is running", "andon init"]);
+    screen.get("/services/www/deploy").is(200).says(&["nothing was deployed to staging yet"]);
     let forged = screen.ask("POST", "/services/www/stage", "environment=staging&csrf=forged");
-    forged.is(403).shows("token is missing or old");
-    screen.post("/services/www/deploy", "environment=production").is(409).shows("deploy to staging first");
-    screen.post("/services/www/stage", "environment=production").is(409).shows("gets what staging runs");
+    forged.is(403).says(&["token is missing or old"]);
+    screen.post("/services/www/deploy", "environment=production").is(409).says(&["deploy to staging first"]);
+    screen.post("/services/www/stage", "environment=production").is(409).says(&["gets what staging runs"]);
     screen.post("/services/www/stage", "environment=staging&why=try+it").leads_to("/deployments/1");
     let staged = ended(&project, 1, "succeeded");
     assert_eq!(text(&staged, "why"), "try it");
 
     // The line's release is another one by now; production gets what staging runs all the same.
     project.release("two", "exit 0");
-    let page = screen.get("/services/www/deploy").is(200).shows("bit for bit");
     let release = text(&staged, "release").to_owned();
-    assert!(page.body.contains(&release), "{page:?}");
+    screen.get("/services/www/deploy").is(200).says(&["bit for bit", release.as_str()]);
     let form = format!("environment=production&release={release}");
-    screen.post("/services/www/deploy", &form).is(409).shows("production is protected");
+    screen.post("/services/www/deploy", &form).is(409).says(&["production is protected"]);
     screen
         .post("/services/www/deploy", &format!("{form}&confirm=staging"))
         .is(409)
-        .shows("the name that was said is staging");
+        .says(&["the name that was said is staging"]);
     screen
         .post("/services/www/deploy", "environment=production&release=r-000000000000&confirm=production")
         .is(409)
-        .shows("was meant");
+        .says(&["was meant"]);
     screen.post("/services/www/deploy", &format!("{form}&confirm=production")).leads_to("/deployments/2");
     let promoted = ended(&project, 2, "succeeded");
     assert_eq!(text(&promoted, "release"), release);
-    screen.get("/services/www/deploy").is(200).shows("it runs");
+    screen.get("/services/www/deploy").is(200).says(&["it runs"]);
 
     // The command does the same, and says the same.
     project.run(&["promote", "www"]).code(3).says("nothing goes on to production: it runs r-");
@@ -180,29 +131,24 @@ fn a_deployment_is_begun_paused_resumed_and_put_back_from_its_page() {
     let screen = Screen::on(&project);
     screen.post("/services/www/stage", "environment=production").leads_to("/deployments/2");
     screen.until_shown("/deployments/2", "waiting for web1: verifying");
-    let page = screen
-        .get("/deployments/2")
-        .is(200)
-        .shows("Pause")
-        .shows("Abort or put back")
-        .shows("1 in its cycle");
-    assert!(page.body.contains("2 waiting"), "{page:?}");
-    screen.get("/").is(200).shows("Running").shows("#2");
+    let standing = ["Pause", "Abort or put back", "1 in its cycle", "2 waiting"];
+    screen.get("/deployments/2").is(200).says(&standing);
+    screen.get("/").is(200).says(&["Running", "#2"]);
 
     screen.post("/deployments/2/pause", "why=a+look").leads_to("/deployments/2");
     ended(&project, 2, "paused");
-    screen.get("/deployments/2").is(200).shows("a person paused it").shows("Resume");
-    screen.post("/deployments/2/pause", "").is(409).shows("cannot be paused");
+    screen.get("/deployments/2").is(200).says(&["a person paused it", "Resume"]);
+    screen.post("/deployments/2/pause", "").is(409).says(&["cannot be paused"]);
     screen.post("/deployments/2/resume", "").leads_to("/deployments/2");
     ended(&project, 2, "running");
 
-    screen.get("/deployments/2/abort").is(200).shows("is put back to the release from before");
+    screen.get("/deployments/2/abort").is(200).says(&["is put back to the release from before"]);
     screen.post("/deployments/2/abort", "after=nonsense").is(400);
     screen.post("/deployments/2/abort", "after=rollback&why=no").leads_to("/deployments/2");
     project.open_gate();
     ended(&project, 2, "rolled_back");
-    screen.get("/deployments/2").is(200).shows("rolled back").hides("Pause");
-    screen.post("/deployments/2/resume", "").is(409).shows("has ended already");
+    screen.get("/deployments/2").is(200).says(&["rolled back"]).never_says(&["Pause"]);
+    screen.post("/deployments/2/resume", "").is(409).says(&["has ended already"]);
 }
 
 #[test]
@@ -213,7 +159,7 @@ fn a_finished_deployment_is_rolled_back_and_the_line_started_from_pages() {
     project.release("two", "exit 0");
     project.well(&["deploy", "www", "production"]);
     let screen = Screen::on(&project);
-    screen.get("/deployments/2/rollback").is(200).shows(&first).shows("Roll back");
+    screen.get("/deployments/2/rollback").is(200).says(&[first.as_str(), "Roll back"]);
     screen.post("/deployments/2/rollback", "release=r-000000000000").is(400);
     screen
         .post("/deployments/2/rollback", &format!("release={first}&why=orders+fell"))
@@ -224,18 +170,18 @@ fn a_finished_deployment_is_rolled_back_and_the_line_started_from_pages() {
     project.release("three", "echo '<b>bold</b>'; printf '\\033[31mred\\033[0m\\n'; exit 1");
     screen.post("/services/www/stage", "environment=production").leads_to("/deployments/4");
     ended(&project, 4, "rolled_back");
-    let page = screen.get("/deployments/4").is(200).shows("line stopped by").shows("stopped").shows("failed");
-    assert!(!page.body.contains("<b>bold"), "{page:?}");
-    screen.get("/deployments/4/hosts/web1").is(200).shows("&lt;b&gt;bold").shows("red").hides("<b>bold");
-    screen.get("/deployments/4/hosts/nowhere").is(404).shows("has no host of that name");
+    let standing = ["line stopped by", "stopped", "failed"];
+    screen.get("/deployments/4").is(200).says(&standing).never_says(&["<b>bold"]);
+    screen.get("/deployments/4/hosts/web1").is(200).says(&["&lt;b&gt;bold", "red"]).never_says(&["<b>bold"]);
+    screen.get("/deployments/4/hosts/nowhere").is(404).says(&["has no host of that name"]);
     screen.get("/deployments/400").is(404);
     screen.get("/deployments/x").is(404);
-    screen.get("/").is(200).shows("The line is stopped").shows("Start the line");
-    screen.post("/services/www/stage", "environment=production").is(409).shows("the line is stopped");
-    screen.post("/line/start", "why=").is(400).shows("is missing");
+    screen.get("/").is(200).says(&["The line is stopped", "Start the line"]);
+    screen.post("/services/www/stage", "environment=production").is(409).says(&["the line is stopped"]);
+    screen.post("/line/start", "why=").is(400).says(&["is missing"]);
     screen.post("/line/start", "why=it+was+the+test").leads_to("/");
     screen.post("/line/stop", "why=orders+fell").leads_to("/");
-    screen.get("/").is(200).shows("orders fell");
+    screen.get("/").is(200).says(&["orders fell"]);
 }
 
 #[test]
@@ -248,9 +194,9 @@ fn whoever_may_only_look_sees_no_live_button_and_is_refused() {
     let mut screen = Screen::on(&project);
     screen.get("/deployments/1").leads_to("/sign-in?to=/deployments/1");
     screen.lines = format!("Authorization: Bearer {}\r\n", text(&made, "secret"));
-    screen.get("/deployments/1").is(200).shows("eve may look").hides("<form").shows("disabled");
-    screen.get("/services/www/deploy").is(200).hides("<form").shows("needs the role");
-    screen.get("/").is(200).hides("Stop the line</button>");
+    screen.get("/deployments/1").is(200).says(&["eve may look"]).never_says(&["<form"]).says(&["disabled"]);
+    screen.get("/services/www/deploy").is(200).never_says(&["<form"]).says(&["needs the role"]);
+    screen.get("/").is(200).never_says(&["Stop the line</button>"]);
     for (path, form) in [
         ("/deployments/1/pause", ""),
         ("/deployments/1/resume", ""),
@@ -260,7 +206,7 @@ fn whoever_may_only_look_sees_no_live_button_and_is_refused() {
         ("/line/stop", "why=x"),
         ("/line/start", "why=x"),
     ] {
-        screen.post(path, form).is(403).shows("may not");
+        screen.post(path, form).is(403).says(&["may not"]);
     }
     screen.get("/deployments/1/abort").is(403);
     assert_eq!(project.recorded(), 1);

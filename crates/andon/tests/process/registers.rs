@@ -1,61 +1,19 @@
 //! Services, releases, the ledger, notifications, feed and badges: what a person's browser, a feed reader and a program get
 //! from the real server, with nothing, with something, and with what hostile people write.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::SocketAddr;
 use std::process::Command;
 
 use andon_testbed::deadline::wait_until;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::client::{self, Answer};
 use crate::project::{LIMIT, Project, Running};
 
 /// A server over a project, and a client that says exactly what a test wants said.
 struct Served {
     server: Running,
-    address: String,
-}
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    #[track_caller]
-    fn says(&self, words: &[&str]) -> &Self {
-        for words in words {
-            assert!(self.body.contains(words), "{words:?} is not in {}\n{}", self.head, self.body);
-        }
-        self
-    }
-
-    #[track_caller]
-    fn never_says(&self, words: &[&str]) -> &Self {
-        for words in words {
-            assert!(!self.body.contains(words), "{words:?} is in {}", self.body);
-        }
-        self
-    }
-
-    #[track_caller]
-    fn is(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{}\n{}", self.head, self.body);
-        self
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        let start = format!("{name}: ");
-        self.head.lines().find_map(|line| {
-            line.get(..start.len()).filter(|begin| begin.eq_ignore_ascii_case(&start))?;
-            line.get(start.len()..)
-        })
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
+    address: SocketAddr,
 }
 
 impl Served {
@@ -66,29 +24,12 @@ impl Served {
         let answers = "andon server answers on http://";
         server.until_said(answers);
         let said = server.said();
-        let address = said.split_once(answers).unwrap().1.lines().next().unwrap().trim().to_owned();
+        let address = said.split_once(answers).unwrap().1.lines().next().unwrap().trim().parse().unwrap();
         Self { server, address }
     }
 
     fn ask(&self, method: &str, path: &str, lines: &str, body: &str) -> Answer {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        let (address, length) = (&self.address, body.len());
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{lines}Content-Length: {length}\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(body.as_bytes()).unwrap();
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).unwrap();
-        let text = String::from_utf8(bytes).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let mut answer = Answer { status, head: head.to_owned(), body: body.to_owned() };
-        if answer.header("transfer-encoding") == Some("chunked") {
-            answer.body = unchunked(&answer.body);
-        }
-        answer
+        client::ask(self.address, method, path, lines, body.as_bytes())
     }
 
     fn get(&self, path: &str) -> Answer {
@@ -105,19 +46,6 @@ impl Served {
         self.server.signal(rustix::process::Signal::TERM);
         self.server.end().code(0);
     }
-}
-
-fn unchunked(text: &str) -> String {
-    let (mut rest, mut whole) = (text.as_bytes(), Vec::new());
-    while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
-        let length = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap().trim(), 16).unwrap();
-        if length == 0 {
-            break;
-        }
-        whole.extend_from_slice(&rest[end + 2..end + 2 + length]);
-        rest = &rest[end + 2 + length + 2..];
-    }
-    String::from_utf8(whole).unwrap()
 }
 
 fn git(project: &Project, words: &[&str]) {
@@ -176,7 +104,7 @@ fn pages_with_nothing_in_them_teach() {
     served.get("/ledger/x").is(400);
     assert_eq!(served.ask("GET", "/v1/subscriptions", "", "").is(200).json(), json!([]));
     let badge = served.get("/badge/www/production.svg").is(404);
-    assert_eq!(badge.header("content-type"), Some("image/svg+xml"));
+    assert_eq!(badge.header("content-type"), "image/svg+xml");
     served.end();
 }
 
@@ -294,10 +222,10 @@ fn a_feed_is_valid_atom_with_ids_that_stay_and_is_not_sent_twice() {
     };
     let feed = served.ask("GET", "/feed.atom", "", "").is(200);
     valid(&feed.body);
-    assert_eq!(feed.header("content-type"), Some("application/atom+xml; charset=utf-8"));
+    assert_eq!(feed.header("content-type"), "application/atom+xml; charset=utf-8");
     feed.says(&["#3 www → production succeeded", "#2 www → production rolled back", "The line was stopped"]);
     feed.says(&["/deployment/3</id>", "&lt;script&gt;"]).never_says(&[EVIL]);
-    let tag = feed.header("etag").unwrap();
+    let tag = feed.header("etag");
     served.ask("GET", "/feed.atom", &format!("If-None-Match: {tag}\r\n"), "").is(304);
     let again = served.ask("GET", "/feed.atom", "", "").is(200);
     assert_eq!(again.body, feed.body, "nothing happened: not a byte is another one");
@@ -322,7 +250,7 @@ fn a_badge_says_how_a_service_stands() {
     let badge = |words: &[&str]| {
         let badge = served.get("/badge/www/production.svg").is(200);
         badge.says(words).says(&["<title>", "role=\"img\""]);
-        assert_eq!(badge.header("cache-control"), Some("private, max-age=30"));
+        assert_eq!(badge.header("cache-control"), "private, max-age=30");
     };
     badge(&["· nothing yet"]);
     project.well(&["deploy", "www"]);

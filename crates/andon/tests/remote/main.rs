@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests: also the parts that several tests share")]
 
+#[path = "../server/client.rs"]
+#[allow(dead_code, reason = "other tests need more of it")]
+mod client;
 #[path = "../process/project.rs"]
 #[allow(dead_code, reason = "the tests over loopback use all of it")]
 mod project;

@@ -1,15 +1,15 @@
 //! A server with the project that it deploys, and people who speak with it from checkouts of their own.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use andon_testbed::balancer::free_ports;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::project::{LIMIT, Project, Ran, Running};
+use crate::client;
+use crate::project::{Project, Ran, Running};
 
 /// A server, and what it deploys.
 pub(crate) struct Site {
@@ -82,15 +82,8 @@ impl Site {
 
     /// One request that shows nothing of who asks: status and body.
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        let head = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        let status = text.split(' ').nth(1).unwrap().parse().unwrap();
-        let body = text.split_once("\r\n\r\n").unwrap().1;
-        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+        let answer = client::ask(self.address, "GET", path, "", b"");
+        (answer.status, serde_json::from_str(&answer.body).unwrap_or(Value::Null))
     }
 }
 

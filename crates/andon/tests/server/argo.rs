@@ -4,9 +4,10 @@ use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::client::Answer;
 use crate::comparison::request;
 use crate::evaluations::tell_until_over;
-use crate::site::{Answer, Site};
+use crate::site::Site;
 
 /// A measurement as Argo takes it.
 #[derive(Debug, PartialEq, Eq)]

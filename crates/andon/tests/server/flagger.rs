@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::client::Answer;
 use crate::comparison::request;
 use crate::evaluations::tell_until_over;
-use crate::site::{Answer, Site};
+use crate::site::Site;
 
 /// What Flagger posts for the canary `podinfo`.
 fn payload(phase: &str, metadata: &Value) -> Value {

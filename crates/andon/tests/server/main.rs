@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests: also the parts that several tests share")]
 
+#[allow(dead_code, reason = "other tests need more of it")]
+mod client;
 mod comparison;
 mod site;
 

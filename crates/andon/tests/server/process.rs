@@ -6,8 +6,9 @@ use std::thread;
 
 use rustix::process::Signal;
 
+use crate::client::answer;
 use crate::comparison::request;
-use crate::site::{LIMIT, Site, answer};
+use crate::site::{LIMIT, Site};
 
 #[test]
 fn systemd_is_told_when_it_answers_and_when_it_ends() {

@@ -1,7 +1,6 @@
-//! A server in a directory of its own, and a client that says exactly what a test wants said.
+//! A server in a directory of its own.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -12,6 +11,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::client::{self, Answer};
+
 /// What nothing here may exceed, on a machine that does much else.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 
@@ -20,38 +21,6 @@ pub(crate) struct Site {
     dir: TempDir,
     child: Child,
     address: SocketAddr,
-}
-
-/// An answer.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    /// The body as JSON.
-    #[track_caller]
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// Insists on a status.
-    #[track_caller]
-    pub(crate) fn is(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{self:?}");
-        self
-    }
-
-    /// Insists on an error with this code, whose message holds `words`, and that says what to do next.
-    #[track_caller]
-    pub(crate) fn refuses(&self, code: &str, words: &str) {
-        let error = &self.json()["error"];
-        assert_eq!(error["code"], code, "{self:?}");
-        assert!(error["message"].as_str().unwrap().contains(words), "{words:?} is not in {self:?}");
-        assert!(!error["next"].as_str().unwrap().is_empty());
-    }
 }
 
 impl Site {
@@ -120,10 +89,7 @@ impl Site {
 
     /// A connection that waits for at most [`LIMIT`].
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        stream.set_write_timeout(Some(LIMIT)).unwrap();
-        stream
+        client::connect(self.address)
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
@@ -140,16 +106,7 @@ impl Site {
 
     /// One request with these further lines in its head.
     pub(crate) fn ask(&self, method: &str, path: &str, lines: &str, body: &[u8]) -> Answer {
-        let mut stream = self.connect();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{lines}Content-Length: {}\r\n\r\n",
-            self.address,
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        // A server that has refused a body need not read it.
-        let _ = stream.write_all(body);
-        answer(&mut stream)
+        client::ask(self.address, method, path, lines, body)
     }
 
     /// Waits until an evaluation is over.
@@ -192,31 +149,6 @@ fn launch(dir: &Path, words: &[&str], environment: &[(&str, &Path)]) -> (Child, 
     });
     let address = address.unwrap_or_else(|| panic!("no server: {}", fs::read_to_string(&said).unwrap()));
     (child, address)
-}
-
-/// Reads an answer to its end: the connection closes, or the length that the head names.
-pub(crate) fn answer(stream: &mut TcpStream) -> Answer {
-    let mut bytes = Vec::new();
-    let mut piece = [0; 64 * 1024];
-    loop {
-        let text = String::from_utf8_lossy(&bytes);
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
-            if length.is_some_and(|length: usize| body.len() >= length) {
-                break;
-            }
-        }
-        match stream.read(&mut piece) {
-            Ok(0) | Err(_) => break,
-            Ok(read) => bytes.extend_from_slice(&piece[..read]),
-        }
-    }
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    Answer { status, head: head.to_owned(), body: body.to_owned() }
 }
 
 impl Drop for Site {
