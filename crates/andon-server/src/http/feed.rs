@@ -1,5 +1,5 @@
 //! `GET /feed.atom`: deployments and changes of the line for feed readers; `?service=`, `?environment=` and `?by=` narrow it.
-//! A reader that shows the tag of what it has is told that nothing is new.
+//! A reader that shows the tag of what it has is told that nothing is new, and may show a token as its password.
 
 use std::sync::Arc;
 
@@ -16,6 +16,9 @@ use serde::Deserialize;
 use super::Desk;
 use super::asked::AskedQuery;
 use super::reply::Refused;
+
+/// Where it is.
+pub(super) const PATH: &str = "/feed.atom";
 
 /// Entries of a feed.
 const MOST: usize = 50;

@@ -17,11 +17,15 @@ use super::body::form_bytes;
 use super::doors::{Doors, Peer, cookie};
 use super::openapi::LOOKS;
 use super::reply::{ErrorCode, Refused};
+use super::{feed, token};
 use crate::access::{AccessError, SessionKey};
 use crate::clock;
 
 pub(super) mod headers;
 pub(super) mod origin;
+
+/// How feed readers are asked who they are.
+const READERS: &str = "Basic realm=\"Andon: any name, a token as the password\", charset=\"UTF-8\"";
 
 /// How somebody showed who they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +72,7 @@ pub(super) async fn at_home(State(doors): State<Arc<Doors>>, request: Request, n
 pub(super) async fn pass(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response<Body> {
     let doors = &desk.doors;
     let peer = request.extensions().get::<Peer>().copied();
-    let asker = match known(&desk, request.headers(), peer).await {
+    let asker = match known(&desk, request.uri().path(), request.headers(), peer).await {
         Ok(Some(asker)) => asker,
         Ok(None) => return nobody(doors, &request, peer),
         Err(refused) => return refused.into_response(),
@@ -107,16 +111,22 @@ fn is_own(path: &str) -> bool {
 }
 
 /// Who shows what; `None` when nobody does.
-async fn known(desk: &Desk, headers: &HeaderMap, peer: Option<Peer>) -> Result<Option<Asker>, Refused> {
+async fn known(
+    desk: &Desk,
+    path: &str,
+    headers: &HeaderMap,
+    peer: Option<Peer>,
+) -> Result<Option<Asker>, Refused> {
     let doors = &desk.doors;
     let all = || [Role::Deploy, Role::Line, Role::Admin].map(Grant::everywhere).to_vec();
     let me = desk.controller.me();
     if headers.contains_key(header::AUTHORIZATION) {
-        if doors.token.as_ref().is_some_and(|token| token.is_shown(headers)) {
+        let reader = if path == feed::PATH { token::shown_as_password(headers) } else { None };
+        let Some(shown) = token::shown(headers).or(reader.as_deref()) else { return Ok(None) };
+        if doors.token.as_ref().is_some_and(|token| token.is(shown)) {
             let visitor = Visitor { name: me.name.clone(), at: me.at.clone(), grants: all() };
             return Ok(Some(Asker(Arc::new(visitor), None, Way::TokenFile)));
         }
-        let Some(shown) = super::token::shown(headers) else { return Ok(None) };
         let Some(bearer) = doors.access.bearer(shown).await? else { return Ok(None) };
         let at = format!("{} (token {})", from(doors, headers, peer), bearer.name);
         let visitor = Visitor { name: bearer.user.to_string(), at, grants: bearer.grants };
@@ -181,7 +191,13 @@ fn nobody(doors: &Doors, request: &Request, peer: Option<Peer>) -> Response<Body
         }
     }
     let next = "send the header: Authorization: Bearer TOKEN; or sign in with a browser";
-    Refused::new(ErrorCode::Unauthorised, "the token is missing or wrong", next).into_response()
+    let refused = Refused::new(ErrorCode::Unauthorised, "the token is missing or wrong", next);
+    let mut response = refused.into_response();
+    if request.uri().path() == feed::PATH {
+        // Readers show what they have only once they are asked for it.
+        response.headers_mut().append(header::WWW_AUTHENTICATE, HeaderValue::from_static(READERS));
+    }
+    response
 }
 
 /// A path as the value of a query.

@@ -35,7 +35,7 @@ pub(super) fn router(desk: Arc<Desk>) -> Router {
     Router::new()
         .route("/v1/openapi.json", get(move || async move { as_json(StatusCode::OK, document.as_ref()) }))
         .merge(api)
-        .route("/feed.atom", get(feed::show))
+        .route(feed::PATH, get(feed::show))
         .route("/badge/{service}/{file}", get(badge::show))
         .merge(pages::routes())
         .fallback(unknown)

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use axum::http::{HeaderMap, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 /// The shortest token, in characters: nobody guesses it.
 const SHORTEST: usize = 16;
@@ -49,18 +51,31 @@ impl Token {
         if fit { Ok(Self(blake3::hash(text.as_bytes()))) } else { Err(TokenError::Unfit(name)) }
     }
 
-    /// Whether a request shows it. Digests are compared, in a time that says nothing of where they differ.
-    pub(super) fn is_shown(&self, headers: &HeaderMap) -> bool {
-        shown(headers).is_some_and(|shown| blake3::hash(shown.as_bytes()) == self.0)
+    /// Whether it is what was shown. Digests are compared, in a time that says nothing of where they differ.
+    pub(super) fn is(&self, shown: &str) -> bool {
+        blake3::hash(shown.as_bytes()) == self.0
     }
 }
 
 /// The token that a request shows, whatever it is worth; `None` when it shows none, or several.
 pub(super) fn shown(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, shown) = authorization(headers)?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(shown)
+}
+
+/// The token that a request shows as a password, under whatever name: programs that know no other way.
+pub(super) fn shown_as_password(headers: &HeaderMap) -> Option<String> {
+    let (scheme, shown) = authorization(headers)?;
+    let both = scheme.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(shown).ok())??;
+    String::from_utf8(both).ok()?.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+/// The scheme and the rest of the only such header.
+fn authorization(headers: &HeaderMap) -> Option<(&str, &str)> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (all.next(), all.next()) else { return None };
     let (scheme, shown) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| shown.trim())
+    Some((scheme, shown.trim()))
 }
 
 impl std::fmt::Debug for Token {

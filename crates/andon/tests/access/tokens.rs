@@ -1,6 +1,8 @@
 //! Tokens: what they may, until when, and what is kept of them.
 
 use andon_testbed::deadline::wait_until;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
@@ -119,6 +121,31 @@ fn a_token_that_was_revoked_that_expired_or_whose_user_is_gone_is_worth_nothing(
     house.ask("GET", "/v1/me", &format!("Authorization: Basic {good}\r\n"), "").is(401);
     assert_eq!(house.ask("GET", &format!("/v1/me?token={good}"), "", "").status, 401);
     assert_eq!(status(&good), 200);
+}
+
+#[test]
+fn a_feed_reader_shows_a_token_as_its_password_and_only_for_the_feed() {
+    let house = House::new();
+    house.users(&[("ben", &["deploy"])]);
+    let token = house.token("ben", &[], "1d");
+    let basic = |both: &str| format!("Authorization: Basic {}\r\n", STANDARD.encode(both));
+    let asked = house.ask("GET", "/feed.atom", "", "").is(401);
+    assert!(asked.headers("www-authenticate").iter().any(|way| way.starts_with("Basic realm=")));
+    for reader in [format!("ben:{token}"), format!("a reader:{token}"), format!(":{token}")] {
+        assert!(house.ask("GET", "/feed.atom", &basic(&reader), "").is(200).body.contains("<feed"));
+    }
+    for wrong in [format!("ben:{PASSWORD}"), format!("{token}:"), token.clone(), "ben:".into()] {
+        house.ask("GET", "/feed.atom", &basic(&wrong), "").is(401);
+    }
+    let unread = ["Basic", "Basic  ", "Basic ä", "Basic ====", "Basic /w=="];
+    for unread in unread.map(|value| format!("Authorization: {value}\r\n")) {
+        house.ask("GET", "/feed.atom", &unread, "").is(401);
+    }
+    house.ask("POST", "/feed.atom", &basic(&format!("ben:{token}")), "").is(403);
+    for elsewhere in ["/", "/v1/me", "/badge/www/staging.svg", "/feed.atom/", "//feed.atom"] {
+        let answer = house.ask("GET", elsewhere, &basic(&format!("ben:{token}")), "").is(401);
+        assert_eq!(answer.headers("www-authenticate"), ["Bearer"], "{elsewhere}");
+    }
 }
 
 #[test]
