@@ -1,14 +1,19 @@
 //! What happened to a deployment, told: each fact is one sentence. The same on terminals, pages and for programs.
 
 use super::sentence::{doing, list_hosts};
-use super::{Ask, DrainProof, Fact, HostState, Phase, SiteState, State};
+use super::{Ask, Deployment, DrainProof, Fact, HostState, Phase, SiteState, State};
 use crate::legible::neutral;
 use crate::name::HostName;
 use crate::quantity::format_duration;
 use crate::time::Time;
 
-/// The facts as sentences. Hosts that do the same one after the other share a line, so that a thousand hosts can be read.
-pub fn story<'a>(facts: impl IntoIterator<Item = (Time, &'a Fact)>) -> Vec<(Time, String)> {
+/// The facts of a deployment as sentences; some of them may be left out. Hosts that do the same one after the other share
+/// a line, so that a thousand hosts can be read.
+pub fn story<'a>(
+    deployment: &Deployment,
+    facts: impl IntoIterator<Item = (Time, &'a Fact)>,
+) -> Vec<(Time, String)> {
+    let waves = deployment.plan.as_ref().map_or(usize::MAX, |plan| plan.waves.len());
     let mut lines: Vec<(Time, String)> = Vec::new();
     let mut together: Vec<&HostName> = Vec::new();
     let mut shared = String::new();
@@ -26,6 +31,8 @@ pub fn story<'a>(facts: impl IntoIterator<Item = (Time, &'a Fact)>) -> Vec<(Time
                     *line = format!("{} {shared}", list_hosts(together.iter().copied()));
                 }
             }
+            // All of them are done: what comes next says so.
+            Fact::Entered { state: State::Running { phase: Phase::Wave(n) } } if *n >= waves => {}
             other => {
                 together.clear();
                 lines.push((at, tell(other)));

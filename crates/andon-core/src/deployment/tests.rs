@@ -32,6 +32,19 @@ fn a_good_release_reaches_every_host_wave_by_wave() {
 }
 
 #[test]
+fn the_story_tells_of_each_wave_of_the_plan_and_of_no_other() {
+    let mut world = World::new(&Fleet::running(8));
+    world.run();
+    let facts = world.facts.iter().map(|(at, fact)| (*at, fact));
+    let told = story::story(&world.deployment, facts);
+    let waves: Vec<&str> =
+        told.iter().map(|(_, line)| line.as_str()).filter(|line| line.starts_with("wave ")).collect();
+    let planned: Vec<String> =
+        (1..=world.deployment.plan.as_ref().unwrap().waves.len()).map(|n| format!("wave {n}")).collect();
+    assert_eq!(waves, planned);
+}
+
+#[test]
 fn a_failing_canary_is_put_back_and_the_others_are_never_touched() {
     let mut world = World::new(&Fleet::running(6)).host("web1", Stage::Verify, &[Answer::Fails]);
     assert!(matches!(world.run(), State::RolledBack { cause: Cause::Canary { .. } }));

@@ -7,12 +7,14 @@ use super::*;
 use crate::stories::{HOSTILE, became, begun, body, doing, entered, failed, fold, frame, host};
 
 pub(crate) fn shown(facts: &[(Time, Fact)]) -> Shown {
+    let deployment = fold(facts);
+    let story = story::story(&deployment, facts.iter().map(|(at, fact)| (*at, fact)));
     Shown {
-        deployment: fold(facts),
+        deployment,
         behind: None,
         standing: None,
         awaited: BTreeMap::new(),
-        story: story::story(facts.iter().map(|(at, fact)| (*at, fact))),
+        story,
         may: true,
         driven: true,
         table: false,

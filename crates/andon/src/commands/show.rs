@@ -113,7 +113,7 @@ fn to_text(deployment: &Deployment, entries: &[Entry], paint: Paint) -> String {
     for tail in tails {
         text.push_str(&format!("{}\n", tail.trim_end()));
     }
-    for (at, line) in story(entries.iter().map(|entry| (entry.at, &entry.fact))) {
+    for (at, line) in story(deployment, entries.iter().map(|entry| (entry.at, &entry.fact))) {
         text.push_str(&format!("{}  {line}\n", paint.dim(&when::clock(at))));
     }
     text.trim_end().to_owned()

@@ -63,7 +63,7 @@ pub(super) async fn show(
         behind: progress.as_ref().and_then(|progress| progress.behind),
         standing,
         awaited,
-        story: story(entries.iter().skip(from).map(|entry| (entry.at, &entry.fact))),
+        story: story(&known, entries.iter().skip(from).map(|entry| (entry.at, &entry.fact))),
         driven: progress.is_some(),
         table: wanted.hosts.as_deref() == Some("table"),
         whole: wanted.story.as_deref() == Some("all"),
