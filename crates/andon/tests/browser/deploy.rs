@@ -35,7 +35,8 @@ fn a_release_is_deployed_from_the_page_watched_live_held_and_rolled_back() {
     site.until_says("Resume");
     site.browser.screenshot("deploy/paused").unwrap();
     site.browser.press("Resume").unwrap();
-    site.until_says("Pause");
+    let runs = "[...document.querySelectorAll('button')].some((it) => it.innerText.trim() === 'Pause')";
+    site.browser.until("it goes on", runs).unwrap();
     site.browser.eval(MARK).unwrap();
     site.project.open_gate();
     site.until_says("Roll back to …");
