@@ -36,10 +36,12 @@ pub struct Asked {
 
 /// The page.
 pub fn render(dna: &Dna, frame: &Frame) -> Markup {
-    let (mixed, uniform): (Vec<&Asked>, Vec<&Asked>) =
-        dna.strips.iter().partition(|asked| asked.at.is_some() && !asked.strip.is_uniform());
-    let (uniform, unasked): (Vec<&Asked>, Vec<&Asked>) =
-        uniform.into_iter().partition(|asked| asked.at.is_some());
+    let (asked, unasked): (Vec<&Asked>, Vec<&Asked>) =
+        dna.strips.iter().partition(|asked| asked.at.is_some());
+    let (empty, asked): (Vec<&Asked>, Vec<&Asked>) =
+        asked.into_iter().partition(|asked| asked.strip.is_empty());
+    let (uniform, mixed): (Vec<&Asked>, Vec<&Asked>) =
+        asked.into_iter().partition(|asked| asked.strip.is_uniform());
     let body = html! {
         link rel="stylesheet" href=(assets::path("insight.css"));
         h1 { "Version DNA" }
@@ -53,7 +55,7 @@ pub fn render(dna: &Dna, frame: &Frame) -> Markup {
             @if dna.strips.is_empty() && dna.unasked.is_none() {
                 p.empty { "The line has no service yet. On your machine: " code { "andon init" } }
             }
-            @if !dna.strips.is_empty() { (in_short(dna, &mixed, &unasked)) }
+            @if !dna.strips.is_empty() { (in_short(dna.strips.len(), &mixed, &uniform)) }
             @if !mixed.is_empty() {
                 h2 { "Not on one release" }
                 @for asked in &mixed { (strip(asked, frame)) }
@@ -61,6 +63,12 @@ pub fn render(dna: &Dna, frame: &Frame) -> Markup {
             @if !uniform.is_empty() {
                 h2 { "All on one release" }
                 @for asked in &uniform { (strip(asked, frame)) }
+            }
+            @if !empty.is_empty() {
+                h2 { "Not deployed yet" }
+                ul { @for asked in &empty {
+                    li { (asked.strip.scope.to_string()) ": " (hosts_word(asked.strip.hosts())) ", where nothing runs" }
+                } }
             }
             @if !unasked.is_empty() {
                 h2 { "Not asked yet" }
@@ -74,16 +82,15 @@ pub fn render(dna: &Dna, frame: &Frame) -> Markup {
     frame.page("Version DNA", &body)
 }
 
-fn in_short(dna: &Dna, mixed: &[&Asked], unasked: &[&Asked]) -> Markup {
+fn in_short(all: usize, mixed: &[&Asked], uniform: &[&Asked]) -> Markup {
     let sum = |standing| mixed.iter().map(|asked| asked.strip.standing(standing)).sum::<usize>();
-    let told = dna.strips.len() - unasked.len();
     let (behind, unknown) = (sum(Standing::Behind), sum(Standing::Unknown));
     html! {
-        @if told > 0 && mixed.is_empty() {
+        @if !uniform.is_empty() && mixed.is_empty() {
             p.good { (outcome::sign("✔")) " Every host that was asked runs what it should." }
         } @else if !mixed.is_empty() {
             p { (outcome::sign("✘")) " "
-                (mixed.len()) " of " (dna.strips.len()) " services and environments are not on one release: "
+                (mixed.len()) " of " (all) " services and environments are not on one release: "
                 (hosts_word(behind)) " behind, " (unknown) " unknown."
             }
         }
@@ -110,13 +117,14 @@ fn strip(asked: &Asked, frame: &Frame) -> Markup {
 
 /// `18 hosts: 15 current, 2 behind, 1 unknown`.
 fn sum(strip: &Strip) -> Markup {
-    const ORDER: [Standing; 7] = [
+    const ORDER: [Standing; 8] = [
         Standing::Current,
         Standing::Ahead,
         Standing::Behind,
         Standing::Strange,
         Standing::Mixed,
         Standing::Nothing,
+        Standing::Empty,
         Standing::Unknown,
     ];
     let parts: Vec<(Standing, usize)> = ORDER
@@ -193,7 +201,7 @@ fn table(strip: &Strip, frame: &Frame) -> Markup {
 }
 
 fn row(strand: &Strand, frame: &Frame) -> Markup {
-    let attention = !matches!(strand.standing, Standing::Current | Standing::Ahead);
+    let attention = !strand.standing.is_well();
     html! {
         tr class={ "dna-" (strand.standing.slug()) } {
             th scope="row" { (runs(&strand.runs)) }
@@ -271,7 +279,7 @@ fn hatches() -> Markup {
 }
 
 fn legend() -> Markup {
-    const SHOWN: [(Standing, &str); 6] = [
+    const SHOWN: [(Standing, &str); 8] = [
         (
             Standing::Ahead,
             "a release that came after the one they should run: a deployment is under way, or was left there",
@@ -280,6 +288,8 @@ fn legend() -> Markup {
         (Standing::Behind, "an older release"),
         (Standing::Strange, "a release that no deployment here brought"),
         (Standing::Mixed, "instances of one host run different releases, or some run nothing"),
+        (Standing::Nothing, "nothing, although something was deployed"),
+        (Standing::Empty, "nothing, and no deployment ended well here"),
         (Standing::Unknown, "no answer: what they ran before does not count"),
     ];
     html! {

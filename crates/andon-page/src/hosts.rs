@@ -107,8 +107,7 @@ impl Row {
 impl Service {
     /// Whether it is not as it should be.
     pub fn needs_a_look(&self) -> bool {
-        !matches!(self.standing, Standing::Current | Standing::Ahead)
-            || self.serving.is_some_and(|(serving, all)| serving < all)
+        !self.standing.is_well() || self.serving.is_some_and(|(serving, all)| serving < all)
     }
 }
 
@@ -235,7 +234,7 @@ fn runs(row: &Row) -> Markup {
         @if row.services.is_empty() { span.muted { "no service of the line" } }
         @for service in &ill { (one(service)) }
         @if well.len() <= WRITTEN_OUT { @for service in &well { (one(service)) } }
-        @else { span.run { (outcome::sign("✔")) " " (well.len()) " services current" } }
+        @else { span.run { (outcome::sign("✔")) " " (well.len()) " services as they should be" } }
     }
 }
 

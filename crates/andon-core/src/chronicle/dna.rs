@@ -110,11 +110,18 @@ pub enum Standing {
     Mixed,
     /// Nothing runs.
     Nothing,
+    /// Nothing runs, and nothing should: no deployment ended well here.
+    Empty,
     /// They do not answer.
     Unknown,
 }
 
 impl Standing {
+    /// Whether nobody has to look at it.
+    pub fn is_well(self) -> bool {
+        matches!(self, Self::Current | Self::Ahead | Self::Empty)
+    }
+
     /// For people.
     pub fn word(self) -> &'static str {
         match self {
@@ -124,6 +131,7 @@ impl Standing {
             Self::Strange => "never deployed here",
             Self::Mixed => "instances differ",
             Self::Nothing => "nothing runs",
+            Self::Empty => "not deployed yet",
             Self::Unknown => "unknown",
         }
     }
@@ -134,6 +142,7 @@ impl Standing {
             Self::Current => "✔",
             Self::Ahead => "◐",
             Self::Behind | Self::Strange | Self::Mixed | Self::Nothing => "✘",
+            Self::Empty => "○",
             Self::Unknown => "?",
         }
     }
@@ -147,6 +156,7 @@ impl Standing {
             Self::Strange => "strange",
             Self::Mixed => "mixed",
             Self::Nothing => "nothing",
+            Self::Empty => "empty",
             Self::Unknown => "unknown",
         }
     }
@@ -195,6 +205,11 @@ impl Strip {
     /// How many different releases run.
     pub fn releases(&self) -> usize {
         self.strands.iter().filter(|strand| matches!(strand.runs, Runs::Release(_))).count()
+    }
+
+    /// Whether nothing was ever brought to any of its hosts.
+    pub fn is_empty(&self) -> bool {
+        !self.strands.is_empty() && self.strands.iter().all(|strand| strand.standing == Standing::Empty)
     }
 
     /// Whether every host runs what it should.
@@ -302,6 +317,7 @@ fn standing(runs: &Runs, current: Option<&ReleaseId>, age: Option<&Age>, now: Op
         },
         Runs::Mixed(_) => Standing::Mixed,
         Runs::Foreign => Standing::Strange,
+        Runs::Nothing if current.is_none() => Standing::Empty,
         Runs::Nothing => Standing::Nothing,
         Runs::Unknown => Standing::Unknown,
     }

@@ -85,3 +85,19 @@ fn who_was_not_asked_yet_is_said_to_be_so() {
     assert!(!page.contains("✔ Every"));
     assert!(text(Vec::new()).contains("andon init"));
 }
+
+#[test]
+fn what_was_never_deployed_is_no_fault() {
+    let nothing = || strand(Runs::Nothing, Standing::Empty, hosts(1, 3));
+    let page = text(vec![asked(vec![nothing()], Some(Time(0)))]);
+    assert!(
+        page.contains("Not deployed yet") && page.contains("www → production: 3 hosts, where nothing runs")
+    );
+    assert!(!page.contains("not on one release") && !page.contains("✔ Every"));
+    // With a host that does not answer nobody knows.
+    let silent = strand(Runs::Unknown, Standing::Unknown, hosts(4, 1));
+    let page = text(vec![asked(vec![nothing(), silent], Some(Time(0)))]);
+    for words in ["Not on one release", "3 not deployed yet", "0 hosts behind, 1 unknown."] {
+        assert!(page.contains(words), "{words} is missing in {page}");
+    }
+}

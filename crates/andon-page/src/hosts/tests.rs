@@ -44,7 +44,7 @@ fn what_is_well_is_counted_and_what_is_not_is_written_out() {
         Row { answered: None, ..row("web6") },
     ]);
     for words in [
-        "9 services current",
+        "9 services as they should be",
         "(behind) 1 of 2 healthy",
         "Out of traffic",
         "it &lt;failed&gt;",

@@ -125,7 +125,7 @@ pub struct DayAnswer {
 pub struct StrandAnswer {
     /// The releases that they run; none where nothing runs or nothing is known, several where their instances differ.
     pub releases: Vec<String>,
-    /// `ahead`, `current`, `behind`, `strange`, `mixed`, `nothing` or `unknown`.
+    /// `ahead`, `current`, `behind`, `strange`, `mixed`, `nothing`, `empty` or `unknown`.
     pub standing: String,
     /// Releases that came after it, up to the current one.
     pub steps_behind: u32,

@@ -33,7 +33,10 @@ async fn pages_without_anything_in_them_teach() {
 async fn pages_tell_of_the_first_deployment() {
     let scene = Scene::new(Some(WWW)).await;
     scene.counted().await;
-    scene.page("/hosts").await.says("nothing runs");
+    let hosts = scene.page("/hosts").await;
+    hosts.says("not deployed yet");
+    hosts.says_not("✘");
+    scene.page("/dna").await.says("www → production: 4 hosts, where nothing runs");
     let (_, release) = scene.deploy("one").await;
     let dna = scene.until_page_says("/dna", release.as_str()).await;
     dna.says("4 current");

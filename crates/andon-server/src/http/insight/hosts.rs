@@ -101,7 +101,8 @@ fn hear(row: &mut Row, sighting: Option<&Sighting>) {
 }
 
 fn service(scope: &ScopeName, runs: Runs, standing: Standing, sighting: Option<&Sighting>) -> Service {
-    let answer = sighting.filter(|sighting| sighting.silence.is_none());
+    // Where nothing should run, nothing is missing.
+    let answer = sighting.filter(|sighting| sighting.silence.is_none() && standing != Standing::Empty);
     let instances = answer.and_then(|sighting| sighting.answer.as_ref()).map(|(_, facts)| &facts.instances);
     let serving = instances
         .map(|instances| (instances.iter().filter(|instance| instance.serves()).count(), instances.len()));
