@@ -1,6 +1,7 @@
 //! Running other programs, in the project's root directory and without anything on their standard input.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Output, Stdio};
 
 use crate::failure::Failure;
@@ -13,9 +14,18 @@ pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// The cargo that runs this program.
+/// The cargo that runs this program, as a person would start it: without what cargo has told this program of its own
+/// package, at which build scripts of others look and run again.
 pub(crate) fn cargo() -> Command {
-    program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let told = std::env::vars_os().map(|(name, _)| name);
+    let own = |name: &OsString| {
+        ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|its| name.as_bytes().starts_with(its.as_bytes()))
+    };
+    for name in told.filter(own) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Runs `command`, whose output the person sees, and fails when it does.
