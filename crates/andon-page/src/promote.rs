@@ -76,14 +76,14 @@ fn environment(shown: &Shown, stage: &Stage, frame: &Frame) -> Markup {
                     p { "It gets what the line describes, as it lies on the server's disk"
                         @if let Some(revision) = revision { ", at " code { (revision.commit) } " " (revision.subject) " (" (revision.author) ")" } "." }
                     (commits(&stage.commits, frame))
-                    (form(shown, stage, "stage", &said(shown, stage), None, frame))
+                    (form(shown, stage, "stage", &said(shown, stage), revision.as_ref().map(|it| ("commit", it.commit.as_str())), frame))
                 }
                 Source::Environment(from, Ok(known)) => {
                     p { "It gets what " (from.as_str()) " runs, bit for bit: " code { (known.release.id) } ", good there since "
                         a href={ "/deployments/" (known.deployment.0) } { (known.deployment) } " " (when::ago(known.at, frame)) "." }
                     p.small.muted { "digest " code { (known.release.digest.to_string()) } }
                     (commits(&stage.commits, frame))
-                    (form(shown, stage, "deploy", &format!("Deploy to {name}"), Some(&known.release.id), frame))
+                    (form(shown, stage, "deploy", &format!("Deploy to {name}"), Some(("release", known.release.id.as_str())), frame))
                 }
                 Source::Environment(_, Err(why)) => { p.notice.unknown { (outcome::sign("?")) " Nothing goes on to " (name) " now: " (why) "." } }
             }
@@ -116,12 +116,13 @@ fn commits(commits: &Result<Vec<Revision>, String>, frame: &Frame) -> Markup {
     }
 }
 
+/// A button with what goes along. `seen` is what the page names: the server takes no other one instead.
 fn form(
     shown: &Shown,
     stage: &Stage,
     act: &str,
     words: &str,
-    release: Option<&ReleaseId>,
+    seen: Option<(&str, &str)>,
     frame: &Frame,
 ) -> Markup {
     let name = stage.name.as_str();
@@ -133,7 +134,7 @@ fn form(
         form method="post" action={ "/services/" (shown.service.as_str()) "/" (act) } {
             (frame.token())
             input type="hidden" name="environment" value=(name);
-            @if let Some(release) = release { input type="hidden" name="release" value=(release); }
+            @if let Some((what, it)) = seen { input type="hidden" name=(what) value=(it); }
             details { summary { "With a reason" } div.field { label for={ "why-" (name) } { "Why" }
                 input id={ "why-" (name) } type="text" name="why" maxlength="1000" autocomplete="off"; } }
             (question::typed(stage.protected.then_some(&stage.name)))

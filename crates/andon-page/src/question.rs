@@ -1,6 +1,6 @@
 //! Pages that ask once more before something that hurts: abort, and roll back.
 
-use andon_core::deployment::{Ask, Deployment};
+use andon_core::deployment::{Ask, Deployment, DeploymentId};
 use andon_core::name::EnvironmentName;
 use andon_core::release::ReleaseId;
 use andon_core::scope::KnownRelease;
@@ -50,6 +50,8 @@ pub struct Rollback<'a> {
     pub good: Vec<&'a KnownRelease>,
     /// The one that is meant where nobody chooses.
     pub meant: Option<&'a ReleaseId>,
+    /// The deployment that is at work there now.
+    pub at_work: Option<DeploymentId>,
     /// The environment's name, where it has to be typed.
     pub protected: Option<&'a EnvironmentName>,
 }
@@ -62,6 +64,9 @@ pub fn rollback(asked: &Rollback<'_>, frame: &Frame) -> Markup {
         div.alone {
             h1 { "Roll " (scope.to_string()) " back?" }
             @if let Some(current) = asked.current { p.lead { "It runs " code { (current) } " now." } }
+            @if let Some(other) = asked.at_work {
+                p.notice.busy { a href={ "/deployments/" (other.0) } { (other) } " is at work here. It comes to a safe point first, and this goes on from there." }
+            }
             @if asked.good.is_empty() {
                 p.notice.unknown { "There is no earlier good release to go back to. A release is good once it was deployed to the end." }
                 p { a href=(at) { "Back to " (id) } }

@@ -38,10 +38,13 @@ impl Screen {
 
     /// Sends a form with the token that pages give, as a browser does.
     fn post(&self, path: &str, form: &str) -> Answer {
+        self.ask("POST", path, &format!("csrf={}&{form}", self.token()))
+    }
+
+    fn token(&self) -> String {
         let page = self.get("/").body;
         let token = page.split_once("name=\"csrf\" value=\"").and_then(|(_, rest)| rest.split_once('"'));
-        let token = token.map(|(token, _)| token.to_owned()).unwrap_or_default();
-        self.ask("POST", path, &format!("csrf={token}&{form}"))
+        token.map(|(token, _)| token.to_owned()).unwrap_or_default()
     }
 
     fn until_shown(&self, path: &str, words: &str) {
@@ -91,6 +94,8 @@ fn what_staging_runs_is_bit_for_bit_what_production_gets() {
     forged.is(403).says(&["token is missing or old"]);
     screen.post("/services/www/deploy", "environment=production").is(409).says(&["deploy to staging first"]);
     screen.post("/services/www/stage", "environment=production").is(409).says(&["gets what staging runs"]);
+    let unseen = screen.post("/services/www/stage", "environment=staging&commit=4c1d9e2").is(409);
+    unseen.says(&["4c1d9e2 was meant, and by now none would go on"]);
     screen.post("/services/www/stage", "environment=staging&why=try+it").leads_to("/deployments/1");
     let staged = ended(&project, 1, "succeeded");
     assert_eq!(text(&staged, "why"), "try it");
@@ -122,6 +127,22 @@ fn what_staging_runs_is_bit_for_bit_what_production_gets() {
 }
 
 #[test]
+fn what_is_refused_can_be_read_in_a_browser_that_takes_compressed_pages() {
+    let project = two_environments();
+    let mut screen = Screen::on(&project);
+    let form = format!("csrf={}&environment=production", screen.token());
+    screen.lines = "Accept-Encoding: gzip\r\n".to_owned();
+    assert_eq!(screen.get("/services/www/deploy").is(200).header("content-encoding"), "gzip");
+    let unknown = screen.get("/deployments/400").is(404);
+    let refused = screen.ask("POST", "/services/www/deploy", &form).is(409);
+    for (page, words) in [(unknown, "there is no deployment #400"), (refused, "deploy to staging first")] {
+        let encoding = page.headers("content-encoding");
+        assert!(encoding.is_empty(), "it is not {encoding:?}");
+        page.says(&[words]);
+    }
+}
+
+#[test]
 fn a_deployment_is_begun_paused_resumed_and_put_back_from_its_page() {
     let project = Project::new();
     project.write_line(&local_hosts(3), &format!("{QUICK}, waves = [1, 1, 1]"), "");
@@ -143,6 +164,7 @@ fn a_deployment_is_begun_paused_resumed_and_put_back_from_its_page() {
     ended(&project, 2, "running");
 
     screen.get("/deployments/2/abort").is(200).says(&["is put back to the release from before"]);
+    screen.get("/deployments/1/rollback").is(200).says(&["#2</a> is at work here"]);
     screen.post("/deployments/2/abort", "after=nonsense").is(400);
     screen.post("/deployments/2/abort", "after=rollback&why=no").leads_to("/deployments/2");
     project.open_gate();

@@ -8,6 +8,7 @@ use andon_core::deployment::{Ask, Deployment, DeploymentId, Kind, Summary};
 use andon_core::guard::{Confirmation, How};
 use andon_core::name::EnvironmentName;
 use andon_core::release::ReleaseId;
+use andon_core::scope::Lock;
 use andon_page::question;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -143,8 +144,13 @@ pub(super) async fn ask_rollback(
         scope.current.as_ref() != Some(&it.release.id) || meant.as_ref() == Some(&it.release.id)
     });
     good.truncate(OFFERED);
+    let at_work = match &scope.lock {
+        Lock::Owned { deployment, .. } => Some(*deployment),
+        Lock::Free | Lock::Held { .. } => None,
+    };
     let asked = question::Rollback {
         deployment: &known,
+        at_work,
         current: scope.current.as_ref(),
         good,
         meant: meant.as_ref(),

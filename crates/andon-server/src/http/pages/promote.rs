@@ -87,7 +87,8 @@ fn commit_of(scope: &Scope) -> Option<String> {
     known.release.revision.as_ref().map(|revision| revision.commit.clone())
 }
 
-/// `POST /services/{service}/stage`: the line's release goes to an environment that no other one comes before.
+/// `POST /services/{service}/stage`: the line's release goes to an environment that no other one comes before. The page named
+/// its commit: another one is not taken instead.
 pub(super) async fn stage_now(
     State(desk): State<Arc<Desk>>,
     asker: Asker,
@@ -102,6 +103,10 @@ pub(super) async fn stage_now(
         return Err(Refused::new(ErrorCode::Conflict, what, format!("deploy to {from} first")));
     }
     let release = line.release(desk.controller.artifacts(), service).await?;
+    let commit = release.revision.as_ref().map_or("none", |revision| revision.commit.as_str());
+    if let Some(seen) = form.text("commit")?.filter(|seen| seen != commit) {
+        return Err(another(&seen, commit));
+    }
     let more = Exceptions { why: form.text("why")?, confirmed: confirmed(&form)?, ..Exceptions::default() };
     let wish = line.wish(&scope, Kind::Deploy, release, more).ok_or_else(|| no_scope(&scope.to_string()))?;
     begin(&desk, &asker, wish).await
@@ -121,12 +126,17 @@ pub(super) async fn deploy_now(
     let known = desk.controller.promoted(&line, service, &scope).await?;
     let wanted: Option<ReleaseId> = form.parsed("release")?;
     if let Some(wanted) = wanted.filter(|wanted| *wanted != known.id) {
-        let what = format!("{wanted} was meant, and by now {} would go on", known.id);
-        return Err(Refused::new(ErrorCode::Conflict, what, "look at the page again, then decide anew"));
+        return Err(another(wanted.as_str(), known.id.as_str()));
     }
     let more = Exceptions { why: form.text("why")?, confirmed: confirmed(&form)?, ..Exceptions::default() };
     let wish = line.wish(&scope, Kind::Deploy, known, more).ok_or_else(|| no_scope(&scope.to_string()))?;
     begin(&desk, &asker, wish).await
+}
+
+/// What the page showed is not what would be deployed.
+fn another(meant: &str, now: &str) -> Refused {
+    let what = format!("{meant} was meant, and by now {now} would go on");
+    Refused::new(ErrorCode::Conflict, what, "look at the page again, then decide anew")
 }
 
 fn named<'a>(line: &'a LineOnDisk, service: &str) -> Result<&'a Service, Refused> {

@@ -69,8 +69,10 @@ pub(in crate::http) async fn dress(
     let trouble =
         Trouble { status: status.as_u16(), what: refused.message, why: refused.why, next: refused.next };
     let mut dressed = page(status, trouble::render(&trouble, &frame));
+    // What tells of the bytes that were there tells nothing of the page.
+    let of_bytes = [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING];
     for (name, value) in response.headers() {
-        if *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH {
+        if !of_bytes.contains(name) {
             dressed.headers_mut().entry(name).or_insert(value.clone());
         }
     }
