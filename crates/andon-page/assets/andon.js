@@ -1,4 +1,5 @@
-// Keeps the moments on a page right, in the zone of whoever looks. The page says the same without it, in UTC.
+// For every page: keeps its moments right, in the zone of whoever looks, and sends a form once. The page says the same
+// without it, in UTC.
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const known = document.cookie.split("; ").includes(`zone=${zone}`);
@@ -43,3 +44,12 @@ setInterval(() => {
 }, 5000);
 document.addEventListener("visibilitychange", () => document.hidden || tick());
 document.addEventListener("andon:fresh", () => tick());
+
+// What changes something is sent once: a second press on a button would begin it a second time.
+let sent = new WeakSet();
+addEventListener("submit", (event) => {
+  if (event.defaultPrevented || event.target.method !== "post") return;
+  if (sent.has(event.target)) event.preventDefault();
+  else sent.add(event.target);
+});
+addEventListener("pageshow", () => (sent = new WeakSet()));

@@ -3,6 +3,9 @@
 const field = document.getElementById("q");
 const found = document.getElementById("found");
 const said = found?.textContent ?? "";
+// Where more fit than are shown, only the server knows all of them.
+const rest = found?.dataset.part === undefined ? "" : ", of those shown: Find looks at all";
+let typed = false;
 
 // Every word has to be within the row.
 function narrow() {
@@ -19,11 +22,15 @@ function narrow() {
     section.hidden = here === 0;
     shown += here;
   }
-  found.textContent = words.length === 0 ? said : shown === 1 ? "1 host fits" : `${shown} hosts fit`;
+  const count = shown === 1 ? "1 host fits" : `${shown} hosts fit`;
+  found.textContent = words.length === 0 ? said : count + rest;
 }
 
 if (field && found) {
-  field.addEventListener("input", narrow);
   // What the server has narrowed already stays as it is until somebody types.
-  if (field.value === "") narrow();
+  field.addEventListener("input", () => {
+    typed = true;
+    narrow();
+  });
+  document.addEventListener("andon:fresh", () => typed && narrow());
 }

@@ -73,7 +73,13 @@ function become(node, wanted) {
 
 function children(node, wanted) {
   const named = new Map();
-  for (const child of node.children) if (key(child)) named.set(key(child), child);
+  const stays = new Set([...wanted.children].map(key));
+  for (const child of [...node.children]) {
+    if (!key(child)) continue;
+    // What goes does so first: what stays is not moved then, and keeps the focus.
+    if (stays.has(key(child))) named.set(key(child), child);
+    else child.remove();
+  }
   let here = node.firstChild;
   for (const fresh of [...wanted.childNodes]) {
     const mine = key(fresh) ? named.get(key(fresh)) : here;
@@ -107,12 +113,15 @@ function listen() {
   stream.onopen = () => {
     wait = PAUSE;
     lost(false);
-    refresh();
+    // What happened before it was open is told of by no event.
+    heard({ type: "reset" });
   };
   stream.onerror = () => {
     lost(true);
     if (stream?.readyState !== EventSource.CLOSED) return;
     stream = null;
+    // Perhaps nobody is signed in any more: the page knows where that leads.
+    refresh();
     setTimeout(listen, wait);
     wait = Math.min(wait * 2, LONGEST);
   };

@@ -42,7 +42,8 @@ function ask(change, wait) {
 async function load(mine) {
   try {
     const answer = await fetch(`/timeline/part?${view}`, { signal: mine.signal, cache: "no-store" });
-    if (answer.redirected) return location.reload();
+    // Nobody is signed in any more: the page knows where that leads.
+    if (answer.status === 401) return location.reload();
     const text = await answer.text();
     if (!answer.ok) return say(problem(text));
     take(text);
@@ -304,7 +305,11 @@ function changed() {
     if (newest !== box().dataset.newest) fresh.hidden = false;
   }, 1000);
 }
-fresh.addEventListener("click", () => { if (kept) take(kept); });
+fresh.addEventListener("click", () => {
+  if (!kept) return;
+  take(kept);
+  chart()?.focus({ preventScroll: true });
+});
 found.addEventListener("pointerleave", () => { if (kept && !found.contains(document.activeElement)) take(kept); });
 
 prepare();

@@ -129,7 +129,7 @@ pub fn render(hosts: &Hosts, frame: &Frame) -> Markup {
                     input #q type="search" name="q" value=(hosts.query) placeholder="web3, production, out, behind, r-51bc" autocomplete="off"; }
                 button.second { "Find" }
             }
-            p #found role="status" { (found(hosts, shown)) }
+            p #found role="status" data-part[shown < hosts.fitting] { (found(hosts, shown)) }
             section #hosts data-live {
                 (attention(&all().filter(|row| row.needs_a_look()).collect::<Vec<_>>(), frame))
                 @for (group, rows) in &hosts.groups { (table(group.as_ref(), rows, frame)) }

@@ -44,6 +44,12 @@ fn a_release_is_deployed_from_the_page_watched_live_held_and_rolled_back() {
     site.project.until_shown(1, "it has succeeded", |shown| shown["state"] == "succeeded");
 
     site.project.release("two", "exit 0");
+    site.go("/services/www/deploy");
+    let pressed = "const form = document.querySelector('form[action$=stage]');
+        const press = () => form.dispatchEvent(new SubmitEvent('submit', { bubbles: true, cancelable: true }));
+        return [press(), press()]";
+    let taken = site.browser.eval(pressed).unwrap();
+    assert_eq!(taken, serde_json::json!([true, false]), "a second press would begin another one");
     deploy(&site, 2);
     site.until_says("Roll back to …");
     site.browser.press("Roll back to …").unwrap();
@@ -124,4 +130,21 @@ fn the_page_tells_that_it_hears_nothing_and_goes_on_when_the_server_is_back() {
     site.browser.offline(false).unwrap();
     site.until_says("#1");
     site.browser.forgive().unwrap();
+}
+
+#[test]
+fn who_looks_for_hosts_still_sees_those_alone_when_something_has_happened() {
+    let site = Site::of(Project::local(3));
+    site.go("/hosts");
+    let seen =
+        "[...document.querySelectorAll('#hosts tbody tr')].filter((row) => row.checkVisibility()).length";
+    site.browser.until("all of them", &format!("{seen} === 3")).unwrap();
+    site.browser.eval("document.addEventListener('andon:fresh', () => (window.fresh = true))").unwrap();
+    site.browser.fill("#q", "web2").unwrap();
+    site.browser.until("one of them", &format!("{seen} === 1")).unwrap();
+    site.project.well(&["deploy", "www"]);
+    site.browser.until("the page has heard of it", "window.fresh === true").unwrap();
+    site.browser.until("still one of them", &format!("{seen} === 1")).unwrap();
+    assert_eq!(site.browser.text_of("#found").unwrap(), "1 host fits");
+    site.quiet();
 }

@@ -58,6 +58,25 @@ fn who_signs_in_comes_to_the_page_that_was_asked_for_and_out_again() {
 }
 
 #[test]
+fn whoever_is_let_in_no_more_is_led_to_the_door_and_does_not_go_on_reading_an_old_page() {
+    let project = Project::local(1);
+    project.well(&["deploy", "www"]);
+    add(&project, "ana", &["admin"]);
+    add(&project, "vera", &[]);
+    let site = Site::of(project);
+    site.go("/");
+    sign_in(&site, "vera", PASSWORD);
+    site.until_says("The line is running");
+    site.project.well(&["user", "remove", "vera"]);
+    // A machine that slept: the connection is gone.
+    site.browser.offline(true).unwrap();
+    site.until_says("Connection lost");
+    site.browser.offline(false).unwrap();
+    site.browser.until("the door", "location.pathname === '/sign-in'").unwrap();
+    site.browser.forgive().unwrap();
+}
+
+#[test]
 fn who_may_only_look_sees_everything_and_can_press_nothing() {
     let project = Project::local(2);
     project.well(&["deploy", "www"]);
