@@ -26,8 +26,23 @@ pub struct Notifications {
     pub mails: bool,
     /// What became of the last wish, or why it was not taken.
     pub said: Option<Result<String, String>>,
-    /// The address that was typed last, where it was not taken.
-    pub typed: String,
+    /// The wish that was not taken.
+    pub typed: Option<Typed>,
+}
+
+/// What somebody filled in.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    /// The names of the occasions.
+    pub occasions: Vec<String>,
+    /// The services.
+    pub services: Vec<String>,
+    /// The environments.
+    pub environments: Vec<String>,
+    /// By which way.
+    pub how: String,
+    /// Where to.
+    pub to: String,
 }
 
 /// The page.
@@ -111,26 +126,33 @@ fn way(route: &Route) -> String {
 }
 
 fn form(page: &Notifications, frame: &Frame) -> Markup {
+    let first = Typed {
+        occasions: vec![Occasion::RolledBack.name().to_owned()],
+        how: if page.mails { "mail" } else { "chat" }.to_owned(),
+        ..Typed::default()
+    };
+    let typed = page.typed.as_ref().unwrap_or(&first);
+    let has = |all: &[String], name: &str| all.iter().any(|one| one == name);
     html! {
         form class="asks" method="post" action="/settings/notifications" {
             (csrf(frame))
             fieldset {
                 legend { "When" }
                 @for occasion in Occasion::ALL {
-                    label { input type="checkbox" name="on" value=(occasion.name()) checked[occasion == Occasion::RolledBack]; " " (occasion.words()) }
+                    label { input type="checkbox" name="on" value=(occasion.name()) checked[has(&typed.occasions, occasion.name())]; " " (occasion.words()) }
                 }
             }
-            (names("Services", "service", page.services.iter().map(ServiceName::as_str)))
-            (names("Environments", "environment", page.environments.iter().map(EnvironmentName::as_str)))
+            (names("Services", "service", page.services.iter().map(ServiceName::as_str), &typed.services))
+            (names("Environments", "environment", page.environments.iter().map(EnvironmentName::as_str), &typed.environments))
             fieldset {
                 legend { "How" }
                 label {
-                    input type="radio" name="how" value="mail" checked[page.mails] disabled[!page.mails]; " a mail"
+                    input type="radio" name="how" value="mail" checked[typed.how == "mail"] disabled[!page.mails]; " a mail"
                     @if !page.mails { " " span class="quiet" { "(the line names no server that takes mail)" } }
                 }
-                label { input type="radio" name="how" value="chat" checked[!page.mails]; " a chat message, as Slack and Mattermost take it" }
-                label { input type="radio" name="how" value="webhook"; " a call with everything as JSON" }
-                label { "To " input type="text" name="to" required maxlength="500" value=(page.typed) placeholder="ana@example.com, https://chat.example.com/hooks/…, or tell-ana"; }
+                label { input type="radio" name="how" value="chat" checked[typed.how == "chat"]; " a chat message, as Slack and Mattermost take it" }
+                label { input type="radio" name="how" value="webhook" checked[typed.how == "webhook"]; " a call with everything as JSON" }
+                label { "To " input type="text" name="to" required maxlength="500" value=(typed.to) placeholder="ana@example.com, https://chat.example.com/hooks/…, or tell-ana"; }
                 p class="aside" {
                     "An address of a chat is as good as a password, and what stands in the ledger is read by everybody who is let in: have it kept on the server as a secret whose name begins with " code { "tell-" } ", and give the name here."
                 }
@@ -140,13 +162,13 @@ fn form(page: &Notifications, frame: &Frame) -> Markup {
     }
 }
 
-fn names<'a>(legend: &str, name: &str, all: impl Iterator<Item = &'a str>) -> Markup {
+fn names<'a>(legend: &str, name: &str, all: impl Iterator<Item = &'a str>, ticked: &[String]) -> Markup {
     let all: Vec<&str> = all.collect();
     html! {
         @if !all.is_empty() {
             fieldset {
                 legend { (legend) " " span class="quiet" { "none ticked means all" } }
-                @for one in all { label { input type="checkbox" name=(name) value=(one); " " (one) } }
+                @for one in all { label { input type="checkbox" name=(name) value=(one) checked[ticked.iter().any(|it| it == one)]; " " (one) } }
             }
         }
     }

@@ -51,12 +51,14 @@ pub struct Current {
 impl Placed {
     /// Its sign and its state in words: the sign never stands alone.
     pub fn state(&self) -> (&'static str, String) {
-        match &self.lock {
-            Lock::Held { deployment, .. } => ("✘", format!("held since {deployment}")),
-            Lock::Owned { deployment, .. } => ("◐", format!("{deployment} is at work")),
-            Lock::Free if self.current.is_none() => ("·", "nothing runs yet".to_owned()),
-            Lock::Free if self.held_out > 0 => ("◐", left_out(self.held_out)),
-            Lock::Free => ("✔", "in order".to_owned()),
+        let halfway = self.last.as_ref().filter(|last| last.left_halfway());
+        match (&self.lock, halfway) {
+            (Lock::Held { deployment, .. }, _) => ("✘", format!("held since {deployment}")),
+            (Lock::Owned { deployment, .. }, _) => ("◐", format!("{deployment} is at work")),
+            (Lock::Free, Some(last)) => ("✘", format!("left halfway by {}", last.id)),
+            (Lock::Free, None) if self.current.is_none() => ("·", "nothing runs yet".to_owned()),
+            (Lock::Free, None) if self.held_out > 0 => ("◐", left_out(self.held_out)),
+            (Lock::Free, None) => ("✔", "in order".to_owned()),
         }
     }
 }

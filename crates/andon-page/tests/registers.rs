@@ -13,7 +13,7 @@ use andon_core::time::Time;
 use andon_page::feed::Feed;
 use andon_page::frame::Frame;
 use andon_page::ledger::{self, Ledger, Verification};
-use andon_page::notifications::{self, Notifications};
+use andon_page::notifications::{self, Notifications, Typed};
 use andon_page::release_diff::{self, Commits, Files, ReleaseDiff};
 use andon_page::releases::{self, Judged, Known, Releases};
 use andon_page::services::{self, Current, Placed, Services};
@@ -87,6 +87,9 @@ fn services_say_their_state_with_a_sign_and_a_word() {
     ] {
         assert!(well.contains(said), "{said}: {well}");
     }
+    let left = Placed { last: Some(summary(129, "aborted")), ..placed(Lock::Free) };
+    let left = page(vec![left]);
+    assert!(left.contains("left halfway by #129") && !left.contains("in order"), "{left}");
     let held = Lock::Held { deployment: DeploymentId(128), reason: EVIL.to_owned(), since: NOW };
     assert!(page(vec![placed(held)]).contains("held since #128"));
     let many = page((0..100).map(|_| placed(Lock::Free)).collect());
@@ -170,11 +173,28 @@ fn the_ledger_says_how_far_it_looked_and_how_its_verification_stands() {
 
 #[test]
 fn notifications_teach_who_has_none() {
-    let shown = Notifications { person: EVIL.to_owned(), typed: EVIL.to_owned(), ..Notifications::default() };
+    let shown = Notifications { person: EVIL.to_owned(), ..Notifications::default() };
     let text = body(&notifications::render(&shown, &frame()));
     assert!(
         text.contains("You have asked for nothing yet") && text.contains("names no server that takes mail")
     );
+}
+
+#[test]
+fn a_wish_that_was_not_taken_stands_in_the_form_as_it_was_filled_in() {
+    let typed = Typed {
+        occasions: vec!["began".into(), EVIL.into()],
+        services: vec!["www".into()],
+        environments: Vec::new(),
+        how: "webhook".into(),
+        to: EVIL.into(),
+    };
+    let services = vec![ServiceName::new("www").unwrap(), ServiceName::new("api").unwrap()];
+    let shown = Notifications { services, typed: Some(typed), ..Notifications::default() };
+    let text = body(&notifications::render(&shown, &frame()));
+    let ticked = |value: &str| text.contains(&format!("value=\"{value}\" checked"));
+    assert!(ticked("began") && ticked("www") && ticked("webhook"), "{text}");
+    assert!(!ticked("rolled-back") && !ticked("api") && !ticked("chat") && !ticked("mail"), "{text}");
 }
 
 #[test]

@@ -71,13 +71,20 @@ impl Summary {
         self.hosts.changed > 0 || (self.ended.is_none() && self.started.is_some())
     }
 
+    /// Whether it has ended, and left hosts on what it brought although it did not get through.
+    pub fn left_halfway(&self) -> bool {
+        self.ended.is_some() && self.hosts.changed > self.hosts.restored && self.did_not_get_through()
+    }
+
+    fn did_not_get_through(&self) -> bool {
+        matches!(self.state.as_str(), "failed" | "aborted" | "rollback_failed")
+    }
+
     /// Where a person goes back to who names no release. `last` is the newest deployment that touched hosts, or does
     /// now. One that did not get through is undone, a rollback that did not is tried again; after a good end it is the
     /// newest good release before the current one.
     pub fn way_back<'a>(last: Option<&Self>, scope: &'a Scope) -> Option<&'a KnownRelease> {
-        let halfway = last.filter(|last| {
-            last.ended.is_none() || matches!(last.state.as_str(), "failed" | "aborted" | "rollback_failed")
-        });
+        let halfway = last.filter(|last| last.ended.is_none() || last.did_not_get_through());
         match (halfway, &scope.current) {
             (Some(last), _) if last.kind == Kind::Rollback => scope.releases.get(&last.release),
             (Some(last), _) => scope.rollback_target(&last.release),

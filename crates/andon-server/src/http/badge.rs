@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use andon_chart::{Tone, badge};
+use andon_core::deployment::Summary;
 use andon_core::name::{EnvironmentName, ServiceName};
 use andon_core::scope::{Lock, Scope, ScopeName};
 use axum::body::Body;
@@ -31,23 +32,26 @@ pub(super) async fn show(
     }
     let chronicle = desk.chronicle.fresh().await;
     let last = chronicle.deployments.last_per_scope().find(|row| *row.scope() == scope);
-    let put_back = last.is_some_and(|row| row.state() == "rolled_back");
-    let (words, tone) = words(&state.value, put_back, records.cord().await?.value.is_stopped());
+    let last = last.map(|row| row.summary());
+    let (words, tone) = words(&state.value, last.as_ref(), records.cord().await?.value.is_stopped());
     let label = format!("{} {}", scope.service, scope.environment);
     let svg = badge(&label, &words, tone, &format!("{} in {}: {words}", scope.service, scope.environment));
     Ok(conditional(&headers, svg, "image/svg+xml", "private, max-age=30"))
 }
 
 /// The state of a scope in a few words. What hinders comes before what runs.
-fn words(scope: &Scope, put_back: bool, stopped: bool) -> (String, Tone) {
+fn words(scope: &Scope, last: Option<&Summary>, stopped: bool) -> (String, Tone) {
     let runs = scope.current.as_ref().map(|release| format!(" {release}")).unwrap_or_default();
-    match &scope.lock {
-        Lock::Held { deployment, .. } => (format!("✘ held since {deployment}{runs}"), Tone::Bad),
-        Lock::Owned { deployment, .. } => (format!("◐ {deployment} at work{runs}"), Tone::Busy),
-        Lock::Free if stopped => (format!("✘ line stopped{runs}"), Tone::Bad),
-        Lock::Free if scope.current.is_none() => ("· nothing yet".to_owned(), Tone::Unknown),
-        Lock::Free if put_back => (format!("✘ rolled back to{runs}"), Tone::Bad),
-        Lock::Free => (format!("✔{runs}"), Tone::Good),
+    let halfway = last.filter(|last| last.left_halfway());
+    let put_back = last.is_some_and(|last| last.state == "rolled_back");
+    match (&scope.lock, halfway) {
+        (Lock::Held { deployment, .. }, _) => (format!("✘ held since {deployment}{runs}"), Tone::Bad),
+        (Lock::Owned { deployment, .. }, _) => (format!("◐ {deployment} at work{runs}"), Tone::Busy),
+        (Lock::Free, _) if stopped => (format!("✘ line stopped{runs}"), Tone::Bad),
+        (Lock::Free, Some(last)) => (format!("✘ left halfway by {}{runs}", last.id), Tone::Bad),
+        (Lock::Free, None) if scope.current.is_none() => ("· nothing yet".to_owned(), Tone::Unknown),
+        (Lock::Free, None) if put_back => (format!("✘ rolled back to{runs}"), Tone::Bad),
+        (Lock::Free, None) => (format!("✔{runs}"), Tone::Good),
     }
 }
 
@@ -64,6 +68,7 @@ fn unknown(headers: &HeaderMap) -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
+    use andon_core::deployment::HostCounts;
     use andon_core::name::DeploymentId;
     use andon_core::time::Time;
 
@@ -78,16 +83,38 @@ mod tests {
             scope
         };
         let free = scope(Lock::Free);
-        assert_eq!(words(&Scope::default(), false, false), ("· nothing yet".to_owned(), Tone::Unknown));
-        assert_eq!(words(&free, false, false), ("✔ r-51bc07e2a944".to_owned(), Tone::Good));
-        assert_eq!(words(&free, true, false), ("✘ rolled back to r-51bc07e2a944".to_owned(), Tone::Bad));
-        assert_eq!(words(&free, true, true), ("✘ line stopped r-51bc07e2a944".to_owned(), Tone::Bad));
+        let ended = |state: &str, changed: u32| -> Summary {
+            serde_json::from_value(serde_json::json!({
+                "id": 9, "scope": { "service": "www", "environment": "production" }, "kind": "deploy",
+                "release": "r-7f3a9102c4d1", "by": "ana", "state": state, "accepted": 0, "ended": 1,
+                "hosts": HostCounts { total: 4, changed, ..HostCounts::default() },
+            }))
+            .unwrap()
+        };
+        let (put_back, left) = (ended("rolled_back", 0), ended("aborted", 2));
+        assert_eq!(words(&Scope::default(), None, false), ("· nothing yet".to_owned(), Tone::Unknown));
+        assert_eq!(words(&Scope::default(), Some(&left), false).0, "✘ left halfway by #9");
+        assert_eq!(words(&free, None, false), ("✔ r-51bc07e2a944".to_owned(), Tone::Good));
+        assert_eq!(words(&free, Some(&ended("succeeded", 4)), false).1, Tone::Good);
+        assert_eq!(words(&free, Some(&ended("aborted", 0)), false).1, Tone::Good);
+        assert_eq!(
+            words(&free, Some(&put_back), false),
+            ("✘ rolled back to r-51bc07e2a944".to_owned(), Tone::Bad)
+        );
+        assert_eq!(
+            words(&free, Some(&left), false),
+            ("✘ left halfway by #9 r-51bc07e2a944".to_owned(), Tone::Bad)
+        );
+        assert_eq!(
+            words(&free, Some(&put_back), true),
+            ("✘ line stopped r-51bc07e2a944".to_owned(), Tone::Bad)
+        );
         let lock = Lock::Owned { deployment: DeploymentId(7), since: Time(0) };
         let busy = scope(lock);
-        assert_eq!(words(&busy, false, true), ("◐ #7 at work r-51bc07e2a944".to_owned(), Tone::Busy));
+        assert_eq!(words(&busy, None, true), ("◐ #7 at work r-51bc07e2a944".to_owned(), Tone::Busy));
         let (deployment, reason) = (DeploymentId(7), String::new());
         let lock = Lock::Held { deployment, reason, since: Time(0) };
         let held = scope(lock);
-        assert_eq!(words(&held, false, false).0, "✘ held since #7 r-51bc07e2a944");
+        assert_eq!(words(&held, None, false).0, "✘ held since #7 r-51bc07e2a944");
     }
 }

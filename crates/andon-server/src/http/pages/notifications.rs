@@ -6,7 +6,7 @@ use andon_core::access::Deed;
 use andon_core::name::{EnvironmentName, ServiceName};
 use andon_core::telling::subscriptions::{Occasion, Subscription, SubscriptionError, SubscriptionId};
 use andon_page::frame::Frame;
-use andon_page::notifications::Notifications;
+use andon_page::notifications::{Notifications, Typed};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
@@ -31,7 +31,7 @@ pub(super) async fn show(
     asker: Asker,
     Framed(frame): Framed,
 ) -> Result<Response<Body>, Refused> {
-    shown(&desk, &asker, &frame, None, String::new()).await
+    shown(&desk, &asker, &frame, None, None).await
 }
 
 /// Takes a wish. What cannot be is said on the page, with what was typed.
@@ -52,8 +52,7 @@ pub(super) async fn subscribe(
     match taken {
         Ok(_) => Ok(go_to(PATH)),
         Err(SubscribingError::Refused(error)) => {
-            let typed = fields.one("to").chars().take(500).collect();
-            shown(&desk, &asker, &frame, Some(Err(error.to_string())), typed).await
+            shown(&desk, &asker, &frame, Some(Err(error.to_string())), Some(fields.typed())).await
         }
         Err(SubscribingError::Records(error)) => Err(error.into()),
     }
@@ -75,7 +74,7 @@ pub(super) async fn end(
     match desk.controller.records().unsubscribe(clock::now(), &asker.person().name, id).await {
         Ok(()) => Ok(go_to(PATH)),
         Err(SubscribingError::Refused(error)) => {
-            shown(&desk, &asker, &frame, Some(Err(error.to_string())), String::new()).await
+            shown(&desk, &asker, &frame, Some(Err(error.to_string())), None).await
         }
         Err(SubscribingError::Records(error)) => Err(error.into()),
     }
@@ -92,6 +91,18 @@ impl Fields {
     fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let fields = self.0.iter().take(MOST_FIELDS);
         fields.filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What is put into the form again.
+    fn typed(&self) -> Typed {
+        let all = |name| self.all(name).map(str::to_owned).collect();
+        Typed {
+            occasions: all("on"),
+            services: all("service"),
+            environments: all("environment"),
+            how: self.one("how").to_owned(),
+            to: self.one("to").chars().take(500).collect(),
+        }
     }
 }
 
@@ -112,7 +123,7 @@ async fn shown(
     asker: &Asker,
     frame: &Frame,
     said: Option<Result<String, String>>,
-    typed: String,
+    typed: Option<Typed>,
 ) -> Result<Response<Body>, Refused> {
     let records = desk.controller.records();
     let all = records.subscriptions().await?.value;
