@@ -37,6 +37,8 @@ pub struct Shown {
     pub may: bool,
     /// Whether this server drives it.
     pub driven: bool,
+    /// Why this server gave it up, where it did.
+    pub given_up: Option<String>,
     /// Whether its hosts are shown as a table.
     pub table: bool,
     /// Whether the whole story is shown.

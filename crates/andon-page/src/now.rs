@@ -188,7 +188,9 @@ fn waits(approval: &Approval, frame: &Frame) -> Markup {
             h3 { (scope.to_string()) " " code { (release) } }
             p { (by) " wants to deploy it, since " (when::ago(*since, frame)) @if let Some(why) = why { ": " (why) } }
             p { (given.len()) " of " (needed) " approvals" @if !given.is_empty() { ": " (given.join(", ")) } }
-            @if *may {
+            @if given.len() >= *needed as usize {
+                p { (by) " can " a href={ "/services/" (scope.service.as_str()) "/deploy" } { "deploy it" } " now." }
+            } @else if *may {
                 form method="post" action="/approvals" {
                     (frame.token())
                     input type="hidden" name="service" value=(scope.service.as_str());

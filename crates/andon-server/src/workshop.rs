@@ -25,8 +25,8 @@ pub struct Workshop {
 #[derive(Debug, Default)]
 struct Benches {
     going: BTreeMap<DeploymentId, watch::Receiver<Progress>>,
-    /// Why the driver of a deployment gave up, as it travels.
-    stumbled: BTreeMap<DeploymentId, serde_json::Value>,
+    /// Why the driver of a deployment gave up.
+    stumbled: BTreeMap<DeploymentId, Arc<Problem>>,
 }
 
 impl Default for Workshop {
@@ -57,15 +57,16 @@ impl Workshop {
                 log_ended(deployment);
             }
             let mut benches = workshop.lock();
-            if let Err(problem) = &ended {
-                benches.stumbled.insert(id, serde_json::to_value(problem).unwrap_or_default());
+            let stumbled = ended.err().map(Arc::new);
+            if let Some(problem) = &stumbled {
+                benches.stumbled.insert(id, Arc::clone(problem));
                 while benches.stumbled.len() > REMEMBERED {
                     benches.stumbled.pop_first();
                 }
             }
             benches.going.remove(&id);
             drop(benches);
-            if let Err(problem) = ended {
+            if let Some(problem) = stumbled {
                 told(id, problem.to_string());
             }
         });
@@ -77,8 +78,8 @@ impl Workshop {
         self.lock().going.get(&id).cloned()
     }
 
-    /// Why the driver of a deployment gave up, where it did: a [`Problem`] as JSON.
-    pub fn stumbled(&self, id: DeploymentId) -> Option<serde_json::Value> {
+    /// Why the driver of a deployment gave up, where it did.
+    pub fn stumbled(&self, id: DeploymentId) -> Option<Arc<Problem>> {
         self.lock().stumbled.get(&id).cloned()
     }
 

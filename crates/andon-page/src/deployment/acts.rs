@@ -1,12 +1,19 @@
 //! What can be done to a deployment now. What hurts leads to a page that asks once more; what cannot be done says why.
 
-use andon_core::deployment::{Ask, Deployment};
+use andon_core::deployment::Ask;
 use maud::{Markup, html};
 
 use super::Shown;
 use crate::frame::Frame;
 
 pub(super) fn render(shown: &Shown, frame: &Frame) -> Markup {
+    html! {
+        (buttons(shown, frame))
+        @if is_unattended(shown) { (unattended(shown, frame)) }
+    }
+}
+
+fn buttons(shown: &Shown, frame: &Frame) -> Markup {
     let deployment = &shown.deployment;
     let at = format!("/deployments/{}", deployment.id.0);
     let ended = deployment.state.is_terminal();
@@ -34,16 +41,30 @@ pub(super) fn render(shown: &Shown, frame: &Frame) -> Markup {
             }
         }
         @if let (Err(_), Err(why)) = (&pause, &abort) { p.muted { (why) } }
-        @if is_unattended(deployment, shown) {
-            p.notice.unknown { "This server does not drive it. If the process that did is gone, going on here asks every host where it stands. "
-                (post(&at, "resume", "Go on here", "second", frame)) }
-        }
     }
 }
 
-/// Whether nobody is known to drive it: it is neither at work in this server nor waiting.
-fn is_unattended(deployment: &Deployment, shown: &Shown) -> bool {
-    !shown.driven && deployment.plan.is_some() && deployment.admits(&Ask::Resume).is_err()
+/// Whether nobody is known to drive it: it is neither at work in this server nor waiting for a person.
+fn is_unattended(shown: &Shown) -> bool {
+    let deployment = &shown.deployment;
+    !shown.driven && !deployment.state.is_terminal() && deployment.admits(&Ask::Resume).is_err()
+}
+
+/// What becomes of it then, and what there is to do.
+fn unattended(shown: &Shown, frame: &Frame) -> Markup {
+    let deployment = &shown.deployment;
+    let at = format!("/deployments/{}", deployment.id.0);
+    html! {
+        p.notice.unknown {
+            "This server does not drive it" @if let Some(why) = &shown.given_up { ": " (why) } ". "
+            @if deployment.plan.is_some() {
+                "If the process that did is gone, going on here asks every host where it stands. "
+                @if shown.may { (post(&at, "resume", "Go on here", "second", frame)) }
+            } @else {
+                "If no other process waits with it, nobody will begin it: abort it, then deploy again."
+            }
+        }
+    }
 }
 
 fn post(at: &str, what: &str, words: &str, class: &str, frame: &Frame) -> Markup {

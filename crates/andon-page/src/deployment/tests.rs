@@ -17,6 +17,7 @@ pub(crate) fn shown(facts: &[(Time, Fact)]) -> Shown {
         story,
         may: true,
         driven: true,
+        given_up: None,
         table: false,
         whole: false,
         evidence: None,
@@ -96,6 +97,22 @@ fn nothing_is_inline_so_that_the_policy_can_forbid_it() {
 fn whoever_may_not_act_has_no_form_and_reads_why() {
     let page = render(&Shown { may: false, ..shown(&running(8)) }, &frame(22)).0;
     assert!(!page.contains("<form") && page.contains("ana may look") && page.contains("disabled"), "{page}");
+}
+
+#[test]
+fn whoever_looks_at_one_that_nobody_drives_reads_why_and_what_to_do() {
+    let queued = begun(4, None)[..1].to_vec();
+    let given_up = Some("the secret tests-key is missing".to_owned());
+    for may in [true, false] {
+        let waits = Shown { driven: false, may, given_up: given_up.clone(), ..shown(&queued) };
+        let page = render(&waits, &frame(22)).0;
+        assert!(page.contains("does not drive it: the secret tests-key is missing."), "{page}");
+        assert!(page.contains("nobody will begin it: abort it, then deploy again"), "{page}");
+        let runs = Shown { driven: false, may, ..shown(&running(4)) };
+        let page = render(&runs, &frame(22)).0;
+        assert_eq!(page.contains("Go on here"), may, "{page}");
+    }
+    assert!(!render(&shown(&running(4)), &frame(22)).0.contains("does not drive it"));
 }
 
 #[test]

@@ -62,6 +62,23 @@ fn what_runs_and_what_ran_last_is_seen_at_once() {
 }
 
 #[test]
+fn a_release_with_all_its_approvals_waits_for_whoever_wanted_it() {
+    let approval = Approval {
+        scope: scope(),
+        release: release("next").id,
+        by: "ben".into(),
+        why: None,
+        since: at(-60),
+        needed: 1,
+        given: vec!["cleo".into()],
+        may: true,
+    };
+    let page = body(&render(&Now { approvals: vec![approval], ..empty() }, &frame(30)));
+    assert!(page.contains("ben can") && page.contains(">deploy it</a> now."), "{page}");
+    assert!(!page.contains("Approve</button>"), "{page}");
+}
+
+#[test]
 fn a_stopped_line_fills_the_top_and_says_what_comes_next() {
     let now = Now { line: stopped("orders fell"), ..empty() };
     insta::assert_snapshot!(body(&render(&now, &frame(0))));

@@ -154,7 +154,7 @@ impl Teller {
         self.sent.driven = Some(driven);
         self.event("driven", None, &json!(driven)).await?;
         if let Some(problem) = self.desk.workshop.stumbled(self.id).filter(|_| !driven) {
-            self.event("stumbled", None, &problem).await?;
+            self.event("stumbled", None, problem.as_ref()).await?;
         }
         Ok(true)
     }

@@ -65,6 +65,7 @@ pub(super) async fn show(
         awaited,
         story: story(&known, entries.iter().skip(from).map(|entry| (entry.at, &entry.fact))),
         driven: progress.is_some(),
+        given_up: desk.workshop.stumbled(known.id).map(|problem| problem.to_string()),
         table: wanted.hosts.as_deref() == Some("table"),
         whole: wanted.story.as_deref() == Some("all"),
         evidence,
