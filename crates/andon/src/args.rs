@@ -263,7 +263,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: commands::canary::CanaryCommand,
     },
-    /// Answer over HTTP: the line's state, pushed metrics, and verdicts for other deployers
+    /// The controller as a service: pages, an API, and deployments that go on while nobody watches
     ///
     /// Listens on this machine only, unless told otherwise; beyond it, and once there is a user, everybody says who they are. SIGTERM ends it in
     /// peace: requests that were begun are answered, evaluations go on when it is started again.

@@ -82,8 +82,8 @@ pub(crate) const SCRIPT: Constructor = Constructor {
     name: "script",
     summary: "A script from beside the line, run on the host of the instance; exit code 0 passes.",
     details: "The script is read together with the line: at most 1 MiB, below the directory of `line.star`. Its `#!` line \
-              chooses the interpreter. Its environment holds `ANDON_HOST`, `ANDON_PORT`, `ANDON_RELEASE`, \
-              `ANDON_SERVICE` and `ANDON_ROOT`.",
+              chooses the interpreter. Its environment holds `ANDON_HOST`, `ANDON_PORT`, `ANDON_INSTANCE`, \
+              `ANDON_RELEASE`, `ANDON_SERVICE` and `ANDON_ROOT`.",
     example: "script(\"smoke/checkout.sh\", args = [\"--fast\"], timeout = \"30s\")",
     positional: 1,
     parameters: &[
