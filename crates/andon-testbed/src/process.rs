@@ -107,7 +107,9 @@ mod tests {
         let (name, value) = mark.split_once('=').unwrap();
         let mut child = Command::new("sleep").arg("600").env(name, value).spawn().unwrap();
         assert!(descendants(std::process::id()).iter().any(|process| process.pid == child.id()));
-        assert_eq!(with_environment(&mark), [child.id()]);
+        // A moment after it was begun it has no environment yet.
+        let found = || with_environment(&mark) == [child.id()];
+        assert!(crate::deadline::wait_until(std::time::Duration::from_secs(30), found));
         kill(child.id());
         assert!(!child.wait().unwrap().success());
         assert!(with_environment(&mark).is_empty());

@@ -42,7 +42,7 @@ fn names_that_haproxy_does_not_know_are_answered_with_the_nearest() {
     www.balancer.pool.balancer = haproxy(&www.haproxy.socket(), "www; disable server www/web1");
     let failure = www.balancer.told(&authority(1), &[]).unwrap_err();
     assert!(failure.reason.contains("is not the name"), "{failure}");
-    assert_eq!(www.haproxy.stat("web1", "status").unwrap(), "UP");
+    until("it is up", || www.haproxy.stat("web1", "status").unwrap() == "UP");
 }
 
 #[test]

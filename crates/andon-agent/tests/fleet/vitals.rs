@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use andon_agent::run::{self, SelfExe};
 use andon_agent::vitals::Looks;
@@ -146,6 +147,12 @@ fn the_journal_of_each_instance_is_counted_by_itself() {
     fs::write("/srv/talking/broken.py", "def charge(order):\n    return order['card']\ncharge({})\n")
         .unwrap();
     site.restart(&site.release(1, script)).unwrap();
+    let has_begun = |port: &str| {
+        let unit = format!("--unit=talking@{port}.service");
+        let said = Command::new("journalctl").args(["--quiet", "--output=cat", &unit]).output().unwrap();
+        String::from_utf8_lossy(&said.stdout).contains("from before")
+    };
+    assert!(wait_until(LONG, || has_begun("8100") && has_begun("8101")));
     let mut watcher = Watcher::of(&site);
     touch("/srv/talking/go.8100");
     let (mut errors, mut new) = ([0, 0], Vec::new());

@@ -144,7 +144,7 @@ fn errors_and_new_exceptions_in_the_log_are_told_apart() {
     let script = format!(
         "echo 'ERROR from before anybody looked'\ntouch {0}/up\nwhile ! test -e {0}/go; do sleep 0.02; done\n\
          for order in 1 2 3; do echo \"2026-11-28 ERROR order $order failed\"; echo done; done\n\
-         python3 {1} 2>&1\nexec sleep 1000\n",
+         said=$(python3 {1} 2>&1); echo \"$said\"\nexec sleep 1000\n",
         bench.root().display(),
         bench.file("broken.py").display()
     );

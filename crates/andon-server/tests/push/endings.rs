@@ -18,6 +18,8 @@ fn gone(file: &std::path::Path) -> bool {
 #[tokio::test]
 async fn a_command_that_never_ends_is_ended_on_the_host_too() {
     let bench = Bench::hosts(1);
+    // The time counts from before the connection is there.
+    bench.run(&["true"]).await;
     let mut options = bench.options();
     options.timeout = Some(Duration::from_secs(2));
     let line = "echo begun; echo $$ >shell; sleep 600 & echo $! >child; wait";
@@ -37,6 +39,8 @@ async fn a_command_that_never_ends_is_ended_on_the_host_too() {
 #[tokio::test]
 async fn a_command_that_will_not_hear_is_killed() {
     let bench = Bench::hosts(1);
+    // The time counts from before the connection is there.
+    bench.run(&["true"]).await;
     let mut options = bench.options();
     options.timeout = Some(Duration::from_secs(2));
     let line = "trap '' TERM HUP INT; echo $$ >shell; while :; do sleep 1; done";

@@ -1,7 +1,6 @@
 //! Commands that print numbers, and those that misbehave.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,12 +13,13 @@ use andon_testbed::process;
 use super::{arms, member, orders};
 
 fn senses(directory: &Path, script: &str, timeout: Duration, measure: Measure) -> Senses {
-    let path = directory.join("orders.sh");
-    // Another name first: a file that is written to cannot be run.
-    let fresh = directory.join("fresh");
-    fs::write(&fresh, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).unwrap();
-    fs::rename(fresh, path).unwrap();
+    fs::write(directory.join("text"), format!("#!/bin/sh\n{script}\n")).unwrap();
+    // Not by this process: what it writes, a child that another test just starts may hold open, and nobody can run it.
+    let made = std::process::Command::new("sh")
+        .args(["-c", "cp text fresh && chmod 755 fresh && mv fresh orders.sh"])
+        .current_dir(directory)
+        .status();
+    assert!(made.unwrap().success());
     let command = vec!["./orders.sh".to_owned(), "a b".to_owned()];
     let source = Source::Script { command, timeout, every: Duration::from_millis(50) };
     Senses::new(&[orders(measure, source)], directory, directory)

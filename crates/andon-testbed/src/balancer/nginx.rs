@@ -48,8 +48,8 @@ impl Nginx {
         let mut command = Command::new(program::find(PROGRAM).unwrap_or_else(|| PathBuf::from(PROGRAM)));
         command.arg("-p").arg(place).arg("-c").arg(place.join("nginx.conf")).args(["-g", "daemon off;"]);
         let mut daemon = Daemon::start(PROGRAM, command, place, address)?;
-        // Users are accepted a moment before there is a worker.
-        wait_until(LIMIT, || !daemon.is_running() || !daemon.workers().is_empty());
+        // Users are accepted a moment before there are its two workers.
+        wait_until(LIMIT, || !daemon.is_running() || daemon.workers().len() >= 2);
         Ok(Self { daemon, address, directory, _held: held })
     }
 

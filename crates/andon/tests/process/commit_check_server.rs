@@ -5,6 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 
+use andon_testbed::balancer::free_ports;
+
 use crate::project::{Project, Running, text};
 use crate::pushes::Pushes;
 
@@ -121,8 +123,8 @@ fn a_controller_is_asked_and_told_and_its_silence_is_never_taken_for_a_running_l
 fn a_controller_that_is_not_there_is_said_to_be_so() {
     let project = Project::new();
     let pushes = Pushes::new(&project);
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{free}");
+    let (_held, port) = free_ports(1).unwrap();
+    let url = format!("http://127.0.0.1:{port}");
     project.well(&["hook", "install", pushes.repository_name(), "--server", &url]);
     pushes.commit("web: a change");
     pushes.push(&["main"]).refused().says("nobody can say whether the line runs").says("Connection refused");

@@ -99,7 +99,9 @@ fn a_controller_that_is_killed_during_an_activation_is_resumed_where_it_was() {
 fn a_controller_that_is_killed_again_and_again_gets_there_and_changes_each_host_once() {
     let project = Project::local(3);
     project.well(&["deploy", "www"]);
-    project.release("two", "sleep 0.3");
+    // The last of them waits until it was seen there.
+    let gate = project.gate();
+    project.release("two", &format!("[ \"$ANDON_HOST\" = web3 ] || {{ sleep 0.3; exit 0; }}\n{gate}"));
     let mut words = vec!["deploy", "www"];
     for moment in ["web2 preparing", "web1 verifying", "web2 activating", "web3 verifying"] {
         let running = project.start(&words);
@@ -107,6 +109,7 @@ fn a_controller_that_is_killed_again_and_again_gets_there_and_changes_each_host_
         running.kill();
         words = vec!["resume", "2"];
     }
+    project.open_gate();
     project.well(&words).says("#2 succeeded");
     let shown = project.show(2);
     for host in ["web1", "web2", "web3"] {

@@ -97,7 +97,13 @@ fn an_application_that_ends_gracefully_finishes_what_is_under_way() {
     assert!(child.wait().unwrap().success());
     go_on(&load, 50);
     let tally = load.stop();
-    let refused = |fault: &Fault| matches!(fault, Fault::Connect(_) | Fault::Reset { received: 0, .. });
+    // A connection that was still waiting to be accepted may break at any of these.
+    let refused = |fault: &Fault| {
+        matches!(
+            fault,
+            Fault::Connect(_) | Fault::Send(_) | Fault::NoAnswer | Fault::Reset { received: 0, .. }
+        )
+    };
     assert!(tally.failures.iter().all(|failure| refused(&failure.fault)), "{tally}");
     assert!(tally.failed > 0, "nobody listens any more");
 }
