@@ -12,7 +12,7 @@ use andon_core::access::{
 };
 use andon_core::time::Time;
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::{self, Clock};
 use crate::records::{Records, RecordsError, Versioned, is_conflict};
@@ -105,7 +105,7 @@ struct Inner {
     /// The directory, and the newest record of the ledger when it was folded.
     known: Mutex<(u64, Versioned<Arc<Directory>>)>,
     sessions: Sessions,
-    checks: Semaphore,
+    checks: Arc<Semaphore>,
     clock: Clock,
 }
 
@@ -124,7 +124,7 @@ impl Access {
             vault,
             known: Mutex::new((0, known)),
             sessions,
-            checks: Semaphore::new(CHECKS),
+            checks: Arc::new(Semaphore::new(CHECKS)),
             clock: clock::now,
         })))
     }
@@ -398,18 +398,28 @@ impl Access {
     }
 
     async fn check(&self, password: &str, kept: Option<String>) -> Result<bool, AccessError> {
-        let turn = tokio::time::timeout(TURN, self.0.checks.acquire()).await;
-        let Ok(Ok(_turn)) = turn else { return Err(AccessError::Crowded) };
-        let password = password.to_owned();
-        let checked = tokio::task::spawn_blocking(move || password::is_right(&password, kept.as_deref()));
+        let (turn, password) = (self.turn().await?, password.to_owned());
+        let checked = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            password::is_right(&password, kept.as_deref())
+        });
         Ok(checked.await.unwrap_or(false))
     }
 
+    /// Leave to reckon with a password. Whoever reckons keeps it, also where nobody waits for them any more.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, AccessError> {
+        match tokio::time::timeout(TURN, Arc::clone(&self.0.checks).acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(AccessError::Crowded),
+        }
+    }
+
     async fn keep_password(&self, password: &str) -> Result<Fingerprint, AccessError> {
-        let turn = tokio::time::timeout(TURN, self.0.checks.acquire()).await;
-        let Ok(Ok(_turn)) = turn else { return Err(AccessError::Crowded) };
-        let (password, salt) = (password.to_owned(), random()?);
-        let hashed = tokio::task::spawn_blocking(move || password::hash(&password, &salt[..16]));
+        let (turn, password, salt) = (self.turn().await?, password.to_owned(), random()?);
+        let hashed = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            password::hash(&password, &salt[..16])
+        });
         let hashed = hashed.await.map_err(|_| AccessError::Random)??;
         let fingerprint = Fingerprint::of(hashed.as_bytes());
         self.keep(&fingerprint, hashed.as_bytes())?;

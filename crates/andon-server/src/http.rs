@@ -208,7 +208,12 @@ async fn carry(
     let carried = carrier.clone();
     let answers = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(carried.clone());
-        service.call(request)
+        let (answering, answer) = (carried.answering(), service.call(request));
+        async move {
+            let answered = answer.await;
+            drop(answering);
+            answered
+        }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), answers));
     tokio::select! {

@@ -83,6 +83,18 @@ impl Workshop {
         self.lock().stumbled.get(&id).cloned()
     }
 
+    /// Deployments whose driver here ended because the ledger could not be read or written.
+    pub fn cut_off(&self) -> Vec<DeploymentId> {
+        let all = self.lock();
+        let cut = all.stumbled.iter().filter(|(_, problem)| matches!(problem.as_ref(), Problem::Records(_)));
+        cut.map(|(id, _)| *id).collect()
+    }
+
+    /// Nothing is left to do about one whose driver ended.
+    pub fn settle(&self, id: DeploymentId) {
+        self.lock().stumbled.remove(&id);
+    }
+
     /// All that is driven here, the oldest first.
     pub fn under_way(&self) -> Vec<DeploymentId> {
         self.lock().going.keys().copied().collect()

@@ -70,7 +70,8 @@ impl From<Problem> for Failure {
         let words = problem.words(now, &|moment| when::ago(moment, now));
         let told = |code| Failure { what: words.what, why: words.why, next: words.next, code };
         match problem {
-            Problem::GivenUp => signals::left(),
+            // A server that was asked to end gives up what it was asked for; that was nobody's Ctrl-C here.
+            Problem::GivenUp if crate::remote::spoken_to().is_none() => signals::left(),
             Problem::TakenOver { .. } | Problem::HostTaken { .. } => told(exit::BROKEN),
             Problem::Records(RecordsError::NoDeployment(_)) => told(exit::REFUSED),
             Problem::Records(_) => told(exit::BROKEN),

@@ -20,10 +20,22 @@ const MOST: usize = 200;
 
 /// Whether a deployment has to wait for approvals where the line asks for them. What puts things right does not: a rollback,
 /// and the declared fix of a deployment that did not end well and was not followed by one that did, or of any while the
-/// line is stopped. `fixed` is how the deployment stands that it is said to repair, and whether one succeeded there since.
-pub fn has_to_wait(kind: Kind, fixed: Option<(&State, bool)>, line_stopped: bool) -> bool {
-    let repairs = fixed.is_some_and(|(state, over)| line_stopped || (*state != State::Succeeded && !over));
+/// line is stopped. `fixed` is the deployment that it is said to repair, as its kind and how it stands, and whether one
+/// succeeded there since.
+pub fn has_to_wait(kind: Kind, fixed: Option<(Kind, &State, bool)>, line_stopped: bool) -> bool {
+    let repairs = fixed.is_some_and(|(kind, state, over)| {
+        line_stopped || (leaves_something_to_repair(kind, state) && !over)
+    });
     kind == Kind::Deploy && !repairs
+}
+
+/// What never began does not, nor a way back that did not fail itself: whoever may deploy can begin one and give it up.
+fn leaves_something_to_repair(kind: Kind, state: &State) -> bool {
+    match (kind, state) {
+        (_, State::Succeeded | State::Cancelled { .. }) => false,
+        (Kind::Rollback, state) => matches!(state, State::Failed { .. } | State::RollbackFailed { .. }),
+        (Kind::Deploy, _) => true,
+    }
 }
 
 /// Something that happened to the approvals of a scope.

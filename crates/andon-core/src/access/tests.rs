@@ -288,12 +288,21 @@ fn what_puts_things_right_waits_for_no_approval_and_a_fix_of_what_went_well_does
     let running = State::Running { phase: crate::deployment::Phase::Prepare };
     assert!(has_to_wait(Kind::Deploy, None, false));
     assert!(has_to_wait(Kind::Deploy, None, true));
-    let of = |state, over| Some((state, over));
+    let of = |state, over| Some((Kind::Deploy, state, over));
     assert!(has_to_wait(Kind::Deploy, of(&State::Succeeded, false), false), "there is nothing to repair");
     assert!(!has_to_wait(Kind::Deploy, of(&State::Succeeded, false), true), "its harm was seen later");
     assert!(!has_to_wait(Kind::Deploy, of(&running, false), false));
     assert!(has_to_wait(Kind::Deploy, of(&running, true), false), "another one went well since");
     assert!(!has_to_wait(Kind::Rollback, None, false));
+    // What whoever may deploy can begin and give up is nothing that has to be repaired.
+    let aborted = State::Aborted { superseded_by: None };
+    let back = |state| Some((Kind::Rollback, state, false));
+    let why = "the line stands".into();
+    let cancelled = State::Cancelled { reason: crate::deployment::CancelReason::Refused { why } };
+    assert!(has_to_wait(Kind::Deploy, back(&aborted), false));
+    assert!(has_to_wait(Kind::Deploy, back(&running), false));
+    assert!(has_to_wait(Kind::Deploy, of(&cancelled, false), false));
+    assert!(!has_to_wait(Kind::Deploy, of(&aborted, false), false));
 }
 
 #[test]

@@ -21,7 +21,14 @@ fn open(dir: &Path, clock: Clock) -> Access {
     let vault = Vault::new(dir.join("access"));
     let sessions = Sessions::open(vault.directory(), SessionSettings::default()).unwrap();
     let known = Mutex::new((0, Versioned { value: Arc::default(), seq: 0 }));
-    Access(Arc::new(Inner { records, vault, known, sessions, checks: Semaphore::new(CHECKS), clock }))
+    Access(Arc::new(Inner {
+        records,
+        vault,
+        known,
+        sessions,
+        checks: Arc::new(Semaphore::new(CHECKS)),
+        clock,
+    }))
 }
 
 /// Ana, who looks after users, and ben, who reads.

@@ -73,15 +73,15 @@ impl Controller {
         }
         let fixed = match wish.fixes {
             Some(id) => {
-                let state = self.records.deployment(id).await?.value.state;
+                let fixed = self.records.deployment(id).await?.value;
                 let since = self.records.history_of(std::slice::from_ref(&wish.scope), RECENT).await?;
                 let well =
                     |row: &Summary| row.id > id && row.kind == Kind::Deploy && row.state == "succeeded";
-                Some((state, since.iter().any(well)))
+                Some((fixed, since.iter().any(well)))
             }
             None => None,
         };
-        let fixed = fixed.as_ref().map(|(state, over)| (state, *over));
+        let fixed = fixed.as_ref().map(|(fixed, over)| (fixed.request.kind, &fixed.state, *over));
         let stopped = self.records.cord().await?.value.is_stopped();
         Ok(if has_to_wait(wish.kind, fixed, stopped) { asked } else { 0 })
     }

@@ -162,6 +162,11 @@ impl Controller {
                     return Err(Problem::Refused(refusal));
                 }
                 Err(problem @ Problem::Stopped { .. }) => self.refuse(&deployment, problem).await?,
+                Err(Problem::Secret(error)) => {
+                    let why = error.to_string();
+                    self.cancel(deployment.clone(), CancelReason::Refused { why }).await?;
+                    return Err(Problem::Secret(error));
+                }
                 // Whoever gave it up asks for its end as well.
                 Err(Problem::GivenUp) => {}
                 Err(Problem::NotNow(_)) if began.elapsed() < PATIENCE => {}

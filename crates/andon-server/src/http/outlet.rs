@@ -42,6 +42,8 @@ pub(super) struct Carrier(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     carrying: watch::Sender<Carrying>,
+    /// Requests that are being answered.
+    asked: watch::Sender<usize>,
     ends: watch::Receiver<bool>,
     places: Arc<Semaphore>,
 }
@@ -49,10 +51,17 @@ struct Inner {
 impl Carrier {
     /// A connection of a server that ends when `ends` becomes true; `places` are free for streams.
     pub(super) fn new(ends: watch::Receiver<bool>, places: Arc<Semaphore>) -> Self {
-        Self(Arc::new(Inner { carrying: watch::Sender::new(Carrying::Answers), ends, places }))
+        let (carrying, asked) = (watch::Sender::new(Carrying::Answers), watch::Sender::new(0));
+        Self(Arc::new(Inner { carrying, asked, ends, places }))
     }
 
-    /// Becomes ready when the connection is to be closed: after `age`, or after its stream.
+    /// A request is being answered until this is dropped.
+    pub(super) fn answering(&self) -> Answering {
+        self.0.asked.send_modify(|asked| *asked += 1);
+        Answering(self.clone())
+    }
+
+    /// Becomes ready when the connection is to be closed: after `age`, but not while it answers; or after its stream.
     pub(super) async fn is_old(&self, age: Duration) {
         let mut carrying = self.0.carrying.subscribe();
         tokio::select! {
@@ -60,6 +69,7 @@ impl Carrier {
             _ = carrying.wait_for(|now| *now == Carrying::Ended) => return,
         }
         let _ = carrying.wait_for(|now| *now != Carrying::Stream).await;
+        let _ = self.0.asked.subscribe().wait_for(|asked| *asked == 0).await;
     }
 
     /// Opens a stream on this connection, and gives the answer that carries it.
@@ -87,6 +97,16 @@ impl Carrier {
         let spread = u64::try_from(Arc::as_ptr(&self.0).addr()).unwrap_or(0) / 64 % 600;
         let until = Instant::now() + AGE - Duration::from_secs(spread);
         Ok((Outlet { sender, until, carrier: self.clone(), _place: place }, response))
+    }
+}
+
+/// See [`Carrier::answering`].
+#[derive(Debug)]
+pub(super) struct Answering(Carrier);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.0.asked.send_modify(|asked| *asked -= 1);
     }
 }
 

@@ -63,12 +63,18 @@ impl Comparisons {
                 return Err(format!("the bytes of {} are not kept here any more", release.id));
             }
         }
-        let Ok(_alone) = self.one.acquire().await else { return Err("the server is stopping".to_owned()) };
+        let alone = Arc::clone(&self.one).acquire_owned().await;
+        let Ok(alone) = alone else { return Err("the server is stopping".to_owned()) };
         if let Some(files) = self.remembered(&pair) {
             return Ok(files);
         }
         let (first, second) = (artifacts.path(from), artifacts.path(to));
-        let compared = tokio::task::spawn_blocking(move || compare(&first, &second)).await;
+        // It is alone until its end, also where nobody waits for it any more.
+        let compared = tokio::task::spawn_blocking(move || {
+            let _alone = alone;
+            compare(&first, &second)
+        });
+        let compared = compared.await;
         let files = compared.map_err(|_| "the comparison stumbled".to_owned())??;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.truncate(REMEMBERED - 1);

@@ -127,6 +127,17 @@ fn what_staging_runs_is_bit_for_bit_what_production_gets() {
 }
 
 #[test]
+fn what_was_staged_on_the_page_is_promoted_by_a_command_over_the_server() {
+    let project = two_environments();
+    let screen = Screen::on(&project);
+    screen.post("/services/www/stage", "environment=staging").leads_to("/deployments/1");
+    let staged = ended(&project, 1, "succeeded");
+    let server = format!("http://{}", screen.address);
+    project.well(&["promote", "www", "production", "--confirm", "production", "--server", &server]);
+    assert_eq!(text(&ended(&project, 2, "succeeded"), "release"), text(&staged, "release"));
+}
+
+#[test]
 fn what_is_refused_can_be_read_in_a_browser_that_takes_compressed_pages() {
     let project = two_environments();
     let mut screen = Screen::on(&project);

@@ -1,5 +1,8 @@
 //! A server that ends in the middle of a deployment, or is killed, and comes back.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
 use crate::live::in_the_middle;
 use crate::project::{host_state, text};
 
@@ -26,6 +29,31 @@ fn a_server_that_was_killed_goes_on_where_it_was() {
     site.project.open_gate();
     site.start_again();
     running.end().code(0).says("#2 succeeded");
+}
+
+#[test]
+fn a_deployment_that_lost_its_driver_to_a_ledger_that_somebody_held_goes_on_by_itself() {
+    let (mut site, _person, running) = in_the_middle(2);
+    running.kill();
+    let holds = "import sqlite3, sys; ledger = sqlite3.connect(sys.argv[1]); ledger.execute('BEGIN IMMEDIATE'); \
+                 print('held', flush=True); sys.stdin.read()";
+    let mut holder = Command::new("python3")
+        .args(["-c", holds])
+        .arg(site.project.data().join("ledger.db"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "held\n");
+    site.project.open_gate();
+    site.until_said("#2 cannot be gone on with: another process kept the ledger");
+    drop(holder.stdin.take());
+    assert!(holder.wait().unwrap().success());
+    site.until_said("#2 was left by its controller and goes on here");
+    site.project.until_shown(2, "it is over", |shown| shown["state"] == "succeeded");
+    assert_eq!(host_state(&site.project.show(2), "web2"), "succeeded");
 }
 
 #[test]

@@ -162,7 +162,7 @@ async fn the_one_before(desk: &Desk, scope: &ScopeName) -> Result<Release, Refus
     before.ok_or_else(|| Problem::Refused(Refusal::NothingToGoBackTo(scope.clone())).into())
 }
 
-/// A release by its name: one that was brought here, or one that the scope knows.
+/// A release by its name: one that was brought here, or one that the scope knows, or the one before it that gives its release on.
 async fn known(
     desk: &Desk,
     line: &LineOnDisk,
@@ -173,7 +173,13 @@ async fn known(
     let artifacts = desk.controller.artifacts().clone();
     let wanted = id.clone();
     let kept = tokio::task::spawn_blocking(move || artifacts.known(&wanted)).await.ok().flatten();
-    let scope_knows = desk.controller.records().scope(scope).await?.value.releases.get(id).cloned();
+    let records = desk.controller.records();
+    let mut scope_knows = records.scope(scope).await?.value.releases.get(id).cloned();
+    let from = line.parts(scope).and_then(|(service, _)| before(line.line(), service, &scope.environment));
+    if let (Kind::Deploy, None, Some(from)) = (kind, &scope_knows, from) {
+        let from = ScopeName { service: scope.service.clone(), environment: from.clone() };
+        scope_knows = records.scope(&from).await?.value.releases.get(id).cloned();
+    }
     let release = match (kind, kept, scope_knows) {
         (Kind::Deploy, Some(kept), _) => kept,
         (_, _, Some(known)) => known.release,

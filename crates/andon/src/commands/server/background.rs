@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use andon_core::digest::Digest;
 use andon_server::history::Sampler;
 use andon_server::lines::{LineKeeper, Reread};
 use andon_server::workshop::Workshop;
@@ -55,6 +56,7 @@ pub(super) async fn begin(
         data: data.to_owned(),
         loud,
         sampling: None,
+        counted: None,
     };
     reader.sample();
     let tasks = vec![tokio::spawn(reader.read()), tokio::spawn(tell_systemd(workshop.clone()))];
@@ -68,6 +70,8 @@ struct Reader {
     data: PathBuf,
     loud: bool,
     sampling: Option<Sampling>,
+    /// Which line is counted.
+    counted: Option<Digest>,
 }
 
 /// The sampler of one line.
@@ -94,6 +98,11 @@ impl Reader {
                 () = asked => true,
                 () = tokio::time::sleep(LOOK) => false,
             };
+            // A request may have read the line first.
+            if self.line_now() != self.counted {
+                self.told("the line has changed; it counts from now on");
+                self.sample();
+            }
             if !asked && !self.line.is_touched() && whole.elapsed() < WHOLE {
                 continue;
             }
@@ -101,10 +110,7 @@ impl Reader {
             let line = self.line.clone();
             let Ok(read) = tokio::task::spawn_blocking(move || line.read_again()).await else { continue };
             match read {
-                Reread::New => {
-                    self.told("the line has changed; it counts from now on");
-                    self.sample();
-                }
+                Reread::New => {}
                 Reread::Same if asked => self.told("the line was read again and says the same"),
                 Reread::Same => {}
                 Reread::Broken(why) => {
@@ -116,6 +122,10 @@ impl Reader {
         }
     }
 
+    fn line_now(&self) -> Option<Digest> {
+        self.line.current().ok().map(|line| line.loaded.digest)
+    }
+
     fn told(&self, sentence: &str) {
         if self.loud {
             say(sentence);
@@ -125,6 +135,7 @@ impl Reader {
     /// Counts what the line says now. Without a line that can be read there is no history, and it is said.
     fn sample(&mut self) {
         self.sampling = None;
+        self.counted = self.line_now();
         if !self.loud {
             return;
         }

@@ -1,5 +1,6 @@
-//! At its start a server takes charge of what was under way and whose controller is gone. What was paused stays paused;
-//! what somebody drives stays theirs.
+//! At its start a server takes charge of what was under way and whose controller is gone, and later of its own deployments
+//! that lost their driver to the ledger: a disk was full, somebody else wrote for long. What was paused stays paused; what
+//! somebody drives stays theirs.
 
 use std::time::Duration;
 
@@ -16,14 +17,32 @@ const RECENT: usize = 500;
 /// When it is looked: at once, and after the lease of a process on another machine, that died before, has run out.
 const LOOKS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(15), Duration::from_secs(25)];
 
-/// Takes charge of what is found at the start, now and a short while later.
+/// How often it is looked whether one has lost its driver.
+const AGAIN: Duration = Duration::from_secs(15);
+
+/// Takes charge of what is found at the start, now and a short while later, and of what loses its driver here.
 pub(super) async fn take_charge(controller: Controller, workshop: Workshop, line: LineKeeper) {
+    of_what_was_left(&controller, &workshop, &line).await;
+    loop {
+        tokio::time::sleep(AGAIN).await;
+        if *workshop.stopping().borrow() {
+            return;
+        }
+        for id in workshop.cut_off() {
+            if one(&controller, &workshop, &line, id).await {
+                workshop.settle(id);
+            }
+        }
+    }
+}
+
+async fn of_what_was_left(controller: &Controller, workshop: &Workshop, line: &LineKeeper) {
     let mut open: Option<Vec<DeploymentId>> = None;
     for pause in LOOKS {
         tokio::time::sleep(pause).await;
         let found = match &open {
             Some(found) => found.clone(),
-            None => match unfinished(&controller).await {
+            None => match unfinished(controller).await {
                 Ok(found) => found,
                 Err(problem) => {
                     say(&format!("what was under way cannot be read: {}", legible(&problem.to_string())));
@@ -33,7 +52,7 @@ pub(super) async fn take_charge(controller: Controller, workshop: Workshop, line
         };
         let mut left = Vec::new();
         for id in found {
-            if !one(&controller, &workshop, &line, id).await {
+            if !one(controller, workshop, line, id).await {
                 left.push(id);
             }
         }
@@ -70,7 +89,8 @@ async fn one(controller: &Controller, workshop: &Workshop, line: &LineKeeper, id
         }
         Err(problem) => {
             say(&format!("{id} cannot be gone on with: {}", legible(&problem.to_string())));
-            true
+            // What the ledger did not let be done is tried once more.
+            !matches!(problem, Problem::Records(_))
         }
     }
 }
