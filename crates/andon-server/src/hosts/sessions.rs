@@ -53,7 +53,8 @@ pub struct AgentHosts {
     starts: Semaphore,
 }
 
-type Slot = Arc<tokio::sync::Mutex<Option<Arc<Conversation>>>>;
+/// A conversation, and the way that it goes.
+type Slot = Arc<tokio::sync::Mutex<Option<(Transport, Arc<Conversation>)>>>;
 
 impl AgentHosts {
     /// Hosts whose local roots lie below `data`.
@@ -69,7 +70,9 @@ impl AgentHosts {
         };
         // Held while connecting: whoever else wants this host waits for the one connection.
         let mut slot = slot.lock().await;
-        if let Some(open) = slot.as_ref().filter(|conversation| conversation.is_open()) {
+        // Where the line names another way by now, the old one leads to another machine, or with other rights.
+        let fits = |(way, talk): &&(Transport, Arc<Conversation>)| *way == host.transport && talk.is_open();
+        if let Some((_, open)) = slot.as_ref().filter(fits) {
             return Ok(Arc::clone(open));
         }
         let _start = self.starts.acquire().await.map_err(|error| HostError::Unable(error.to_string()))?;
@@ -81,7 +84,7 @@ impl AgentHosts {
                 bootstrap::open(&self.ssh, &target, *sudo, &self.agents).await?
             }
         });
-        *slot = Some(Arc::clone(&opened));
+        *slot = Some((host.transport.clone(), Arc::clone(&opened)));
         Ok(opened)
     }
 
