@@ -33,6 +33,28 @@ fn a_connection_that_is_cut_during_a_step_is_taken_up_again_and_the_step_is_not_
 }
 
 #[test]
+fn a_server_speaks_with_the_machine_that_the_line_names_now() {
+    let machines = Machines::start(2);
+    let project = machines.project(QUICK);
+    let at = |address: &str| format!("[host(\"app\", address = \"{address}\")]");
+    project.write_line(&at("web1"), QUICK, "");
+    let mut server = project.start(&["server", "--listen", "127.0.0.1:0"]);
+    server.until_said("answers on http://");
+    let said = server.said();
+    let url = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+    project.well(&["deploy", "www", "--server", url]);
+    let first = machines.current("web1");
+    assert!(first.is_some());
+    // The machine was replaced, and the old one still runs.
+    project.write_line(&at("web2"), QUICK, "");
+    project.release("two", "exit 0");
+    project.well(&["deploy", "www", "--server", url]);
+    let release = text(&project.show(2), "release").to_owned();
+    assert_eq!(machines.current("web2"), Some(release));
+    assert_eq!(machines.current("web1"), first, "the old machine was changed once more");
+}
+
+#[test]
 fn a_host_that_comes_back_in_time_is_finished() {
     let machines = Machines::start(3);
     let (project, running) = at_work_on_web3(&machines, &format!("{QUICK}, reconnect_window = \"60s\""));
