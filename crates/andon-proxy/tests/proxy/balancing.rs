@@ -45,18 +45,18 @@ fn shares_follow_the_weights_while_little_is_under_way() {
 
 #[test]
 fn who_has_much_to_do_gets_less() {
-    let release = Arc::new(Barrier::new(9));
+    let release = Arc::new(Barrier::new(33));
     let (a, b) = (held("a", release.clone()), held("b", release.clone()));
     let scene = Scene::before(&[&a, &b]);
-    let mut clients: Vec<Client> = (0..8).map(|_| Client::to(scene.address)).collect();
+    let mut clients: Vec<Client> = (0..32).map(|_| Client::to(scene.address)).collect();
     for (number, client) in clients.iter_mut().enumerate() {
         client.say("GET /held HTTP/1.1\r\nHost: x\r\n\r\n");
         let all = || scene.sight("a").sessions.unwrap() + scene.sight("b").sessions.unwrap();
         until("the request at a server", || (all() == number as u64 + 1).then_some(()));
     }
-    // Two draws may fall on the same server, so that a difference of a few is left to chance.
+    // Two draws may fall on the same server, so that a difference of a few is left to chance: one run of 20,000 goes beyond.
     let (a, b) = (scene.sight("a").sessions.unwrap(), scene.sight("b").sessions.unwrap());
-    assert!(a >= 1 && b >= 1, "{a} and {b}");
+    assert!(a >= 12 && b >= 12, "{a} and {b}");
     release.wait();
     clients.iter_mut().for_each(|client| assert_eq!(client.reply().status, 200));
 }
