@@ -39,7 +39,7 @@ pub fn render(dna: &Dna, frame: &Frame) -> Markup {
     let (asked, unasked): (Vec<&Asked>, Vec<&Asked>) =
         dna.strips.iter().partition(|asked| asked.at.is_some());
     let (empty, asked): (Vec<&Asked>, Vec<&Asked>) =
-        asked.into_iter().partition(|asked| asked.strip.is_empty());
+        asked.into_iter().partition(|asked| asked.strip.was_never_deployed());
     let (uniform, mixed): (Vec<&Asked>, Vec<&Asked>) =
         asked.into_iter().partition(|asked| asked.strip.is_uniform());
     let body = html! {

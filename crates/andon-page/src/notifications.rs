@@ -132,7 +132,6 @@ fn form(page: &Notifications, frame: &Frame) -> Markup {
         ..Typed::default()
     };
     let typed = page.typed.as_ref().unwrap_or(&first);
-    let has = |all: &[String], name: &str| all.iter().any(|one| one == name);
     html! {
         form class="asks" method="post" action="/settings/notifications" {
             (csrf(frame))
@@ -168,10 +167,14 @@ fn names<'a>(legend: &str, name: &str, all: impl Iterator<Item = &'a str>, ticke
         @if !all.is_empty() {
             fieldset {
                 legend { (legend) " " span class="quiet" { "none ticked means all" } }
-                @for one in all { label { input type="checkbox" name=(name) value=(one) checked[ticked.iter().any(|it| it == one)]; " " (one) } }
+                @for one in all { label { input type="checkbox" name=(name) value=(one) checked[has(ticked, one)]; " " (one) } }
             }
         }
     }
+}
+
+fn has(all: &[String], name: &str) -> bool {
+    all.iter().any(|one| one == name)
 }
 
 fn csrf(frame: &Frame) -> Markup {

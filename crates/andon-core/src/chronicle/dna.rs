@@ -208,7 +208,7 @@ impl Strip {
     }
 
     /// Whether nothing was ever brought to any of its hosts.
-    pub fn is_empty(&self) -> bool {
+    pub fn was_never_deployed(&self) -> bool {
         !self.strands.is_empty() && self.strands.iter().all(|strand| strand.standing == Standing::Empty)
     }
 

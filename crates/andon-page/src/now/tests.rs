@@ -31,6 +31,20 @@ fn with_nothing_in_it_the_page_teaches() {
     insta::assert_snapshot!(body(&render(&empty(), &frame(0))));
 }
 
+/// A release that ben wants to deploy, and one of `needed` agrees to.
+fn approved_by_cleo(needed: u32) -> Approval {
+    Approval {
+        scope: scope(),
+        release: release("next").id,
+        by: "ben".into(),
+        why: None,
+        since: at(-60),
+        needed,
+        given: vec!["cleo".into()],
+        may: true,
+    }
+}
+
 #[test]
 fn what_runs_and_what_ran_last_is_seen_at_once() {
     let going = fold(&begun(8, None));
@@ -41,21 +55,11 @@ fn what_runs_and_what_ran_last_is_seen_at_once() {
     known.apply(at(-800), &held);
     let last = going.summary();
     let row = Row { name: scope(), scope: known, last: Some(last.clone()) };
-    let approval = Approval {
-        scope: scope(),
-        release: release("next").id,
-        by: "ben".into(),
-        why: None,
-        since: at(-60),
-        needed: 2,
-        given: vec!["cleo".into()],
-        may: true,
-    };
     let now = Now {
         going: vec![going],
         scopes: vec![row],
         recent: vec![last],
-        approvals: vec![approval],
+        approvals: vec![approved_by_cleo(2)],
         ..empty()
     };
     insta::assert_snapshot!(body(&render(&now, &frame(30))));
@@ -63,17 +67,7 @@ fn what_runs_and_what_ran_last_is_seen_at_once() {
 
 #[test]
 fn a_release_with_all_its_approvals_waits_for_whoever_wanted_it() {
-    let approval = Approval {
-        scope: scope(),
-        release: release("next").id,
-        by: "ben".into(),
-        why: None,
-        since: at(-60),
-        needed: 1,
-        given: vec!["cleo".into()],
-        may: true,
-    };
-    let page = body(&render(&Now { approvals: vec![approval], ..empty() }, &frame(30)));
+    let page = body(&render(&Now { approvals: vec![approved_by_cleo(1)], ..empty() }, &frame(30)));
     assert!(page.contains("ben can") && page.contains(">deploy it</a> now."), "{page}");
     assert!(!page.contains("Approve</button>"), "{page}");
 }

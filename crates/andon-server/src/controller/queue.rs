@@ -156,17 +156,12 @@ impl Controller {
             match self.begin(&wish, scope, Some(deployment.clone())).await {
                 Ok(Some(going)) => return self.follow(going, progress).await,
                 Ok(None) => {}
-                Err(Problem::Refused(refusal)) => {
-                    let why = refusal.what();
+                Err(problem @ (Problem::Refused(_) | Problem::Secret(_))) => {
+                    let why = problem.to_string();
                     self.cancel(deployment.clone(), CancelReason::Refused { why }).await?;
-                    return Err(Problem::Refused(refusal));
+                    return Err(problem);
                 }
                 Err(problem @ Problem::Stopped { .. }) => self.refuse(&deployment, problem).await?,
-                Err(Problem::Secret(error)) => {
-                    let why = error.to_string();
-                    self.cancel(deployment.clone(), CancelReason::Refused { why }).await?;
-                    return Err(Problem::Secret(error));
-                }
                 // Whoever gave it up asks for its end as well.
                 Err(Problem::GivenUp) => {}
                 Err(Problem::NotNow(_)) if began.elapsed() < PATIENCE => {}

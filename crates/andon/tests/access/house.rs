@@ -116,10 +116,7 @@ impl House {
 
     /// One request, of whose answer only the head is read: what follows may never end.
     pub(crate) fn head(&self, method: &str, path: &str, lines: &str) -> Answer {
-        let mut stream = client::connect(self.address);
-        let line = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
-        let _ = write!(stream, "{line}Connection: close\r\n{lines}Content-Length: 0\r\n\r\n");
-        client::head(&mut stream)
+        client::ask_head(self.address, method, path, lines)
     }
 
     /// One request of a program that shows a token.

@@ -89,19 +89,32 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
 
 /// One request with these further lines in its head.
 pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, lines: &str, body: &[u8]) -> Answer {
+    raw(address, &request(address, method, path, lines, body))
+}
+
+/// One request, of whose answer only the head is read: what follows may never end.
+pub(crate) fn ask_head(address: SocketAddr, method: &str, path: &str, lines: &str) -> Answer {
+    begun(&mut sent(address, &request(address, method, path, lines, b""))).0
+}
+
+fn request(address: SocketAddr, method: &str, path: &str, lines: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{lines}Content-Length: {length}\r\n\r\n"
     );
-    raw(address, &[head.as_bytes(), body].concat())
+    [head.as_bytes(), body].concat()
 }
 
 /// One request, in exactly these bytes.
 pub(crate) fn raw(address: SocketAddr, request: &[u8]) -> Answer {
+    answer(&mut sent(address, request))
+}
+
+fn sent(address: SocketAddr, request: &[u8]) -> TcpStream {
     let mut stream = connect(address);
     // A server that has refused a request need not read all of it.
     let _ = stream.write_all(request);
-    answer(&mut stream)
+    stream
 }
 
 /// Reads an answer to its end: the connection closes, or the length that the head names.
@@ -114,11 +127,6 @@ pub(crate) fn answer(stream: &mut TcpStream) -> Answer {
         body = joined(&body);
     }
     Answer { body: String::from_utf8_lossy(&body).into_owned(), ..answer }
-}
-
-/// Reads the head of an answer alone: what follows may never end.
-pub(crate) fn head(stream: &mut TcpStream) -> Answer {
-    begun(stream).0
 }
 
 /// The head of an answer, and what came of the body with it.

@@ -113,8 +113,11 @@ fn before_anything_is_current_what_runs_is_ahead_and_what_is_not_asked_is_unknow
 fn nothing_is_a_fault_only_where_something_should_run() {
     let nothing = [("web1", Some(says(&[None]))), ("web2", Some(says(&[None, None])))];
     let (fresh, lost) = (strip_of(&nothing, None), strip_of(&nothing, Some(5)));
-    assert_eq!((fresh.standing(Standing::Empty), fresh.is_empty()), (2, true));
-    assert_eq!((lost.standing(Standing::Nothing), lost.is_empty(), lost.is_uniform()), (2, false, false));
+    assert_eq!((fresh.standing(Standing::Empty), fresh.was_never_deployed()), (2, true));
+    assert_eq!(
+        (lost.standing(Standing::Nothing), lost.was_never_deployed(), lost.is_uniform()),
+        (2, false, false)
+    );
     let half = strip_of(&[("web1", Some(says(&[None]))), ("web2", Some(says(&[Some(5)])))], None);
-    assert!(!half.is_empty() && half.standing(Standing::Ahead) == 1);
+    assert!(!half.was_never_deployed() && half.standing(Standing::Ahead) == 1);
 }

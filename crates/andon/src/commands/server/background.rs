@@ -110,9 +110,8 @@ impl Reader {
             let line = self.line.clone();
             let Ok(read) = tokio::task::spawn_blocking(move || line.read_again()).await else { continue };
             match read {
-                Reread::New => {}
                 Reread::Same if asked => self.told("the line was read again and says the same"),
-                Reread::Same => {}
+                Reread::New | Reread::Same => {}
                 Reread::Broken(why) => {
                     let goes_on =
                         if self.line.current().is_ok() { "; the one before it counts on" } else { "" };
