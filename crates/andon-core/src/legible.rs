@@ -24,6 +24,11 @@ pub fn neutral(bytes: &[u8]) -> String {
     text
 }
 
+/// A text from anywhere on one line, without anything that acts on a terminal or a header.
+pub fn one_line(text: &str) -> String {
+    neutral(text.as_bytes()).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// As [`neutral`], without the sequences that colour a terminal or move its cursor: for readers that are no terminal.
 pub fn plain(bytes: &[u8]) -> String {
     let mut rest = bytes;

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::load_source;
+use crate::reading::{DEADLINE, Request, attempt};
+use crate::{Diagnostics, Loaded};
 
 /// Separates the files of an input.
 const NEXT_FILE: u8 = 0x0c;
@@ -27,7 +28,7 @@ pub fn line(data: &[u8], room: &Path) {
             panic!("{}: {error}", path.display());
         }
     }
-    let first = load_source("line.star", &text, room);
+    let first = read(&text, room);
     match &first {
         Ok(loaded) => {
             for warning in &loaded.warnings {
@@ -37,8 +38,7 @@ pub fn line(data: &[u8], room: &Path) {
         Err(diagnostics) => {
             assert!(diagnostics.errors() > 0, "a refusal without a reason");
             for one in &diagnostics.0 {
-                assert!(!one.message.contains("mistake of Andon"), "{}", one.message);
-                assert!(!one.message.contains("takes more than 20 seconds"), "only the clock ended it");
+                assert!(!one.message.is_empty());
             }
             for width in [40, 120] {
                 assert!(!diagnostics.render(true, width).is_empty());
@@ -46,11 +46,22 @@ pub fn line(data: &[u8], room: &Path) {
         }
     }
     // The same text always says the same.
-    let again = load_source("line.star", &text, room);
+    let again = read(&text, room);
     match (first, again) {
         (Ok(first), Ok(again)) => assert!(first.line == again.line && first.digest == again.digest),
         (Err(first), Err(again)) => assert_eq!(first.to_string(), again.to_string()),
         _ => panic!("the same text is a line only sometimes"),
+    }
+}
+
+/// What a reading comes to. What it says is of no use to tell how it ended: a text is quoted in what is said of it.
+#[allow(clippy::panic, reason = "that is how harm is told")]
+fn read(text: &str, room: &Path) -> Result<Loaded, Diagnostics> {
+    let name = "line.star".to_owned();
+    let request = Request { id: name.clone(), name, text: text.to_owned(), directory: room.to_owned() };
+    match attempt(request, DEADLINE) {
+        Ok(result) => result,
+        Err(cut) => panic!("{cut}"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! One reading of a line, from text to result, on a thread of its own: with a stack that the bounded
 //! nesting of a text cannot exhaust, and a deadline for what no other limit foresaw.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,31 +33,44 @@ pub(crate) struct Request {
     pub(crate) directory: PathBuf,
 }
 
-/// Reads a line. What still runs at the deadline is told to stop, and left behind.
+/// Why a reading came to no end of its own.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cut {
+    #[error("cannot start to read the line: {0}")]
+    Unstarted(io::Error),
+    #[error("reading this line takes more than {} seconds", .0.as_secs_f32())]
+    Late(Duration),
+    #[error("reading this line failed inside of the interpreter; this is a mistake of Andon's")]
+    Died,
+}
+
+/// Reads a line, and tells a reading that was cut as what is wrong with it.
 pub(crate) fn read(request: Request, deadline: Duration) -> Result<Loaded, Diagnostics> {
+    let shown = request.name.clone();
+    attempt(request, deadline).unwrap_or_else(|cut| Err(Diagnostics::about_file(shown, cut.to_string())))
+}
+
+/// Reads a line. What still runs at the deadline is told to stop, and left behind.
+pub(crate) fn attempt(request: Request, deadline: Duration) -> Result<Result<Loaded, Diagnostics>, Cut> {
     let cancelled = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancelled);
     let (done, result) = mpsc::channel();
-    let shown = request.name.clone();
     let work = move || {
         // Nobody listens any more after the deadline.
         let _ = done.send(read_here(request, &flag));
     };
-    if let Err(error) = thread::Builder::new().name("line".to_owned()).stack_size(STACK_SIZE).spawn(work) {
-        return Err(Diagnostics::about_file(shown, format!("cannot start to read the line: {error}")));
-    }
-    match result.recv_timeout(deadline) {
-        Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => {
+    thread::Builder::new()
+        .name("line".to_owned())
+        .stack_size(STACK_SIZE)
+        .spawn(work)
+        .map_err(Cut::Unstarted)?;
+    result.recv_timeout(deadline).map_err(|error| match error {
+        RecvTimeoutError::Timeout => {
             cancelled.store(true, Ordering::Relaxed);
-            let message = format!("reading this line takes more than {} seconds", deadline.as_secs_f32());
-            Err(Diagnostics::about_file(shown, message))
+            Cut::Late(deadline)
         }
-        Err(RecvTimeoutError::Disconnected) => {
-            let message = "reading this line failed inside of the interpreter; this is a mistake of Andon's";
-            Err(Diagnostics::about_file(shown, message))
-        }
-    }
+        RecvTimeoutError::Disconnected => Cut::Died,
+    })
 }
 
 fn read_here(request: Request, cancelled: &Arc<AtomicBool>) -> Result<Loaded, Diagnostics> {

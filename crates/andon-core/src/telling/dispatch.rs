@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Route, Telling};
+use crate::legible::one_line;
 use crate::time::Time;
 
 /// A message that could not be delivered for so long is given up.
@@ -179,7 +180,7 @@ impl Dispatch {
         if !matches!(tried.state, LetterState::Waiting { .. }) {
             return None;
         }
-        let clean = |text: &str| super::shortened(&words_of(text), MOST_ANSWER);
+        let clean = |text: &str| super::shortened(&one_line(text), MOST_ANSWER);
         Some(match outcome {
             Outcome::Delivered(answer) => DispatchFact::Delivered { letter, answer: clean(&answer) },
             Outcome::Never(why) => DispatchFact::GivenUp { letter, why: clean(&why) },
@@ -199,9 +200,4 @@ impl Dispatch {
 fn pause_after(before: u32) -> Duration {
     let factor = 1_u32.checked_shl(before.min(16)).unwrap_or(u32::MAX);
     FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE)
-}
-
-/// What a server said, on one line and harmless.
-fn words_of(text: &str) -> String {
-    crate::legible::neutral(text.as_bytes()).split_whitespace().collect::<Vec<_>>().join(" ")
 }

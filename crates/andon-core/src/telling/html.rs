@@ -1,8 +1,7 @@
 //! A mail as HTML: plain tables and inline styles, as mail programs understand them. No script, nothing loaded from afar.
 
 use super::Telling;
-use super::words::one_line;
-use crate::legible::neutral;
+use crate::legible::{neutral, one_line};
 
 const FONT: &str = "font:15px/1.5 -apple-system,'Segoe UI',Helvetica,Arial,sans-serif;color:#1a1a1a";
 const CODE: &str = "font:13px/1.5 ui-monospace,Menlo,Consolas,monospace";

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::{Kind, Telling, shortened};
-use crate::legible::neutral;
+use crate::legible::{neutral, one_line};
 
 /// The longest subject, in characters.
 const MOST_SUBJECT: usize = 140;
@@ -113,11 +113,6 @@ impl Telling {
         }
         SlackMessage { text }
     }
-}
-
-/// A text from anywhere on one line, without anything that acts on a terminal or a header.
-pub(super) fn one_line(text: &str) -> String {
-    neutral(text.as_bytes()).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn chat(text: &str) -> String {

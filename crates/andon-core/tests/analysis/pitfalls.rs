@@ -241,16 +241,17 @@ fn a_metric_that_was_renamed_never_passes() {
 }
 
 #[test]
-fn a_source_that_is_away_is_named() {
+fn a_source_that_is_away_is_named_and_what_it_says_acts_on_no_terminal() {
     let mut world = World::errors(3, 9);
     for _ in 0..10 {
         let mut tick: Tick = world.make(|_, _| 0.001);
         tick.members.values_mut().for_each(|seen| seen.readings.clear());
-        tick.silent = vec!["prometheus at 10.0.0.9 does not answer".into()];
+        tick.silent = vec!["prometheus at 10.0.0.9\ndoes not answer\u{1b}[2J".into()];
         world.hear(tick);
     }
     assert_eq!(held(&world), Some(HoldReason::NoData));
-    assert!(world.sentence().contains("prometheus at 10.0.0.9 does not answer"), "{}", world.sentence());
+    let said = world.sentence();
+    assert!(said.contains("prometheus at 10.0.0.9 does not answer\\x1b[2J"), "{said}");
 }
 
 #[test]

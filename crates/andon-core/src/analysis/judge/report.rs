@@ -9,6 +9,7 @@ use super::super::standing::LEANING;
 use super::super::wording::{Count, Fold, list, told};
 use super::super::{HoldReason, Measure, MetricStanding, Role, Status, Tick, Verdict, Worse};
 use super::Judge;
+use crate::legible::one_line;
 use crate::quantity::format_duration;
 
 /// What the window of a stage could have shown is asked of bets that begin with it.
@@ -370,7 +371,7 @@ impl Judge {
             (false, Some(_)) => ("the new release", ", but of the old one it is: it may have been renamed"),
             (_, None) => ("either release", ""),
         };
-        let source = tick.silent.first().map(|said| format!(" ({said})")).unwrap_or_default();
+        let source = tick.silent.first().map(|said| format!(" ({})", one_line(said))).unwrap_or_default();
         format!("{name} is not heard of {arm}{rest}{source}")
     }
 }
