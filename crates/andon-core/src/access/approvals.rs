@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::deployment::{Kind, State};
+use crate::deployment::{Cause, Kind, PauseReason, State};
 use crate::digest::Digest;
 use crate::name::DeploymentId;
 use crate::person::Person;
@@ -19,22 +19,29 @@ pub const APPROVALS_LAST: Duration = Duration::from_secs(24 * 3600);
 const MOST: usize = 200;
 
 /// Whether a deployment has to wait for approvals where the line asks for them. What puts things right does not: a rollback,
-/// and the declared fix of a deployment that did not end well and was not followed by one that did, or of any while the
-/// line is stopped. `fixed` is the deployment that it is said to repair, as its kind and how it stands, and whether one
-/// succeeded there since.
-pub fn has_to_wait(kind: Kind, fixed: Option<(Kind, &State, bool)>, line_stopped: bool) -> bool {
-    let repairs = fixed.is_some_and(|(kind, state, over)| {
-        line_stopped || (leaves_something_to_repair(kind, state) && !over)
-    });
+/// and the declared fix of a deployment that failed and was not followed by one that went well, or of any while the
+/// line is stopped. `fixed` is how the deployment stands that it is said to repair, and whether one succeeded there since.
+pub fn has_to_wait(kind: Kind, fixed: Option<(&State, bool)>, line_stopped: bool) -> bool {
+    let repairs = fixed.is_some_and(|(state, over)| line_stopped || (has_failed(state) && !over));
     kind == Kind::Deploy && !repairs
 }
 
-/// What never began does not, nor a way back that did not fail itself: whoever may deploy can begin one and give it up.
-fn leaves_something_to_repair(kind: Kind, state: &State) -> bool {
-    match (kind, state) {
-        (_, State::Succeeded | State::Cancelled { .. }) => false,
-        (Kind::Rollback, state) => matches!(state, State::Failed { .. } | State::RollbackFailed { .. }),
-        (Kind::Deploy, _) => true,
+/// Whether something went wrong by itself. What a person paused, gave up or put back does not count: whoever may deploy
+/// could begin one, give it up, and call whatever comes next its fix.
+fn has_failed(state: &State) -> bool {
+    match state {
+        State::RollbackFailed { .. } => true,
+        State::Failed { cause } | State::RollingBack { cause } | State::RolledBack { cause } => {
+            !matches!(cause, Cause::Asked { .. })
+        }
+        State::Paused { reason, .. } => *reason != PauseReason::Manual,
+        State::Pending { .. }
+        | State::Running { .. }
+        | State::Baking { .. }
+        | State::Aborting { .. }
+        | State::Succeeded
+        | State::Aborted { .. }
+        | State::Cancelled { .. } => false,
     }
 }
 

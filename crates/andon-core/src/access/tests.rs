@@ -283,26 +283,45 @@ fn a_release_goes_out_once_enough_others_who_may_agree_and_for_a_day() {
 }
 
 #[test]
-fn what_puts_things_right_waits_for_no_approval_and_a_fix_of_what_went_well_does() {
-    use crate::deployment::{Kind, State};
-    let running = State::Running { phase: crate::deployment::Phase::Prepare };
+fn what_puts_things_right_waits_for_no_approval_and_a_fix_of_what_did_not_fail_does() {
+    use crate::deployment::{Cause, Kind, PauseReason, Phase, State};
     assert!(has_to_wait(Kind::Deploy, None, false));
     assert!(has_to_wait(Kind::Deploy, None, true));
-    let of = |state, over| Some((Kind::Deploy, state, over));
-    assert!(has_to_wait(Kind::Deploy, of(&State::Succeeded, false), false), "there is nothing to repair");
-    assert!(!has_to_wait(Kind::Deploy, of(&State::Succeeded, false), true), "its harm was seen later");
-    assert!(!has_to_wait(Kind::Deploy, of(&running, false), false));
-    assert!(has_to_wait(Kind::Deploy, of(&running, true), false), "another one went well since");
     assert!(!has_to_wait(Kind::Rollback, None, false));
+    let waits = |state: &State| has_to_wait(Kind::Deploy, Some((state, false)), false);
+    let seen = || Cause::Analysis { sentence: "errors tenfold".into(), metrics: Vec::new() };
+    let paused = |reason| State::Paused { reason, at: Phase::Prepare };
+    let failed = [
+        State::Failed { cause: seen() },
+        State::RollingBack { cause: seen() },
+        State::RolledBack { cause: seen() },
+        State::RollbackFailed { cause: Cause::Asked { by: None }, hosts: Vec::new() },
+        paused(PauseReason::NothingLearned),
+    ];
+    for state in &failed {
+        assert!(!waits(state), "{state:?}");
+        assert!(
+            has_to_wait(Kind::Deploy, Some((state, true)), false),
+            "another one went well since {state:?}"
+        );
+    }
     // What whoever may deploy can begin and give up is nothing that has to be repaired.
-    let aborted = State::Aborted { superseded_by: None };
-    let back = |state| Some((Kind::Rollback, state, false));
-    let why = "the line stands".into();
-    let cancelled = State::Cancelled { reason: crate::deployment::CancelReason::Refused { why } };
-    assert!(has_to_wait(Kind::Deploy, back(&aborted), false));
-    assert!(has_to_wait(Kind::Deploy, back(&running), false));
-    assert!(has_to_wait(Kind::Deploy, of(&cancelled, false), false));
-    assert!(!has_to_wait(Kind::Deploy, of(&aborted, false), false));
+    let unharmed = [
+        State::Succeeded,
+        State::Running { phase: Phase::Prepare },
+        paused(PauseReason::Manual),
+        State::Aborted { superseded_by: None },
+        State::RollingBack { cause: Cause::Asked { by: None } },
+        State::RolledBack { cause: Cause::Asked { by: None } },
+        State::Cancelled { reason: crate::deployment::CancelReason::Asked },
+    ];
+    for state in &unharmed {
+        assert!(waits(state), "{state:?}");
+        assert!(
+            !has_to_wait(Kind::Deploy, Some((state, false)), true),
+            "its harm may have been seen by people"
+        );
+    }
 }
 
 #[test]

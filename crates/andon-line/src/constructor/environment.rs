@@ -46,7 +46,7 @@ service(
             name: "approvals",
             kind: Kind::Number { min: 0, max: 10 },
             default: Default::Is("0"),
-            doc: "A deployment waits until so many others, who may deploy there as well, have approved its release within the last 24 hours: `andon approve`. A rollback and a declared fix do not wait.",
+            doc: "A deployment waits until so many others, who may deploy there as well, have approved its release within the last 24 hours: `andon approve`. A rollback does not wait, nor the declared fix of a deployment that failed; while the line is stopped, of any.",
         },
         Parameter {
             name: "after",
