@@ -246,12 +246,13 @@ impl<'a> Evaluation<'a> {
 
     fn record(&self, error: &starlark::Error, index: usize) {
         let text = error.without_diagnostic().to_string();
-        let message = text.lines().next().unwrap_or("this cannot be evaluated").trim().trim_end_matches('.');
-        let message = match error.kind() {
-            ErrorKind::Parser(_) => message.strip_prefix("Parse error: ").unwrap_or(message),
-            ErrorKind::Fail(_) => message.strip_prefix("fail:").unwrap_or(message).trim_start(),
-            _ => message,
+        let (said, otherwise) = match error.kind() {
+            ErrorKind::Parser(_) => (text.strip_prefix("Parse error: "), "this cannot be read"),
+            ErrorKind::Fail(_) => (text.strip_prefix("fail:"), "`fail` was called without a reason"),
+            _ => (None, "this cannot be evaluated"),
         };
+        let mut lines = said.unwrap_or(&text).lines().map(|line| line.trim().trim_end_matches('.'));
+        let message = lines.find(|line| !line.is_empty()).unwrap_or(otherwise);
         let shortened: String = message.chars().take(300).collect();
         let mut diagnostic: Diagnostic = self.notebook.error_at(self.place(error, index), shortened);
         for frame in error.call_stack().frames.iter().rev().take(3) {

@@ -175,6 +175,8 @@ fn each_mistake_is_told_at_its_exact_place() {
         // The program itself.
         ("x = 1 + \"a\"", &["1 + \"a\" => Operation `+` not supported for types `int` and `string`"]),
         ("fail(\"not yet\")", &["fail(\"not yet\") => not yet"]),
+        ("fail(\"\\nnot\\nyet.\")", &["fail(\"\\nnot\\nyet.\") => not"]),
+        ("fail()", &["fail() => `fail` was called without a reason"]),
     ];
     for (line, expected) in table {
         assert_eq!(told(line), *expected, "\n{line}");
