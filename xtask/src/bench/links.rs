@@ -111,6 +111,10 @@ pub(super) fn reads(served: &Served) -> Result<(Vec<String>, Vec<String>), Failu
         .iter()
         .find_map(|place| newest.pointer(place).and_then(Value::as_u64))
         .map_or_else(String::new, |id| id.to_string());
+    let releases = served.get("/v1/releases?service=basket", false)?.text();
+    let releases: Value = serde_json::from_str(&releases).unwrap_or_default();
+    let release = |place: usize| releases[place]["release"].as_str().unwrap_or_default().to_owned();
+    let (newer, older) = (release(0), release(1));
     let scope = "scope/basket/production".replace('/', "%2F");
     let values = [
         ("id", newest.as_str()),
@@ -119,6 +123,9 @@ pub(super) fn reads(served: &Served) -> Result<(Vec<String>, Vec<String>), Failu
         ("service", "basket"),
         ("environment", "production"),
         ("host", "s00-00.example.com"),
+        ("name", "s00-00.example.com"),
+        ("from", older.as_str()),
+        ("to", newer.as_str()),
         ("stream", scope.as_str()),
         ("view", "deployment"),
         ("key", newest.as_str()),
