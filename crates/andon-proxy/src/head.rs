@@ -52,35 +52,42 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
-    /// The length of the head that `bytes` begins with; `None` while its end has not come.
+    /// The length of the head that `bytes` begins with; `None` while its end has not come. Whether it came in pieces
+    /// changes nothing: the first byte that is too much is.
     pub(crate) fn end(&mut self, bytes: &[u8], bounds: &Bounds) -> Result<Option<usize>, Refusal> {
         const TOO_LONG: Refusal = Refusal::new(431, "the head of the request is too long");
+        const TOO_MANY: Refusal = Refusal::new(431, "there are too many headers");
         const TARGET: Refusal = Refusal::new(414, "the request target is too long");
         /// The longest method and version around the target of a request line.
         const AROUND: usize = 64;
         for at in memchr::memchr_iter(b'\n', &bytes[self.seen..]).map(|at| at + self.seen) {
+            if self.lines == 0 && at > bounds.target + AROUND {
+                return Err(TARGET);
+            }
+            if at >= bounds.bytes {
+                return Err(TOO_LONG);
+            }
             if at == 0 || bytes[at - 1] != b'\r' {
                 return Err(Refusal::bad("a line ends without CR LF"));
             }
             if at - self.line == 1 {
-                let end = at + 1;
                 *self = Self::default();
-                return if end > bounds.bytes { Err(TOO_LONG) } else { Ok(Some(end)) };
-            }
-            if self.lines == 0 && at > bounds.target + AROUND {
-                return Err(TARGET);
+                return Ok(Some(at + 1));
             }
             if self.lines == 0 && !is_start_line(&bytes[..at - 1]) {
                 return Err(Refusal::bad("the first line is not one of HTTP/1"));
             }
             self.lines += 1;
             self.line = at + 1;
+            if self.lines > bounds.fields + 1 {
+                return Err(TOO_MANY);
+            }
         }
         self.seen = bytes.len();
         if self.lines == 0 && self.seen > bounds.target + AROUND {
             return Err(TARGET);
         }
-        if self.seen >= bounds.bytes || self.lines > bounds.fields + 1 {
+        if self.seen >= bounds.bytes {
             return Err(TOO_LONG);
         }
         Ok(None)

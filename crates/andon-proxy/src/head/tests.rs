@@ -58,6 +58,36 @@ fn the_end_of_a_response_is_known() {
     }
 }
 
+/// What is found of bytes that come in pieces of this size.
+fn in_pieces(bytes: &[u8], step: usize) -> Result<Option<usize>, Refusal> {
+    let mut scan = Scan::default();
+    let mut ends = (0..bytes.len()).step_by(step).chain([bytes.len()]);
+    ends.find_map(|end| scan.end(&bytes[..end], &BOUNDS).transpose()).transpose()
+}
+
+#[test]
+fn a_head_that_is_too_large_is_refused_the_same_in_pieces() {
+    let start = "GET / HTTP/1.1\r\n";
+    let long = |bytes: usize| format!("{start}X: {}", "y".repeat(bytes));
+    for (text, refused) in [
+        (format!("{start}{}\r\n", "X: y\r\n".repeat(100)), None),
+        (format!("{start}{}\r\n", "X: y\r\n".repeat(101)), Some("there are too many headers")),
+        (format!("{}\r\n\r\n", long(BOUNDS.bytes - start.len() - 7)), None),
+        (
+            format!("{}\r\n\r\n", long(BOUNDS.bytes - start.len() - 6)),
+            Some("the head of the request is too long"),
+        ),
+        (format!("{}\n", long(BOUNDS.bytes)), Some("the head of the request is too long")),
+        (format!("GET /{}\n", "y".repeat(BOUNDS.target + 64)), Some("the request target is too long")),
+    ] {
+        let found = Scan::default().end(text.as_bytes(), &BOUNDS);
+        assert_eq!(found.as_ref().err().map(|refusal| refusal.why), refused);
+        for step in [1, 7, 1000] {
+            assert_eq!(in_pieces(text.as_bytes(), step), found, "pieces of {step} bytes");
+        }
+    }
+}
+
 proptest! {
     /// Whatever comes, in whatever pieces: no panic, and the pieces do not matter.
     #[test]
@@ -74,14 +104,7 @@ proptest! {
     ) {
         let bytes = bytes.concat();
         let whole = Scan::default().end(&bytes, &BOUNDS);
-        let mut scan = Scan::default();
-        let mut pieces = Ok(None);
-        for end in (0..bytes.len()).step_by(step).chain([bytes.len()]) {
-            pieces = scan.end(&bytes[..end], &BOUNDS);
-            if pieces != Ok(None) {
-                break;
-            }
-        }
+        let pieces = in_pieces(&bytes, step);
         prop_assert_eq!(&whole, &pieces);
         if let Ok(Some(end)) = whole {
             let _ = RequestHead::parse(Bytes::copy_from_slice(&bytes[..end]), &BOUNDS);
