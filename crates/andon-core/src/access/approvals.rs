@@ -20,21 +20,25 @@ const MOST: usize = 200;
 
 /// Whether a deployment has to wait for approvals where the line asks for them. What puts things right does not: a rollback,
 /// and the declared fix of a deployment that failed and was not followed by one that went well, or of any while the
-/// line is stopped. `fixed` is how the deployment stands that it is said to repair, and whether one succeeded there since.
-pub fn has_to_wait(kind: Kind, fixed: Option<(&State, bool)>, line_stopped: bool) -> bool {
-    let repairs = fixed.is_some_and(|(state, over)| line_stopped || (has_failed(state) && !over));
+/// line is stopped. `fixed` is the deployment that it is said to repair, as its kind and how it stands, and whether one
+/// succeeded there since.
+pub fn has_to_wait(kind: Kind, fixed: Option<(Kind, &State, bool)>, line_stopped: bool) -> bool {
+    let repairs = fixed.is_some_and(|(kind, state, over)| line_stopped || (has_failed(kind, state) && !over));
     kind == Kind::Deploy && !repairs
 }
 
 /// Whether something went wrong by itself. What a person paused, gave up or put back does not count: whoever may deploy
-/// could begin one, give it up, and call whatever comes next its fix.
-fn has_failed(state: &State) -> bool {
+/// could begin one, give it up, and call whatever comes next its fix. A way back, which waits for nobody, has failed only
+/// where it ended so: to begin one that does not go well is no art.
+fn has_failed(kind: Kind, state: &State) -> bool {
+    let by_itself = |cause: &Cause| !matches!(cause, Cause::Asked { .. });
     match state {
         State::RollbackFailed { .. } => true,
-        State::Failed { cause } | State::RollingBack { cause } | State::RolledBack { cause } => {
-            !matches!(cause, Cause::Asked { .. })
+        State::Failed { cause } => by_itself(cause),
+        State::RollingBack { cause } | State::RolledBack { cause } => {
+            kind == Kind::Deploy && by_itself(cause)
         }
-        State::Paused { reason, .. } => *reason != PauseReason::Manual,
+        State::Paused { reason, .. } => kind == Kind::Deploy && *reason != PauseReason::Manual,
         State::Pending { .. }
         | State::Running { .. }
         | State::Baking { .. }

@@ -284,11 +284,11 @@ fn a_release_goes_out_once_enough_others_who_may_agree_and_for_a_day() {
 
 #[test]
 fn what_puts_things_right_waits_for_no_approval_and_a_fix_of_what_did_not_fail_does() {
-    use crate::deployment::{Cause, Kind, PauseReason, Phase, State};
+    use crate::deployment::{CancelReason, Cause, Kind, PauseReason, Phase, State};
     assert!(has_to_wait(Kind::Deploy, None, false));
     assert!(has_to_wait(Kind::Deploy, None, true));
     assert!(!has_to_wait(Kind::Rollback, None, false));
-    let waits = |state: &State| has_to_wait(Kind::Deploy, Some((state, false)), false);
+    let waits = |kind, state: &State| has_to_wait(Kind::Deploy, Some((kind, state, false)), false);
     let seen = || Cause::Analysis { sentence: "errors tenfold".into(), metrics: Vec::new() };
     let paused = |reason| State::Paused { reason, at: Phase::Prepare };
     let failed = [
@@ -299,9 +299,11 @@ fn what_puts_things_right_waits_for_no_approval_and_a_fix_of_what_did_not_fail_d
         paused(PauseReason::NothingLearned),
     ];
     for state in &failed {
-        assert!(!waits(state), "{state:?}");
+        assert!(!waits(Kind::Deploy, state), "{state:?}");
+        let ended = matches!(state, State::Failed { .. } | State::RollbackFailed { .. });
+        assert_eq!(waits(Kind::Rollback, state), !ended, "a way back: {state:?}");
         assert!(
-            has_to_wait(Kind::Deploy, Some((state, true)), false),
+            has_to_wait(Kind::Deploy, Some((Kind::Deploy, state, true)), false),
             "another one went well since {state:?}"
         );
     }
@@ -313,12 +315,13 @@ fn what_puts_things_right_waits_for_no_approval_and_a_fix_of_what_did_not_fail_d
         State::Aborted { superseded_by: None },
         State::RollingBack { cause: Cause::Asked { by: None } },
         State::RolledBack { cause: Cause::Asked { by: None } },
-        State::Cancelled { reason: crate::deployment::CancelReason::Asked },
+        State::Cancelled { reason: CancelReason::Asked },
+        State::Cancelled { reason: CancelReason::Refused { why: "the line stands".into() } },
     ];
     for state in &unharmed {
-        assert!(waits(state), "{state:?}");
+        assert!(waits(Kind::Deploy, state) && waits(Kind::Rollback, state), "{state:?}");
         assert!(
-            !has_to_wait(Kind::Deploy, Some((state, false)), true),
+            !has_to_wait(Kind::Deploy, Some((Kind::Deploy, state, false)), true),
             "its harm may have been seen by people"
         );
     }

@@ -81,7 +81,7 @@ impl Controller {
             }
             None => None,
         };
-        let fixed = fixed.as_ref().map(|(fixed, over)| (&fixed.state, *over));
+        let fixed = fixed.as_ref().map(|(fixed, over)| (fixed.request.kind, &fixed.state, *over));
         let stopped = self.records.cord().await?.value.is_stopped();
         Ok(if has_to_wait(wish.kind, fixed, stopped) { asked } else { 0 })
     }
