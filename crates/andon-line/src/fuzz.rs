@@ -57,9 +57,7 @@ pub fn line(data: &[u8], room: &Path) {
 /// What a reading comes to. What it says is of no use to tell how it ended: a text is quoted in what is said of it.
 #[allow(clippy::panic, reason = "that is how harm is told")]
 fn read(text: &str, room: &Path) -> Result<Loaded, Diagnostics> {
-    let name = "line.star".to_owned();
-    let request = Request { id: name.clone(), name, text: text.to_owned(), directory: room.to_owned() };
-    match attempt(request, DEADLINE) {
+    match attempt(Request::of("line.star", text, room), DEADLINE) {
         Ok(result) => result,
         Err(cut) => panic!("{cut}"),
     }

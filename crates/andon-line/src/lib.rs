@@ -79,6 +79,5 @@ pub fn load_source(name: &str, source: &str, directory: &Path) -> Result<Loaded,
         let error = source::SourceError::TooLarge(name.to_owned());
         return Err(Diagnostics::about_file(name, error.to_string()));
     }
-    let (id, name, text) = (name.to_owned(), name.to_owned(), source.to_owned());
-    reading::read(Request { id, name, text, directory: directory.to_owned() }, reading::DEADLINE)
+    reading::read(Request::of(name, source, directory), reading::DEADLINE)
 }

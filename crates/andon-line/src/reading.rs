@@ -2,7 +2,7 @@
 //! nesting of a text cannot exhaust, and a deadline for what no other limit foresaw.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -31,6 +31,14 @@ pub(crate) struct Request {
     pub(crate) text: String,
     /// Where scripts and loaded files are.
     pub(crate) directory: PathBuf,
+}
+
+impl Request {
+    /// A text that is in memory already.
+    pub(crate) fn of(name: &str, text: &str, directory: &Path) -> Self {
+        let (id, name, text) = (name.to_owned(), name.to_owned(), text.to_owned());
+        Self { id, name, text, directory: directory.to_owned() }
+    }
 }
 
 /// Why a reading came to no end of its own.
@@ -100,12 +108,7 @@ mod tests {
     fn what_no_other_limit_foresaw_ends_at_the_deadline() {
         // Comparing two lists of 2^60 elements is one step, and shares no memory with anything.
         let text = "a = []\nb = []\nfor i in range(60):\n    a = [a, a]\n    b = [b, b]\nx = a == b\n";
-        let request = Request {
-            id: "line.star".to_owned(),
-            name: "line.star".to_owned(),
-            text: text.to_owned(),
-            directory: PathBuf::from("."),
-        };
+        let request = Request::of("line.star", text, Path::new("."));
         let error = read(request, Duration::from_millis(200)).unwrap_err();
         assert!(error.to_string().contains("takes more than 0.2 seconds"), "{error}");
     }

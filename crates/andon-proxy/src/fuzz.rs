@@ -25,7 +25,7 @@ pub fn http1(data: &[u8]) {
 fn messages(mut data: &[u8], step: usize, framing: impl Fn(Bytes) -> Option<Framing>) {
     loop {
         let whole = Scan::default().end(data, &BOUNDS);
-        assert_eq!(whole, pieces(data, step), "the pieces matter");
+        assert_eq!(whole, in_pieces(data, step, &BOUNDS), "the pieces matter");
         let Ok(Some(end)) = whole else { return };
         assert!(end <= BOUNDS.bytes, "a head of {end} bytes");
         let (head, behind) = data.split_at(end);
@@ -37,15 +37,11 @@ fn messages(mut data: &[u8], step: usize, framing: impl Fn(Bytes) -> Option<Fram
     }
 }
 
-fn pieces(data: &[u8], step: usize) -> Result<Option<usize>, Refusal> {
+/// What is found of bytes that come in pieces of this size.
+pub(crate) fn in_pieces(data: &[u8], step: usize, bounds: &Bounds) -> Result<Option<usize>, Refusal> {
     let mut scan = Scan::default();
-    for end in (step..data.len()).step_by(step) {
-        match scan.end(&data[..end], &BOUNDS) {
-            Ok(None) => {}
-            found => return found,
-        }
-    }
-    scan.end(data, &BOUNDS)
+    let mut ends = (0..data.len()).step_by(step).chain([data.len()]);
+    ends.find_map(|end| scan.end(&data[..end], bounds).transpose()).transpose()
 }
 
 /// A head that is taken can be read in one way only.

@@ -40,6 +40,8 @@ pub(crate) struct Bounds {
     pub(crate) target: usize,
 }
 
+const TOO_MANY: Refusal = Refusal::new(431, "there are too many headers");
+
 /// Looks for the end of a head, however it trickles in: no byte is looked at twice.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
@@ -56,7 +58,6 @@ impl Scan {
     /// changes nothing: the first byte that is too much is.
     pub(crate) fn end(&mut self, bytes: &[u8], bounds: &Bounds) -> Result<Option<usize>, Refusal> {
         const TOO_LONG: Refusal = Refusal::new(431, "the head of the request is too long");
-        const TOO_MANY: Refusal = Refusal::new(431, "there are too many headers");
         const TARGET: Refusal = Refusal::new(414, "the request target is too long");
         /// The longest method and version around the target of a request line.
         const AROUND: usize = 64;
@@ -112,7 +113,7 @@ pub(crate) fn fields(bytes: &Bytes, from: usize, most: usize) -> Result<Vec<Fiel
             return Err(Refusal::bad("a line has no end"));
         };
         if fields.len() == most {
-            return Err(Refusal::new(431, "there are too many headers"));
+            return Err(TOO_MANY);
         }
         // A CR stands before each LF: the scan has seen to it.
         fields.push(Field::parse(&rest[..end.saturating_sub(1)], from)?);

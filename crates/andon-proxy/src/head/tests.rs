@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::fuzz::in_pieces;
 
 const BOUNDS: Bounds = Bounds { bytes: 16 * 1024, fields: 100, target: 8 * 1024 };
 
@@ -58,13 +59,6 @@ fn the_end_of_a_response_is_known() {
     }
 }
 
-/// What is found of bytes that come in pieces of this size.
-fn in_pieces(bytes: &[u8], step: usize) -> Result<Option<usize>, Refusal> {
-    let mut scan = Scan::default();
-    let mut ends = (0..bytes.len()).step_by(step).chain([bytes.len()]);
-    ends.find_map(|end| scan.end(&bytes[..end], &BOUNDS).transpose()).transpose()
-}
-
 #[test]
 fn a_head_that_is_too_large_is_refused_the_same_in_pieces() {
     let start = "GET / HTTP/1.1\r\n";
@@ -83,7 +77,7 @@ fn a_head_that_is_too_large_is_refused_the_same_in_pieces() {
         let found = Scan::default().end(text.as_bytes(), &BOUNDS);
         assert_eq!(found.as_ref().err().map(|refusal| refusal.why), refused);
         for step in [1, 7, 1000] {
-            assert_eq!(in_pieces(text.as_bytes(), step), found, "pieces of {step} bytes");
+            assert_eq!(in_pieces(text.as_bytes(), step, &BOUNDS), found, "pieces of {step} bytes");
         }
     }
 }
@@ -104,7 +98,7 @@ proptest! {
     ) {
         let bytes = bytes.concat();
         let whole = Scan::default().end(&bytes, &BOUNDS);
-        let pieces = in_pieces(&bytes, step);
+        let pieces = in_pieces(&bytes, step, &BOUNDS);
         prop_assert_eq!(&whole, &pieces);
         if let Ok(Some(end)) = whole {
             let _ = RequestHead::parse(Bytes::copy_from_slice(&bytes[..end]), &BOUNDS);
